@@ -1,0 +1,141 @@
+//! What could not be seen: data, never an `Err`, never dropped.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccountId, Region, ResourceUid, TypeName};
+
+/// Something that could not be seen, with the call that would have shown it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Gap {
+    /// The account that was looked at.
+    pub account: AccountId,
+    /// The Region asked, or [`Region::GLOBAL`].
+    pub region: Region,
+    /// The service's IAM prefix, e.g. `codepipeline`.
+    pub service: String,
+    /// The IAM action that would have shown it, e.g. `codepipeline:GetPipeline`.
+    pub action: String,
+    /// Why it could not be seen.
+    pub cause: GapCause,
+    /// What is unknown because of it.
+    pub affects: Affects,
+}
+
+/// Why something could not be seen.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
+pub enum GapCause {
+    /// AWS refused the call.
+    AccessDenied {
+        /// AWS's own words.
+        message: String,
+    },
+    /// AWS kept throttling until the retries were used up.
+    Throttled {
+        /// How many times it was tried.
+        attempts: u32,
+    },
+    /// No answer, or the answer came from something that is not AWS.
+    Endpoint {
+        /// What the connection or the SDK said.
+        message: String,
+    },
+    /// The endpoint does not know the operation.
+    Unsupported {
+        /// What the endpoint said.
+        message: String,
+    },
+    /// An answer came, but without a part that AWS documents as always there.
+    Malformed {
+        /// What is missing or wrong.
+        message: String,
+    },
+    /// Any other error that AWS answered.
+    Service {
+        /// AWS's error code.
+        code: String,
+        /// AWS's own words.
+        message: String,
+    },
+    /// The account's audit role could not be assumed.
+    RoleNotAssumed {
+        /// The role that was asked for.
+        role: String,
+        /// AWS's own words.
+        message: String,
+    },
+    /// The resource belongs to an account that this run does not see.
+    OutsideOrganization {
+        /// What is known of its place.
+        message: String,
+    },
+    /// A template value that only a deployment resolves.
+    Unresolved {
+        /// The expression as written.
+        expression: String,
+    },
+}
+
+impl GapCause {
+    /// One word for tables: `denied`, `throttled`, `error` …
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::AccessDenied { .. } | Self::RoleNotAssumed { .. } => "denied",
+            Self::Throttled { .. } => "throttled",
+            Self::Endpoint { .. } | Self::Service { .. } => "error",
+            Self::Unsupported { .. } => "unsupported",
+            Self::Malformed { .. } => "malformed",
+            Self::OutsideOrganization { .. } => "outside",
+            Self::Unresolved { .. } => "unresolved",
+        }
+    }
+}
+
+impl fmt::Display for GapCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AccessDenied { message } => write!(f, "access denied: {message}"),
+            Self::Throttled { attempts } => write!(f, "throttled {attempts} times"),
+            Self::Endpoint { message } => write!(f, "no usable answer: {message}"),
+            Self::Unsupported { message } => write!(f, "not supported by the endpoint: {message}"),
+            Self::Malformed { message } => write!(f, "malformed answer: {message}"),
+            Self::Service { code, message } => write!(f, "{code}: {message}"),
+            Self::RoleNotAssumed { role, message } => write!(f, "role {role} could not be assumed: {message}"),
+            Self::OutsideOrganization { message } => write!(f, "outside what this run sees: {message}"),
+            Self::Unresolved { expression } => write!(f, "unresolved value: {expression}"),
+        }
+    }
+}
+
+/// What is unknown because of a gap.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all_fields = "camelCase")]
+pub enum Affects {
+    /// Everything in the account.
+    Account,
+    /// Which resources of these types exist in the account and Region.
+    Types {
+        /// CloudFormation type names.
+        types: Vec<TypeName>,
+    },
+    /// One property of one resource; `*` means all but its name.
+    Property {
+        /// The resource.
+        resource: ResourceUid,
+        /// The CloudFormation property.
+        property: String,
+    },
+    /// Details that no control reads as a type or property.
+    Details,
+}
+
+impl Gap {
+    /// One line for a person: the action, where, and why.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        format!("{} in {} {}: {}", self.action, self.account, self.region, self.cause)
+    }
+}

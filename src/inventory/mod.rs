@@ -1,0 +1,59 @@
+//! What was looked at, and what could not be seen.
+//!
+//! In: nothing but values; collectors and template parsers build these types. Out: an [`Inventory`] per account,
+//! written as compressed JSON Lines and read back by every later stage. It exists so that collecting and judging are
+//! two steps: yesterday's inventory can be judged by today's policies without asking AWS again.
+//!
+//! The types know no clock, environment, network or file; [`file`] alone touches the disk.
+
+mod coverage;
+pub mod file;
+mod gap;
+mod identity;
+mod redaction;
+mod resource;
+
+pub use coverage::{CallCounts, Coverage, CoverageKey, Outcome, Skip};
+pub use gap::{Affects, Gap, GapCause};
+pub use identity::{AccountId, Arn, IdentityError, Partition, Region, ResourceUid, TypeName};
+pub use redaction::{REDACTED, REDACTED_SECRET, is_redacted_secret, looks_secret, redact};
+pub use resource::{Origin, Properties, Reference, Resource, Tags};
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the shape of everything in this module as it is written to files.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Everything seen in one account (or one template): resources in CloudFormation's words, the gaps, and the ledger of
+/// calls.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// Sorted by type name, then uid.
+    pub resources: Vec<Resource>,
+    /// What could not be seen above the level of a single resource's property.
+    pub gaps: Vec<Gap>,
+    /// How many calls were made for what, and how they ended.
+    pub coverage: Coverage,
+    /// What these resources name, which some other account or Region may hold.
+    pub references: Vec<Reference>,
+}
+
+impl Inventory {
+    /// Adds everything of `other` to this inventory.
+    pub fn absorb(&mut self, other: Self) {
+        self.resources.extend(other.resources);
+        self.gaps.extend(other.gaps);
+        self.references.extend(other.references);
+        self.coverage.absorb(&other.coverage);
+    }
+
+    /// Puts everything in its one order and drops repeats, so that the same things seen give the same bytes.
+    pub fn normalise(&mut self) {
+        self.resources.sort_by(|a, b| (&a.type_name, &a.uid, &a.account).cmp(&(&b.type_name, &b.uid, &b.account)));
+        self.resources.dedup_by(|a, b| a.uid == b.uid && a.account == b.account && a.type_name == b.type_name);
+        self.gaps.sort();
+        self.gaps.dedup();
+        self.references.sort();
+        self.references.dedup();
+    }
+}

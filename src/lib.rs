@@ -1,0 +1,5 @@
+//! Pipewarden audits the software delivery path of a whole AWS Organization against Cedar policies.
+pub mod inventory;
+pub mod facts;
+pub mod finding;
+pub mod report;

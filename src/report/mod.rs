@@ -1,0 +1,128 @@
+//! Findings → bytes. One format is one file; all of them stand in [`FORMATS`].
+//!
+//! In: a [`Report`], which streams its findings in order, so that a format never needs them all in memory. Out: bytes
+//! in a writer. Values of `--format`, the documents and the tests follow from the slice.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::finding::{ComplianceType, Control, Finding, Severity};
+use crate::inventory::{AccountId, CallCounts, Coverage, Gap};
+
+/// Version of the shape of the machine-readable reports.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// All formats.
+pub const FORMATS: &[&dyn ReportFormat] = &[];
+
+/// One way to write a report.
+pub trait ReportFormat: Sync {
+    /// Value of `--format`.
+    fn name(&self) -> &'static str;
+    /// Name of the file in the run directory.
+    fn file_name(&self) -> &'static str;
+    /// One line for `--help`.
+    fn about(&self) -> &'static str;
+    /// Writes the whole report.
+    ///
+    /// # Errors
+    /// Whatever the writer or the findings' source answers.
+    fn write(&self, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()>;
+}
+
+/// Findings in the order of [`Finding::sort_key`], as often as asked for.
+pub trait FindingSource: Sync {
+    /// A fresh pass over all findings.
+    ///
+    /// # Errors
+    /// If the source cannot be opened; the items carry errors of reading on.
+    fn findings(&self) -> io::Result<Box<dyn Iterator<Item = io::Result<Finding>> + '_>>;
+}
+
+impl FindingSource for Vec<Finding> {
+    fn findings(&self) -> io::Result<Box<dyn Iterator<Item = io::Result<Finding>> + '_>> {
+        Ok(Box::new(self.iter().cloned().map(Ok)))
+    }
+}
+
+/// Which run this report is of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunInfo {
+    /// UTC start time, e.g. `20261121T020000Z`.
+    pub run_id: String,
+    /// RFC 3339.
+    pub started_at: String,
+    /// Version of pipewarden.
+    pub tool_version: String,
+    /// Organization id, or empty in single-account mode.
+    pub organization: String,
+    /// SHA-256 over all policies, hex.
+    pub policy_hash: String,
+}
+
+/// An account as a report names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccountInfo {
+    /// Twelve digits.
+    pub id: AccountId,
+    /// As Organizations names it.
+    pub name: String,
+    /// `/Workloads/Prod`
+    pub organizational_unit_path: String,
+}
+
+/// Findings counted by result, and the non-compliant ones by severity.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Counts {
+    /// By result.
+    pub by_compliance: BTreeMap<ComplianceType, u64>,
+    /// Non-compliant and not excepted, by severity.
+    pub violations: BTreeMap<Severity, u64>,
+    /// Non-compliant but under a valid exception.
+    pub excepted: u64,
+}
+
+impl Counts {
+    /// Counts one more finding.
+    pub fn add(&mut self, finding: &Finding) {
+        *self.by_compliance.entry(finding.compliance).or_default() += 1;
+        if finding.compliance == ComplianceType::NonCompliant {
+            if finding.exception.is_some() {
+                self.excepted += 1;
+            } else {
+                *self.violations.entry(finding.severity).or_default() += 1;
+            }
+        }
+    }
+
+    /// How many findings ended so.
+    #[must_use]
+    pub fn of(&self, compliance: ComplianceType) -> u64 {
+        self.by_compliance.get(&compliance).copied().unwrap_or(0)
+    }
+}
+
+/// Everything a format may show.
+pub struct Report<'a> {
+    /// Which run.
+    pub run: RunInfo,
+    /// All controls that were asked, by id.
+    pub controls: BTreeMap<String, Control>,
+    /// All accounts of the run, by id.
+    pub accounts: BTreeMap<AccountId, AccountInfo>,
+    /// All findings counted.
+    pub counts: Counts,
+    /// The ledger of calls.
+    pub coverage: &'a Coverage,
+    /// Everything that could not be seen, sorted.
+    pub gaps: &'a [Gap],
+    /// The findings, in order.
+    pub findings: &'a dyn FindingSource,
+    /// All calls by their end.
+    pub calls: CallCounts,
+}
