@@ -1,5 +1,6 @@
 //! Pipewarden audits the software delivery path of a whole AWS Organization against Cedar policies.
-pub mod inventory;
+pub mod collect;
 pub mod facts;
 pub mod finding;
+pub mod inventory;
 pub mod report;
