@@ -251,12 +251,8 @@ impl<R: Read> InventoryReader<R> {
     /// [`InventoryFileError`] if it is in another version's shape or no inventory.
     pub fn new(path: &Path, input: R) -> Result<Self, InventoryFileError> {
         let mut lines = LinesReader::new(input);
-        let invalid = |problem: String| InventoryFileError::Invalid {
-            path: path.to_owned(),
-            line: 1,
-            problem,
-            hint: NOT_OURS,
-        };
+        let invalid =
+            |problem: String| InventoryFileError::Invalid { path: path.to_owned(), line: 1, problem, hint: NOT_OURS };
         let first = match lines.next_record::<serde_json::Value>() {
             Ok(Some(first)) => first,
             Ok(None) | Err(LineError::Truncated) => {
@@ -307,12 +303,7 @@ impl<R: Read> InventoryReader<R> {
     }
 
     fn invalid(&self, problem: String) -> InventoryFileError {
-        InventoryFileError::Invalid {
-            path: self.path.clone(),
-            line: self.lines.line_number(),
-            problem,
-            hint: DAMAGED,
-        }
+        InventoryFileError::Invalid { path: self.path.clone(), line: self.lines.line_number(), problem, hint: DAMAGED }
     }
 
     fn failed(&self, error: LineError) -> InventoryFileError {

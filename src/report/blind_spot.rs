@@ -89,8 +89,7 @@ impl Blind {
         for sentence in sentences {
             let place = self.by_sentence.get(sentence).cloned().unwrap_or_else(|| place_in(sentence, finding));
             let first_of_cause = causes.insert((place.action.clone(), place.word.clone()));
-            let first_of_account =
-                accounts.insert((place.action.clone(), place.word.clone(), place.account.clone()));
+            let first_of_account = accounts.insert((place.action.clone(), place.word.clone(), place.account.clone()));
             let spot = self.spot(&place);
             spot.unknown += u64::from(first_of_cause);
             if let Some(account) = spot.accounts.get_mut(&place.account) {
@@ -170,7 +169,10 @@ mod tests {
             GapCause::Unsupported { message: message.clone() },
             GapCause::Malformed { message: message.clone() },
             GapCause::Service { code: "InternalError".to_owned(), message: message.clone() },
-            GapCause::RoleNotAssumed { role: "arn:aws:iam::111111111111:role/audit".to_owned(), message: message.clone() },
+            GapCause::RoleNotAssumed {
+                role: "arn:aws:iam::111111111111:role/audit".to_owned(),
+                message: message.clone(),
+            },
             GapCause::OutsideOrganization { message },
             GapCause::Unresolved { expression: "Fn::ImportValue".to_owned() },
         ];

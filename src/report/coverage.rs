@@ -8,9 +8,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::csv::{table, write_row};
-use super::json::{write_array, write_field};
-use super::{Report, ReportFormat, SCHEMA_VERSION};
+use super::json_document::{end, start, write_array, write_field};
+use super::spreadsheet::{table, write_row};
+use super::{Report, ReportFormat};
 use crate::inventory::{AccountId, CallCounts, Gap, Region};
 
 /// The `coverage-csv` format.
@@ -70,8 +70,8 @@ impl ReportFormat for CoverageCsv {
         table.write_record(COLUMNS)?;
         for (key, counts) in report.coverage.rows() {
             let (name, unit) = named(&key.account);
-            let numbers =
-                [counts.calls(), counts.ok, counts.denied, counts.throttled, counts.error].map(|count| count.to_string());
+            let numbers = [counts.calls(), counts.ok, counts.denied, counts.throttled, counts.error]
+                .map(|count| count.to_string());
             let [calls, ok, denied, throttled, error] = &numbers;
             let place = [key.account.as_str(), name, unit, key.region.as_str()];
             let what = [&*key.service, &*key.action, status(counts), calls, ok, denied, throttled, error, ""];
@@ -124,7 +124,7 @@ impl ReportFormat for CoverageJson {
     }
 
     fn write(&self, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-        write!(out, "{{\n\"schemaVersion\": {SCHEMA_VERSION}")?;
+        start(out)?;
         write_field(out, "run", &report.run)?;
         write_field(out, "calls", &report.calls)?;
         let rows = report.coverage.rows().map(|(key, counts)| {
@@ -140,6 +140,6 @@ impl ReportFormat for CoverageJson {
         write_array(out, "rows", rows)?;
         write_array(out, "skipped", report.coverage.skipped.iter().map(Ok))?;
         write_array(out, "gaps", report.gaps.iter().map(|gap| Ok(GapRow { gap, word: gap.cause.word() })))?;
-        out.write_all(b"\n}\n")
+        end(out)
     }
 }

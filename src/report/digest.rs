@@ -10,7 +10,7 @@ use std::io;
 
 use super::Report;
 use super::blind_spot::{Blind, BlindSpot};
-use super::text::{counted, grouped};
+use super::text::grouped;
 use crate::finding::{ComplianceType, Finding, Severity};
 use crate::inventory::AccountId;
 
@@ -211,8 +211,7 @@ fn worst_of(
     Ok(ranked
         .iter()
         .map(|(account, violations)| {
-            let mut controls: Vec<ViolatedControl> =
-                kept.remove(account).unwrap_or_default().into_values().collect();
+            let mut controls: Vec<ViolatedControl> = kept.remove(account).unwrap_or_default().into_values().collect();
             let more = controls.split_off(limits.controls.min(controls.len()));
             AccountViolations {
                 account: account.clone(),
@@ -223,53 +222,4 @@ fn worst_of(
             }
         })
         .collect())
-}
-
-/// What the findings say together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// Something is not good.
-    Bad,
-    /// Nobody can say.
-    Unsure,
-    /// Looked at, and good.
-    Good,
-}
-
-/// The verdict, its name, and one sentence about it. What was not seen is never called good.
-pub(super) fn verdict(report: &Report<'_>, digest: &Digest) -> (Verdict, &'static str, String) {
-    let unknown = report.counts.of(ComplianceType::InsufficientData);
-    let good = report.counts.of(ComplianceType::Compliant);
-    let judged: u64 = report.counts.by_compliance.values().sum();
-    let excepted = match report.counts.excepted {
-        0 => String::new(),
-        count => format!(", {} under a valid exception", counted(count, "violation")),
-    };
-    if digest.violations.total() > 0 {
-        let also = if unknown == 0 { String::new() } else { format!(", and {} unknown", counted(unknown, "result")) };
-        let violations = counted(digest.violations.total(), "violation");
-        return (Verdict::Bad, "NOT COMPLIANT", format!("{violations} ({}){also}{excepted}", digest.violations.in_words()));
-    }
-    if judged == 0 {
-        return (Verdict::Unsure, "NOTHING WAS JUDGED", "no control was asked about any resource".to_owned());
-    }
-    if unknown > 0 {
-        let text = format!("no violation was seen, but {} unknown{excepted}", are(unknown, "result"));
-        return (Verdict::Unsure, "NOT KNOWN", text);
-    }
-    if good + report.counts.excepted == 0 {
-        return (Verdict::Unsure, "NOTHING TO JUDGE", "no control applies to what was seen".to_owned());
-    }
-    if report.gaps.is_empty() {
-        (Verdict::Good, "COMPLIANT", format!("{} good{excepted}", are(good, "result")))
-    } else {
-        let gaps = counted(report.gaps.len() as u64, "thing");
-        let text = format!("{} good{excepted}; {gaps} that no control reads could not be seen", are(good, "result"));
-        (Verdict::Good, "COMPLIANT", text)
-    }
-}
-
-/// `1 result is`, `2 results are`.
-fn are(number: u64, noun: &str) -> String {
-    format!("{} {}", counted(number, noun), if number == 1 { "is" } else { "are" })
 }

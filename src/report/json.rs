@@ -8,7 +8,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Counts, Report, ReportFormat, SCHEMA_VERSION};
+use super::json_document::{ArrayWriter, end, start, write_array, write_field};
+use super::{Counts, Report, ReportFormat};
 use crate::finding::{ComplianceType, Finding, Severity};
 
 /// The `json` format.
@@ -59,14 +60,14 @@ impl ReportFormat for Json {
     }
 
     fn write(&self, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-        write!(out, "{{\n\"schemaVersion\": {SCHEMA_VERSION}")?;
+        start(out)?;
         write_field(out, "run", &report.run)?;
         write_field(out, "counts", &CountsRow::of(&report.counts))?;
         write_field(out, "calls", &report.calls)?;
         write_array(out, "accounts", report.accounts.values().map(Ok))?;
         write_array(out, "controls", report.controls.values().map(Ok))?;
         write_findings(report, out)?;
-        out.write_all(b"\n}\n")
+        end(out)
     }
 }
 
@@ -82,47 +83,4 @@ fn write_findings(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         rows.push(&FindingRow { finding: &finding, remediation })?;
     }
     rows.end()
-}
-
-/// A field of the document after its first.
-pub(super) fn write_field<T: Serialize>(out: &mut dyn Write, name: &str, value: &T) -> io::Result<()> {
-    write!(out, ",\n\"{name}\": ")?;
-    serde_json::to_writer(out, value)?;
-    Ok(())
-}
-
-/// A field that is an array with one element per line.
-pub(super) fn write_array<T: Serialize>(
-    out: &mut dyn Write,
-    name: &str,
-    items: impl Iterator<Item = io::Result<T>>,
-) -> io::Result<()> {
-    let mut array = ArrayWriter::start(out, name)?;
-    for item in items {
-        array.push(&item?)?;
-    }
-    array.end()
-}
-
-struct ArrayWriter<'a> {
-    out: &'a mut dyn Write,
-    empty: bool,
-}
-
-impl<'a> ArrayWriter<'a> {
-    fn start(out: &'a mut dyn Write, name: &str) -> io::Result<Self> {
-        write!(out, ",\n\"{name}\": [")?;
-        Ok(Self { out, empty: true })
-    }
-
-    fn push<T: Serialize>(&mut self, item: &T) -> io::Result<()> {
-        self.out.write_all(if self.empty { b"\n" } else { b",\n" })?;
-        self.empty = false;
-        serde_json::to_writer(&mut *self.out, item)?;
-        Ok(())
-    }
-
-    fn end(self) -> io::Result<()> {
-        self.out.write_all(if self.empty { b"]" } else { b"\n]" })
-    }
 }

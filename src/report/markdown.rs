@@ -6,10 +6,12 @@
 use std::io::{self, Write};
 
 use super::blind_spot::BlindSpot;
-use super::digest::{AccountViolations, Digest, Limits, Verdict, verdict};
-use super::terminal::{account_label, evidence_in_words};
-use super::terminal_coverage::{calls_by_service, calls_in_words, looked_at, regions_in_words, skipped_by_reason};
+use super::digest::{AccountViolations, Digest, Limits};
 use super::text::{NAME, counted, grouped, short};
+use super::wording::{
+    Verdict, account_label, calls_by_service, calls_in_words, evidence_in_words, looked_at, regions_in_words,
+    skipped_by_reason, verdict,
+};
 use super::{Report, ReportFormat};
 use crate::finding::ComplianceType;
 use crate::inventory::Region;
@@ -155,7 +157,11 @@ fn write_blind(out: &mut dyn Write, report: &Report<'_>, digest: &Digest) -> io:
             .take(ACCOUNTS)
             .map(|(id, regions)| {
                 let label = plain(&account_label(report, id), 200);
-                if regions.contains(&Region::GLOBAL) { label } else { format!("{label}: {}", regions_in_words(regions)) }
+                if regions.contains(&Region::GLOBAL) {
+                    label
+                } else {
+                    format!("{label}: {}", regions_in_words(regions))
+                }
             })
             .collect();
         let more = match places.len().saturating_sub(ACCOUNTS) as u64 {

@@ -8,13 +8,16 @@ mod coverage;
 mod csv;
 mod digest;
 mod json;
+mod json_document;
 mod markdown;
+mod spreadsheet;
 mod terminal;
 mod terminal_coverage;
 mod text;
+mod wording;
 
-pub use coverage::{CoverageCsv, CoverageJson};
 pub use self::csv::Csv;
+pub use coverage::{CoverageCsv, CoverageJson};
 pub use json::Json;
 pub use markdown::Markdown;
 pub use terminal::Terminal;

@@ -5,11 +5,11 @@
 
 use std::io::{self, Write};
 
-use super::digest::{AccountViolations, ControlTally, Digest, Limits, Verdict, ViolatedControl, verdict};
-use super::text::{NAME, counted, grouped, short, value, visible, words, wrap};
+use super::digest::{AccountViolations, ControlTally, Digest, Limits, ViolatedControl};
+use super::text::{NAME, counted, grouped, short, visible, wrap};
+use super::wording::{Verdict, account_label, evidence_in_words, looked_at, verdict};
 use super::{Report, ReportFormat, terminal_coverage};
-use crate::finding::{ComplianceType, Finding, Severity};
-use crate::inventory::AccountId;
+use crate::finding::{ComplianceType, Severity};
 
 /// The `terminal` format.
 #[derive(Debug, Clone, Copy)]
@@ -67,9 +67,8 @@ impl ReportFormat for Terminal {
         page.heading("Everything in full", "")?;
         page.line(2, "findings.csv   findings.json   coverage.csv   coverage.json")?;
         let (tone, name, sentence) = verdict(report, &digest);
-        let name = page.paint(Tone::of_verdict(tone), name);
         page.line(0, "")?;
-        page.line(0, &format!("{name}: {sentence}"))
+        page.wrapped(0, 0, Some(Tone::of_verdict(tone)), &format!("{name}: {sentence}"))
     }
 }
 
@@ -130,12 +129,10 @@ impl Page<'_> {
 
     /// `text` at `indent`, its further lines at `hanging`.
     pub(super) fn wrapped(&mut self, indent: usize, hanging: usize, tone: Option<Tone>, text: &str) -> io::Result<()> {
-        let first_indent = " ".repeat(indent.saturating_sub(hanging));
-        let lines = wrap(&format!("{first_indent}{text}"), self.width.saturating_sub(hanging.min(indent)));
+        let lines = wrap(text, self.width.saturating_sub(indent.max(hanging)));
         for (number, line) in lines.iter().enumerate() {
             let indent = if number == 0 { indent } else { hanging };
-            let line = line.trim_start();
-            let painted = tone.map_or_else(|| line.to_owned(), |tone| self.paint(tone, line));
+            let painted = tone.map_or_else(|| line.clone(), |tone| self.paint(tone, line));
             self.line(indent, &painted)?;
         }
         Ok(())
@@ -166,22 +163,13 @@ impl Page<'_> {
     }
 }
 
-/// `222222222222  payments-prod  /Workloads/Prod`
-pub(super) fn account_label(report: &Report<'_>, id: &AccountId) -> String {
-    match report.accounts.get(id) {
-        Some(account) => [id.as_str(), &short(&account.name, 48), &short(&account.organizational_unit_path, 48)]
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .collect::<Vec<_>>()
-            .join("  "),
-        None => id.to_string(),
-    }
-}
-
 fn write_head(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -> io::Result<()> {
     let run = &report.run;
-    let organization =
-        if run.organization.is_empty() { String::new() } else { format!(" · organization {}", visible(&run.organization)) };
+    let organization = if run.organization.is_empty() {
+        String::new()
+    } else {
+        format!(" · organization {}", visible(&run.organization))
+    };
     page.line(0, &format!("pipewarden {} · run {}{organization}", visible(&run.tool_version), visible(&run.run_id)))?;
     page.line(0, "")?;
     let (tone, name, sentence) = verdict(report, digest);
@@ -198,14 +186,16 @@ fn write_head(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -> io::
     page.labelled("Results", Tone::Strong, &results)?;
     let violations: Vec<String> = Severity::ALL
         .into_iter()
-        .map(|severity| format!("{} {severity}", grouped(report.counts.violations.get(&severity).copied().unwrap_or(0))))
+        .map(|severity| {
+            format!("{} {severity}", grouped(report.counts.violations.get(&severity).copied().unwrap_or(0)))
+        })
         .collect();
     let excepted = match report.counts.excepted {
         0 => String::new(),
         count => format!(" · and {} under a valid exception", grouped(count)),
     };
     page.labelled("Violated", Tone::Strong, &format!("{}{excepted}", violations.join(" · ")))?;
-    page.labelled("Looked at", Tone::Strong, &terminal_coverage::looked_at(report))
+    page.labelled("Looked at", Tone::Strong, &looked_at(report))
 }
 
 fn write_violations(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -> io::Result<()> {
@@ -256,7 +246,9 @@ fn write_violated(page: &mut Page<'_>, report: &Report<'_>, violated: &ViolatedC
     let advice: Vec<String> = violated
         .shown
         .iter()
-        .map(|finding| control.map_or_else(String::new, |control| short(&control.remediation_for(&finding.evidence), 600)))
+        .map(|finding| {
+            control.map_or_else(String::new, |control| short(&control.remediation_for(&finding.evidence), 600))
+        })
         .collect();
     let shared = advice.first().filter(|first| advice.iter().all(|other| other == *first));
     for (finding, advice) in violated.shown.iter().zip(&advice) {
@@ -279,16 +271,6 @@ fn write_violated(page: &mut Page<'_>, report: &Report<'_>, violated: &ViolatedC
         Some(advice) if !advice.is_empty() => page.wrapped(TEXT, TEXT + 2, None, &format!("→ {advice}")),
         _ => Ok(()),
     }
-}
-
-/// `deploys to production: yes · unapproved production actions: Deploy/Prod`
-pub(super) fn evidence_in_words(finding: &Finding) -> String {
-    finding
-        .evidence
-        .iter()
-        .map(|(fact, seen)| format!("{}: {}", words(fact), value(seen)))
-        .collect::<Vec<_>>()
-        .join(" · ")
 }
 
 fn write_exceptions(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -> io::Result<()> {

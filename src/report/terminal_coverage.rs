@@ -3,23 +3,21 @@
 //! In: the ledger and the blind spots of a report. Out: three sections. They are as loud as the violations, because a
 //! result that nobody could see is not a good one.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use super::Report;
 use super::blind_spot::BlindSpot;
 use super::digest::Digest;
-use super::terminal::{Page, Tone, account_label};
+use super::terminal::{Page, Tone};
 use super::text::{counted, grouped, short};
+use super::wording::{account_label, calls_by_service, calls_in_words, regions_in_words, skipped_by_reason};
 use crate::finding::ComplianceType;
-use crate::inventory::{AccountId, CallCounts, Region};
+use crate::inventory::Region;
 
 /// Causes named before the rest is only counted.
 const SPOTS: usize = 12;
 /// Accounts named per cause or reason.
 const ACCOUNTS: usize = 5;
-/// Regions named per account.
-const REGIONS: usize = 4;
 /// Services in the table of calls.
 const SERVICES: usize = 16;
 
@@ -27,46 +25,6 @@ pub(super) fn write(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -
     write_blind(page, report, digest)?;
     write_skipped(page, report)?;
     write_calls(page, report)
-}
-
-/// `12 accounts, 2 of them left out · 340 calls to AWS, 9 without an answer`
-pub(super) fn looked_at(report: &Report<'_>) -> String {
-    let skipped: BTreeSet<&AccountId> = report
-        .coverage
-        .skipped
-        .iter()
-        .filter(|skip| skip.region == Region::GLOBAL)
-        .map(|skip| &skip.account)
-        .collect();
-    let left_out = match skipped.len() as u64 {
-        0 => String::new(),
-        count => format!(", {} left out on purpose", grouped(count)),
-    };
-    let failed = report.calls.calls() - report.calls.ok;
-    let unanswered = if failed == 0 { String::new() } else { format!(", {} without an answer", grouped(failed)) };
-    let accounts = counted(report.accounts.len() as u64, "account");
-    format!("{accounts}{left_out} · {} to AWS{unanswered}", counted(report.calls.calls(), "call"))
-}
-
-/// `340 calls: 331 ok, 6 denied, 2 throttled, 1 error`
-pub(super) fn calls_in_words(calls: &CallCounts) -> String {
-    format!(
-        "{}: {} ok, {} denied, {} throttled, {} error",
-        counted(calls.calls(), "call"),
-        grouped(calls.ok),
-        grouped(calls.denied),
-        grouped(calls.throttled),
-        grouped(calls.error)
-    )
-}
-
-/// `eu-central-1, eu-west-1`, or how many if there are more than a line holds.
-pub(super) fn regions_in_words(regions: &BTreeSet<Region>) -> String {
-    let named: Vec<&str> = regions.iter().take(REGIONS).map(Region::as_str).collect();
-    match regions.len().saturating_sub(REGIONS) {
-        0 => named.join(", "),
-        more => format!("{} and {} more", named.join(", "), more),
-    }
 }
 
 fn write_blind(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -> io::Result<()> {
@@ -77,7 +35,10 @@ fn write_blind(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -> io:
     }
     if unknown > 0 {
         let be = if unknown == 1 { "is" } else { "are" };
-        let line = format!("{} {be} unknown because of this; a result may wait for several of these.", counted(unknown, "result"));
+        let line = format!(
+            "{} {be} unknown because of this; a result may wait for several of these.",
+            counted(unknown, "result")
+        );
         page.wrapped(2, 2, None, &line)?;
     }
     for spot in digest.blind.iter().take(SPOTS) {
@@ -133,36 +94,6 @@ fn write_skipped(page: &mut Page<'_>, report: &Report<'_>) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Reason → account → Regions.
-pub(super) fn skipped_by_reason<'a>(
-    report: &'a Report<'_>,
-) -> BTreeMap<&'a str, BTreeMap<&'a AccountId, BTreeSet<Region>>> {
-    let mut reasons: BTreeMap<&str, BTreeMap<&AccountId, BTreeSet<Region>>> = BTreeMap::new();
-    for skip in &report.coverage.skipped {
-        let accounts = reasons.entry(skip.reason.as_str()).or_default();
-        accounts.entry(&skip.account).or_default().insert(skip.region.clone());
-    }
-    reasons
-}
-
-/// Calls by service; those with unanswered calls first.
-pub(super) fn calls_by_service<'a>(report: &'a Report<'_>) -> Vec<(&'a str, CallCounts)> {
-    let mut services: BTreeMap<&str, CallCounts> = BTreeMap::new();
-    for (key, counts) in report.coverage.rows() {
-        let sum = services.entry(key.service.as_str()).or_default();
-        sum.ok += counts.ok;
-        sum.denied += counts.denied;
-        sum.throttled += counts.throttled;
-        sum.error += counts.error;
-    }
-    let mut services: Vec<_> = services.into_iter().collect();
-    services.sort_by(|(a, one), (b, other)| {
-        let failed = |counts: &CallCounts| counts.calls() - counts.ok;
-        failed(other).cmp(&failed(one)).then_with(|| a.cmp(b))
-    });
-    services
 }
 
 fn write_calls(page: &mut Page<'_>, report: &Report<'_>) -> io::Result<()> {
