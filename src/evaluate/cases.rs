@@ -92,16 +92,16 @@ fn run(
     findings.into_iter().find(|f| f.control == control).map(|f| f.compliance).ok_or_else(|| "the control was not asked".to_owned())
 }
 
-/// Facts given are known; whatever else a control of this type may read is unknown.
+/// Facts given are known; whatever else the control reads is unknown.
 fn facts(reads: &BTreeSet<String>, case: &Case) -> Result<Facts, String> {
     let mut facts = Facts::default();
-    for name in crate::facts::names() {
+    for name in reads {
         match case.facts.get(name) {
             Some(value) => {
-                facts.known.insert(name, fact(value)?);
+                facts.known.insert(name.clone().into(), fact(value)?);
             }
             None => {
-                facts.unknown.insert(name, vec![format!("`{name}` is left out of the case")]);
+                facts.unknown.insert(name.clone().into(), vec![format!("`{name}` is left out of the case")]);
             }
         }
     }

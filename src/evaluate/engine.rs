@@ -266,7 +266,7 @@ fn as_json(fact: &Fact) -> Value {
 }
 
 fn attributes(facts: &Facts) -> HashMap<String, RestrictedExpression> {
-    facts.known.iter().map(|(name, fact)| ((*name).to_owned(), expression(fact))).collect()
+    facts.known.iter().map(|(name, fact)| (name.to_string(), expression(fact))).collect()
 }
 
 fn expression(fact: &Fact) -> RestrictedExpression {

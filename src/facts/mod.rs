@@ -4,6 +4,7 @@
 //! Cedar has no quantifier over records: order of stages, any/all over actions and everything that joins two resources
 //! is decided here, and kept as a set that explains itself. Pure: no clock, environment, network or file.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inventory::{AccountId, Region, ResourceUid, Tags, TypeName};
@@ -27,9 +28,9 @@ pub enum Fact {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// What is known.
-    pub known: BTreeMap<&'static str, Fact>,
+    pub known: BTreeMap<Cow<'static, str>, Fact>,
     /// What is not known, and one sentence per gap that says why.
-    pub unknown: BTreeMap<&'static str, Vec<String>>,
+    pub unknown: BTreeMap<Cow<'static, str>, Vec<String>>,
 }
 
 /// One resource, ready to be asked about.
@@ -48,3 +49,5 @@ pub struct Subject {
     /// Facts.
     pub facts: Facts,
 }
+
+pub fn action_of(_t: &TypeName) -> Option<&'static str> { None }
