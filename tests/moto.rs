@@ -27,7 +27,7 @@ fn run(command: &mut Command, what: &str) {
     let output = command.output().unwrap_or_else(|error| panic!("{what}: {error}; the test needs python3 with venv and pip"));
     assert!(
         output.status.success(),
-        "{what} failed; the test needs python3 (3.10 or later) with venv and pip, and the Python package index\n{}{}",
+        "{what} failed; the test needs python3 (3.11 or later) with venv and pip, and the Python package index\n{}{}",
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
