@@ -8,6 +8,8 @@ mod audit;
 mod cli;
 /// The program and its tests must not build the SDKs twice.
 mod dependencies;
+/// SDK configuration for a server on loopback.
+mod loopback;
 /// A server that nobody here wrote.
 mod moto;
 /// Every control: form, cases, and the contract of facts.

@@ -9,10 +9,12 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_types::retry::RetryConfig;
 use serde_json::Value;
+
+use crate::loopback;
 
 const REGIONS: [&str; 2] = ["eu-central-1", "us-east-1"];
 
@@ -79,15 +81,7 @@ impl Moto {
     }
 
     fn config(&self, credentials: Credentials, region: &str) -> SdkConfig {
-        SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .sleep_impl(aws_smithy_async::rt::sleep::SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new()))
-            .retry_config(aws_smithy_types::retry::RetryConfig::disabled())
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .region(aws_config::Region::new(region.to_owned()))
-            .endpoint_url(&self.endpoint)
-            .build()
+        loopback::config(&self.endpoint, credentials, region, RetryConfig::disabled())
     }
 }
 
@@ -98,13 +92,9 @@ impl Drop for Moto {
     }
 }
 
-fn root_credentials() -> Credentials {
-    Credentials::new("AKIATEST", "test", None, None, "test")
-}
-
 /// An organization of one OU with two accounts, each with a pipeline, a deployment group, a bucket and a key of its own.
 async fn build_organization(moto: &Moto) -> Vec<String> {
-    let management = moto.config(root_credentials(), "us-east-1");
+    let management = moto.config(loopback::credentials(), "us-east-1");
     let organizations = aws_sdk_organizations::Client::new(&management);
     organizations.create_organization().send().await.expect("organization");
     let root = organizations.list_roots().send().await.unwrap().roots()[0].id().unwrap().to_owned();
