@@ -414,7 +414,7 @@ fn csv_has_a_row_per_finding_and_all_columns() {
     let excepted = rows.iter().find(|row| !cell(row, "exception_id").is_empty()).unwrap();
     assert_eq!(cell(excepted, "exception_expires"), "2027-01-31");
     assert_eq!(cell(excepted, "organizational_unit"), "/Workloads/Dev");
-    assert!(text.lines().all(|line| line.ends_with('\r') || !line.contains("eu-central-1")) || text.contains("\r\n"));
+    assert_eq!(text.matches("\r\n").count(), fixture.findings.len() + 1);
 }
 
 #[test]
@@ -430,6 +430,8 @@ fn coverage_csv_counts_calls_and_names_what_was_skipped() {
 fn the_summary_tells_the_worst_first_and_what_was_not_seen() {
     for name in ["terminal", "markdown"] {
         let text = written(format(name), &mixed().report());
+        // Where a line breaks is not what this is about.
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let place = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what:?} in {name}:\n{text}"));
         assert!(place("NOT COMPLIANT") < place("payments-prod"));
         assert!(place("7 violations (5 critical, 1 high, 1 low)") < place("payments-prod"));
@@ -445,6 +447,7 @@ fn the_summary_tells_the_worst_first_and_what_was_not_seen() {
         place("account is SUSPENDED");
         place("14 calls: 10 ok, 2 denied, 1 throttled, 1 error");
         place("SEC-481");
+        place("allow s3:GetEncryptionConfiguration to the audit role");
     }
 }
 
@@ -492,10 +495,7 @@ fn each_outcome_has_its_own_verdict() {
     assert_eq!(verdict(&[Compliant, NotApplicable]), "COMPLIANT: 1 result is good");
     assert_eq!(verdict(&[Compliant, InsufficientData]), "NOT KNOWN: no violation was seen, but 1 result is unknown");
     assert_eq!(verdict(&[NotApplicable]), "NOTHING TO JUDGE: no control applies to what was seen");
-    assert_eq!(
-        verdict(&[NonCompliant, InsufficientData]),
-        "NOT COMPLIANT: 1 violation (1 critical), and 1 result unknown"
-    );
+    assert_eq!(verdict(&[NonCompliant, InsufficientData]), "NOT COMPLIANT: 1 violation (1 critical); 1 result unknown");
 }
 
 /// Names as anybody with an account may choose them.
