@@ -20,7 +20,7 @@ use crate::inventory::Region;
 pub struct Markdown;
 
 /// A job's summary may have one mebibyte; this stays far below with the longest names.
-const LIMITS: Limits = Limits { accounts: 10, controls: 8, resources: 3 };
+const LIMITS: Limits = Limits { accounts: 10, controls: 5, resources: 2 };
 const ROWS: usize = 20;
 const ACCOUNTS: usize = 5;
 

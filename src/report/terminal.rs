@@ -29,7 +29,7 @@ pub(super) const TEXT: usize = 14;
 impl Terminal {
     /// What the run directory gets: 100 columns, no colour.
     pub const PLAIN: Self =
-        Self { width: 100, color: false, limits: Limits { accounts: 10, controls: 8, resources: 3 } };
+        Self { width: 100, color: false, limits: Limits { accounts: 5, controls: 5, resources: 2 } };
 
     /// For a terminal of `width` columns; text never gets wider than is pleasant to read.
     #[must_use]
