@@ -170,8 +170,16 @@ fn denied(message: &str) -> GapCause {
 
 /// All four results, an exception, gaps of several kinds, a skipped account and an account that could not be entered.
 fn mixed() -> Fixture {
-    let (approval, encryption, pipeline_type, trail) = (approval(), encryption(), pipeline_type(), trail());
     let mut fixture = Fixture::empty();
+    fixture.controls = vec![approval(), encryption(), pipeline_type(), trail()];
+    add_accounts(&mut fixture);
+    add_seen(&mut fixture);
+    add_unseen(&mut fixture);
+    add_coverage(&mut fixture);
+    fixture
+}
+
+fn add_accounts(fixture: &mut Fixture) {
     for (id, name, path) in [
         ("111111111111", "tooling", "/Infrastructure"),
         ("222222222222", "payments-prod", "/Workloads/Prod"),
@@ -182,7 +190,10 @@ fn mixed() -> Fixture {
         let (name, organizational_unit_path) = (name.to_owned(), path.to_owned());
         fixture.accounts.push(AccountInfo { id: account(id), name, organizational_unit_path });
     }
+}
 
+fn add_seen(fixture: &mut Fixture) {
+    let (approval, encryption, pipeline_type) = (approval(), encryption(), pipeline_type());
     let ungated =
         json!({"deploysToProduction": true, "unapprovedProductionActions": ["Deploy/ProdCluster", "Deploy/Migrate"]});
     fixture.add(with_evidence(
@@ -208,21 +219,6 @@ fn mixed() -> Fixture {
         json!({"encryptionKind": "none declared (SSE-S3 default)"}),
     );
     fixture.add(bucket);
-    let denied_bucket = gap(
-        WEB,
-        "s3:GetEncryptionConfiguration",
-        denied(
-            "User: arn:aws:sts::333333333333:assumed-role/pipewarden-audit/run is not authorized to perform: s3:GetEncryptionConfiguration",
-        ),
-        Affects::Property {
-            resource: ResourceUid("arn:aws:s3:::web-artifacts".to_owned()),
-            property: "BucketEncryption".to_owned(),
-        },
-    );
-    let mut unseen_bucket = finding(&encryption, ComplianceType::InsufficientData, "arn:aws:s3:::web-artifacts", WEB);
-    unseen_bucket.gaps = vec![denied_bucket.sentence()];
-    fixture.add(unseen_bucket);
-
     fixture.add(with_evidence(
         finding(&pipeline_type, ComplianceType::NonCompliant, &pipeline_arn(TOOLING, "platform"), TOOLING),
         json!({"pipelineType": "V1"}),
@@ -240,6 +236,24 @@ fn mixed() -> Fixture {
     });
     fixture.add(excepted);
     fixture.add(finding(&pipeline_type, ComplianceType::Compliant, &pipeline_arn(PAYMENTS, "checkout"), PAYMENTS));
+}
+
+fn add_unseen(fixture: &mut Fixture) {
+    let (approval, encryption, pipeline_type, trail) = (approval(), encryption(), pipeline_type(), trail());
+    let denied_bucket = gap(
+        WEB,
+        "s3:GetEncryptionConfiguration",
+        denied(
+            "User: arn:aws:sts::333333333333:assumed-role/pipewarden-audit/run is not authorized to perform: s3:GetEncryptionConfiguration",
+        ),
+        Affects::Property {
+            resource: ResourceUid("arn:aws:s3:::web-artifacts".to_owned()),
+            property: "BucketEncryption".to_owned(),
+        },
+    );
+    let mut unseen_bucket = finding(&encryption, ComplianceType::InsufficientData, "arn:aws:s3:::web-artifacts", WEB);
+    unseen_bucket.gaps = vec![denied_bucket.sentence()];
+    fixture.add(unseen_bucket);
 
     let role = gap(
         LOST,
@@ -272,6 +286,9 @@ fn mixed() -> Fixture {
 
     fixture.gaps = vec![denied_bucket, role, throttled];
     fixture.gaps.sort();
+}
+
+fn add_coverage(fixture: &mut Fixture) {
     for (place, service, action, outcome, times) in [
         (TOOLING, "codepipeline", "ListPipelines", Outcome::Ok, 1),
         (TOOLING, "codepipeline", "GetPipeline", Outcome::Ok, 1),
@@ -299,8 +316,6 @@ fn mixed() -> Fixture {
         },
         Skip { account: account("444444444444"), region: Region::GLOBAL, reason: "account is SUSPENDED".to_owned() },
     ];
-    fixture.controls = vec![approval, encryption, pipeline_type, trail];
-    fixture
 }
 
 fn written(format: &dyn ReportFormat, report: &Report<'_>) -> String {
@@ -414,7 +429,7 @@ fn csv_has_a_row_per_finding_and_all_columns() {
     let excepted = rows.iter().find(|row| !cell(row, "exception_id").is_empty()).unwrap();
     assert_eq!(cell(excepted, "exception_expires"), "2027-01-31");
     assert_eq!(cell(excepted, "organizational_unit"), "/Workloads/Dev");
-    assert!(text.lines().all(|line| line.ends_with('\r') || !line.contains("eu-central-1")) || text.contains("\r\n"));
+    assert_eq!(text.matches("\r\n").count(), fixture.findings.len() + 1);
 }
 
 #[test]
@@ -430,6 +445,8 @@ fn coverage_csv_counts_calls_and_names_what_was_skipped() {
 fn the_summary_tells_the_worst_first_and_what_was_not_seen() {
     for name in ["terminal", "markdown"] {
         let text = written(format(name), &mixed().report());
+        // Where a line breaks is not what this is about.
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let place = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what:?} in {name}:\n{text}"));
         assert!(place("NOT COMPLIANT") < place("payments-prod"));
         assert!(place("7 violations (5 critical, 1 high, 1 low)") < place("payments-prod"));
@@ -439,12 +456,13 @@ fn the_summary_tells_the_worst_first_and_what_was_not_seen() {
         assert!(account < place("111111111111"));
         assert!(place("A manual approval precedes") < place("Artifact buckets are encrypted"));
         assert!(place("unapproved production actions: Deploy/ProdCluster, Deploy/Migrate") > account);
-        assert!(place("2 more resources") > account);
+        assert!(place("3 more resources") > account);
         assert!(place("What could not be seen") < place("sts:AssumeRole"));
         assert!(place("sts:AssumeRole") < place("cloudtrail:GetTrailStatus"));
         place("account is SUSPENDED");
         place("14 calls: 10 ok, 2 denied, 1 throttled, 1 error");
         place("SEC-481");
+        place("allow s3:GetEncryptionConfiguration to the audit role");
     }
 }
 
@@ -479,6 +497,7 @@ fn a_report_of_nothing_never_reads_as_a_pass() {
 
 #[test]
 fn each_outcome_has_its_own_verdict() {
+    use ComplianceType::{Compliant, InsufficientData, NonCompliant, NotApplicable};
     let verdict = |results: &[ComplianceType]| {
         let mut fixture = Fixture::empty();
         fixture.controls = vec![approval()];
@@ -488,21 +507,17 @@ fn each_outcome_has_its_own_verdict() {
         let text = written(format("terminal"), &fixture.report());
         text.lines().last().unwrap().to_owned()
     };
-    use ComplianceType::{Compliant, InsufficientData, NonCompliant, NotApplicable};
     assert_eq!(verdict(&[Compliant, NotApplicable]), "COMPLIANT: 1 result is good");
     assert_eq!(verdict(&[Compliant, InsufficientData]), "NOT KNOWN: no violation was seen, but 1 result is unknown");
     assert_eq!(verdict(&[NotApplicable]), "NOTHING TO JUDGE: no control applies to what was seen");
-    assert_eq!(
-        verdict(&[NonCompliant, InsufficientData]),
-        "NOT COMPLIANT: 1 violation (1 critical), and 1 result unknown"
-    );
+    assert_eq!(verdict(&[NonCompliant, InsufficientData]), "NOT COMPLIANT: 1 violation (1 critical); 1 result unknown");
 }
 
 /// Names as anybody with an account may choose them.
 fn hostile() -> Fixture {
     let mut fixture = Fixture::empty();
     let mut control = approval();
-    control.title = "=HYPERLINK(\"https://evil.example\") | <script>".to_owned();
+    control.title = String::from("=HYPERLINK(\"https://evil.example\") | <script>");
     fixture.accounts.push(AccountInfo {
         id: account(TOOLING.0),
         name: "@SUM(1+1)\u{1b}]0;owned\u{7}\r\nfake line".to_owned(),

@@ -16,6 +16,7 @@ use pipewarden::run::{
 };
 use serde_json::{Value, json};
 
+const NO_GAPS: &[Gap] = &[];
 const ACCOUNTS: [&str; 3] = ["111111111111", "222222222222", "333333333333"];
 const FIRST: &str = "20261121T020000Z";
 const SECOND: &str = "20261122T020000Z";
@@ -110,7 +111,6 @@ fn report<'a>(
         name: format!("account {id}"),
         organizational_unit_path: "/".to_owned(),
     };
-    const NO_GAPS: &[Gap] = &[];
     Report {
         run: run.plan().run_info("o-exampleorg1", &"cd".repeat(32)),
         controls: BTreeMap::from([(control.id.clone(), control)]),
@@ -199,11 +199,13 @@ fn the_manifest_follows_its_schema() {
     }
 }
 
+/// Leaves a run as a kill would leave it.
+type Kill = fn(&RunDirectory);
+
 #[test]
 fn a_run_killed_at_any_step_ends_with_the_same_bytes() {
     let whole = tempfile::tempdir().unwrap();
     let expected = snapshot(unbroken(whole.path(), FIRST).path());
-    type Kill = fn(&RunDirectory);
     let kills: [(&str, usize, Kill); 6] = [
         ("before anything", 3, |_| {}),
         ("after one account", 2, |run| {
@@ -498,7 +500,7 @@ fn inventories_have_their_places_and_no_others() {
     assert!(run.has_account(&id, REFERENCED) && !run.has_account(&id, INVENTORY));
     assert!(run.accounts().unwrap().is_empty(), "what others name is not the account's own inventory");
     run.write_inventory(Some(&id), INVENTORY, &inventory(ACCOUNTS[1])).unwrap();
-    assert_eq!(run.accounts().unwrap(), [id.clone()]);
+    assert_eq!(run.accounts().unwrap(), std::slice::from_ref(&id));
     assert_eq!(run.read_inventory(Some(&id), REFERENCED).unwrap(), inventory(ACCOUNTS[1]));
     for part in ["", "../escape", "a/b", "Part", ".hidden"] {
         assert!(

@@ -385,7 +385,9 @@ mod tests {
 
     fn packed(lines: &[serde_json::Value]) -> Vec<u8> {
         let mut writer = LinesWriter::new(Vec::new());
-        lines.iter().for_each(|line| writer.push(line).unwrap());
+        for line in lines {
+            writer.push(line).unwrap();
+        }
         writer.finish().unwrap()
     }
 

@@ -9,7 +9,7 @@ use super::blind_spot::BlindSpot;
 use super::digest::{AccountViolations, Digest, Limits};
 use super::text::{NAME, counted, grouped, short};
 use super::wording::{
-    Verdict, account_label, calls_by_service, calls_in_words, evidence_in_words, looked_at, regions_in_words,
+    Verdict, account_label, calls_by_service, calls_in_words, evidence_in_words, looked_at, regions_in_words, remedy,
     skipped_by_reason, verdict,
 };
 use super::{Report, ReportFormat};
@@ -20,7 +20,7 @@ use crate::inventory::Region;
 pub struct Markdown;
 
 /// A job's summary may have one mebibyte; this stays far below with the longest names.
-const LIMITS: Limits = Limits { accounts: 10, controls: 8, resources: 3 };
+const LIMITS: Limits = Limits { accounts: 10, controls: 5, resources: 2 };
 const ROWS: usize = 20;
 const ACCOUNTS: usize = 5;
 
@@ -137,11 +137,17 @@ fn write_blind(out: &mut dyn Write, report: &Report<'_>, digest: &Digest) -> io:
     if digest.blind.is_empty() {
         writeln!(out, "Nothing: every call that mattered was answered.")?;
     } else {
-        writeln!(out, "| results unknown | cause | action | where |\n|--:|---|---|---|")?;
+        writeln!(out, "| results unknown | cause | action | where | what to do |\n|--:|---|---|---|---|")?;
     }
     for spot in digest.blind.iter().take(ROWS) {
-        let (action, places) = (plain(&spot.action, 200), places_of(report, spot));
-        writeln!(out, "| {} | {} | {action} | {places} |", grouped(spot.unknown), plain(&spot.word, NAME))?;
+        let cells = [
+            grouped(spot.unknown),
+            plain(&spot.word, NAME),
+            plain(&spot.action, 200),
+            places_of(report, spot),
+            remedy(spot).map_or_else(String::new, |remedy| plain(&remedy, 400)),
+        ];
+        writeln!(out, "| {} |", cells.join(" | "))?;
     }
     let more = digest.blind.len().saturating_sub(ROWS) as u64;
     if more > 0 {

@@ -23,12 +23,13 @@ const NARROWEST: usize = 80;
 const WIDEST: usize = 120;
 /// Controls named in the table before the rest is only counted.
 const CONTROLS_IN_TABLE: usize = 20;
-const TEXT: usize = 12;
+/// Where text begins beside a label; the longest label is `unsupported`.
+pub(super) const TEXT: usize = 14;
 
 impl Terminal {
     /// What the run directory gets: 100 columns, no colour.
     pub const PLAIN: Self =
-        Self { width: 100, color: false, limits: Limits { accounts: 10, controls: 8, resources: 3 } };
+        Self { width: 100, color: false, limits: Limits { accounts: 5, controls: 5, resources: 2 } };
 
     /// For a terminal of `width` columns; text never gets wider than is pleasant to read.
     #[must_use]
@@ -138,13 +139,13 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// A label of at most ten characters, and text beside it.
+    /// A short label, and text beside it.
     pub(super) fn labelled(&mut self, label: &str, tone: Tone, text: &str) -> io::Result<()> {
         let lines = wrap(text, self.width.saturating_sub(TEXT));
         for (number, line) in lines.iter().enumerate() {
             if number == 0 {
                 let painted = self.paint(tone, label);
-                let gap = (TEXT - 2).saturating_sub(label.chars().count());
+                let gap = (TEXT - 2).saturating_sub(label.chars().count()).max(1);
                 self.line(2, &format!("{painted}{:gap$}{line}", ""))?;
             } else {
                 self.line(TEXT, line)?;
@@ -260,7 +261,7 @@ fn write_violated(page: &mut Page<'_>, report: &Report<'_>, violated: &ViolatedC
             page.wrapped(TEXT + 2, TEXT + 2, None, &evidence)?;
         }
         if shared.is_none() && !advice.is_empty() {
-            page.wrapped(TEXT + 2, TEXT + 2, None, &format!("→ {advice}"))?;
+            page.wrapped(TEXT + 2, TEXT + 4, None, &format!("→ {advice}"))?;
         }
     }
     let more = violated.total - violated.shown.len() as u64;
@@ -308,25 +309,32 @@ fn write_controls(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -> 
         return Ok(());
     }
     page.heading("Controls, worst first", "")?;
-    let title = "violated  excepted  unknown      good  not appl.  severity  control";
-    let title = page.paint(Tone::Quiet, title);
+    let title = page.paint(Tone::Quiet, "violated  unknown     good      n/a  severity  control");
     page.line(2, &title)?;
     let quiet = |tally: &ControlTally| tally.violated + tally.excepted + tally.unknown == 0;
     let shown = digest.controls.iter().filter(|(_, tally)| !quiet(tally)).take(CONTROLS_IN_TABLE);
     let mut rows = 0;
     for (id, tally) in shown {
         rows += 1;
-        let severity = report.controls.get(id).map_or("", |control| control.severity.as_str());
-        let row = format!(
-            "{:>8}  {:>8}  {:>7}  {:>8}  {:>9}  {severity:<8}  {}",
+        let numbers = format!(
+            "{:>8}  {:>7} {:>8} {:>8}  {:<8}",
             grouped(tally.violated),
-            grouped(tally.excepted),
             grouped(tally.unknown),
             grouped(tally.good),
             grouped(tally.not_applicable),
-            short(id, NAME)
+            report.controls.get(id).map_or("", |control| control.severity.as_str())
         );
-        page.line(2, &row)?;
+        let excepted = match tally.excepted {
+            0 => String::new(),
+            count => format!(" (and {} excepted)", grouped(count)),
+        };
+        let name = format!("{}{excepted}", short(id, NAME));
+        if numbers.chars().count() + name.chars().count() + 4 <= page.width {
+            page.line(2, &format!("{numbers}  {name}"))?;
+        } else {
+            page.line(2, &numbers)?;
+            page.wrapped(TEXT, TEXT, None, &name)?;
+        }
     }
     let loud = digest.controls.iter().filter(|(_, tally)| !quiet(tally)).count();
     let more = (loud - rows) as u64;

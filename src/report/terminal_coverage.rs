@@ -8,9 +8,9 @@ use std::io;
 use super::Report;
 use super::blind_spot::BlindSpot;
 use super::digest::Digest;
-use super::terminal::{Page, Tone};
+use super::terminal::{Page, TEXT, Tone};
 use super::text::{counted, grouped, short};
-use super::wording::{account_label, calls_by_service, calls_in_words, regions_in_words, skipped_by_reason};
+use super::wording::{account_label, calls_by_service, calls_in_words, regions_in_words, remedy, skipped_by_reason};
 use crate::finding::ComplianceType;
 use crate::inventory::Region;
 
@@ -64,16 +64,19 @@ fn write_spot(page: &mut Page<'_>, report: &Report<'_>, spot: &BlindSpot) -> io:
             regions_in_words(&account.regions),
             grouped(account.unknown)
         );
-        page.wrapped(12, 14, None, &line)?;
+        page.wrapped(TEXT, TEXT + 2, None, &line)?;
     }
     let more = spot.accounts.len().saturating_sub(ACCOUNTS) as u64;
     if more > 0 {
-        page.line(12, &format!("• … and {} in coverage.json", counted(more, "more account")))?;
+        page.line(TEXT, &format!("• … and {} in coverage.json", counted(more, "more account")))?;
     }
-    if spot.example.is_empty() {
-        return Ok(());
+    if !spot.example.is_empty() {
+        page.wrapped(TEXT, TEXT + 1, Some(Tone::Quiet), &format!("“{}”", short(&spot.example, 300)))?;
     }
-    page.wrapped(12, 14, Some(Tone::Quiet), &format!("“{}”", short(&spot.example, 300)))
+    match remedy(spot) {
+        Some(remedy) => page.wrapped(TEXT, TEXT + 2, None, &format!("→ {remedy}")),
+        None => Ok(()),
+    }
 }
 
 fn write_skipped(page: &mut Page<'_>, report: &Report<'_>) -> io::Result<()> {

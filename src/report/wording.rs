@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Report;
+use super::blind_spot::BlindSpot;
 use super::digest::Digest;
-use super::text::{counted, grouped, short, value, words};
+use super::text::{NAME, counted, grouped, short, value, words};
 use crate::finding::{ComplianceType, Finding};
 use crate::inventory::{AccountId, CallCounts, Region};
 
@@ -32,10 +33,10 @@ pub(super) fn verdict(report: &Report<'_>, digest: &Digest) -> (Verdict, &'stati
     let judged: u64 = report.counts.by_compliance.values().sum();
     let excepted = match report.counts.excepted {
         0 => String::new(),
-        count => format!(", {} under a valid exception", counted(count, "violation")),
+        count => format!("; {} under a valid exception", counted(count, "violation")),
     };
     if digest.violations.total() > 0 {
-        let also = if unknown == 0 { String::new() } else { format!(", and {} unknown", counted(unknown, "result")) };
+        let also = if unknown == 0 { String::new() } else { format!("; {} unknown", counted(unknown, "result")) };
         let violations = counted(digest.violations.total(), "violation");
         return (
             Verdict::Bad,
@@ -89,7 +90,7 @@ pub(super) fn evidence_in_words(finding: &Finding) -> String {
         .join(" · ")
 }
 
-/// `12 accounts, 2 of them left out · 340 calls to AWS, 9 without an answer`
+/// `12 accounts, 2 of them left out · 340 calls to AWS, 9 of them without a usable answer`
 pub(super) fn looked_at(report: &Report<'_>) -> String {
     let skipped: BTreeSet<&AccountId> =
         report.coverage.skipped.iter().filter(|skip| skip.region == Region::GLOBAL).map(|skip| &skip.account).collect();
@@ -98,7 +99,8 @@ pub(super) fn looked_at(report: &Report<'_>) -> String {
         count => format!(", {} left out on purpose", grouped(count)),
     };
     let failed = report.calls.calls() - report.calls.ok;
-    let unanswered = if failed == 0 { String::new() } else { format!(", {} without an answer", grouped(failed)) };
+    let unanswered =
+        if failed == 0 { String::new() } else { format!(", {} of them without a usable answer", grouped(failed)) };
     let accounts = counted(report.accounts.len() as u64, "account");
     format!("{accounts}{left_out} · {} to AWS{unanswered}", counted(report.calls.calls(), "call"))
 }
@@ -152,4 +154,25 @@ pub(super) fn calls_by_service<'a>(report: &'a Report<'_>) -> Vec<(&'a str, Call
         failed(other).cmp(&failed(one)).then_with(|| a.cmp(b))
     });
     services
+}
+
+/// What to do so that it is seen the next time.
+pub(super) fn remedy(spot: &BlindSpot) -> Option<String> {
+    let text = match (spot.word.as_str(), spot.action.as_str()) {
+        ("denied", "sts:AssumeRole") => "deploy the audit role to these accounts, or mend its trust policy".to_owned(),
+        ("denied", action) => format!(
+            "allow {} to the audit role; if it is allowed, a service control, resource or key policy denies it",
+            short(action, NAME)
+        ),
+        ("throttled", _) => "run again when less is going on, or with fewer requests a second".to_owned(),
+        ("error", _) => "run again; if it stays, the message says whom to ask".to_owned(),
+        ("unsupported", _) => "this endpoint does not know the call: ask AWS's own".to_owned(),
+        ("malformed", _) => {
+            "AWS answered in a form that pipewarden does not know: report it with the message".to_owned()
+        }
+        ("outside", _) => "add the account that owns it to the run, or have it judged there".to_owned(),
+        ("unresolved", _) => "only a deployment resolves this value: audit the account it is deployed to".to_owned(),
+        _ => return None,
+    };
+    Some(text)
 }

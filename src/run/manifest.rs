@@ -4,6 +4,7 @@
 //! the manifest of the run before, so that the runs of an organization form a chain that cannot be changed in the middle
 //! without showing.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -98,7 +99,11 @@ pub(super) fn hash_file(path: &Path) -> io::Result<(u64, String)> {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing into a `String` cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// All files of a run but its manifest, sorted by their relative path.
