@@ -3,3 +3,4 @@ pub mod inventory;
 pub mod facts;
 pub mod finding;
 pub mod report;
+pub mod simulate;
