@@ -8,10 +8,21 @@ pub const REDACTED: &str = "redacted";
 /// Stands for a plaintext value that looks like a secret, by its name or its form.
 pub const REDACTED_SECRET: &str = "redacted:secret-like";
 
-const SECRET_NAMES: &[&str] =
-    &["password", "passwd", "secret", "token", "apikey", "api_key", "api-key", "private_key", "privatekey", "credential"];
+const SECRET_NAMES: &[&str] = &[
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "apikey",
+    "api_key",
+    "api-key",
+    "private_key",
+    "privatekey",
+    "credential",
+];
 const NAMES_OF_REFERENCES: &[&str] = &["_arn", "_name", "_path", "_id", "_file", "_url"];
-const SECRET_PREFIXES: &[&str] = &["AKIA", "ASIA", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "-----BEGIN"];
+const SECRET_PREFIXES: &[&str] =
+    &["AKIA", "ASIA", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "-----BEGIN"];
 
 /// Whether a variable looks like a secret, by its name or by a well-known form of its value.
 ///

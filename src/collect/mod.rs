@@ -1,0 +1,68 @@
+//! AWS accounts → inventory. One AWS service is one file; all of them stand in [`COLLECTORS`].
+//!
+//! In: a [`Scope`] (an account, a Region, a session, the limits). Out: [`Collected`]: resources in CloudFormation's
+//! words, gaps, and references to what lives elsewhere. A collector cannot fail as a whole: whatever goes wrong with
+//! one call is a gap.
+
+pub mod call;
+pub mod limiter;
+mod scope;
+
+pub use call::CallError;
+pub use scope::{CallGate, Concurrency, Scope};
+
+use async_trait::async_trait;
+
+use crate::inventory::{Gap, Reference, Resource, TypeName};
+
+/// All collectors. The audit role, the documents and the tests follow from this slice.
+pub const COLLECTORS: &[&dyn Collector] = &[];
+
+/// Where and when a collector is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// In every Region of every account. Its first call must be a cheap probe: an empty Region costs that one call.
+    EveryRegion,
+    /// Once per account, in its home Region.
+    Account,
+    /// In Regions where a collector of [`Reach::EveryRegion`] found something.
+    OccupiedRegion,
+    /// Only for references, in the account and Region that hold what they name.
+    Referenced,
+}
+
+/// What a collector brings home.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Collected {
+    /// Resources in CloudFormation's words, `docs/resources.md`.
+    pub resources: Vec<Resource>,
+    /// What could not be seen above a single property.
+    pub gaps: Vec<Gap>,
+    /// What these resources name that a [`Reach::Referenced`] collector should fetch.
+    pub references: Vec<Reference>,
+}
+
+impl Collected {
+    /// Adds everything of `other`.
+    pub fn absorb(&mut self, other: Self) {
+        self.resources.extend(other.resources);
+        self.gaps.extend(other.gaps);
+        self.references.extend(other.references);
+    }
+}
+
+/// Reads one AWS service.
+#[async_trait]
+pub trait Collector: Send + Sync {
+    /// The service's IAM prefix: `codepipeline`.
+    fn service(&self) -> &'static str;
+    /// Every IAM action that it may call, with prefix: `codepipeline:ListPipelines`. The audit role allows exactly the
+    /// union of these; a test holds it against the calls really made.
+    fn actions(&self) -> &'static [&'static str];
+    /// Types of the resources it brings.
+    fn types(&self) -> &'static [TypeName];
+    /// Where it is asked.
+    fn reach(&self) -> Reach;
+    /// Collects. `wanted` holds the references to fetch for [`Reach::Referenced`] and is empty otherwise.
+    async fn collect(&self, scope: &Scope, wanted: &[Reference]) -> Collected;
+}

@@ -1,0 +1,213 @@
+//! An account and a Region with everything a collector needs to ask AWS: session, limits, ledger.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_types::SdkConfig;
+use tokio::sync::Semaphore;
+
+use super::call::CallError;
+use super::limiter::{Limiter, Rate};
+use crate::inventory::{AccountId, Coverage, CoverageKey, GapCause, Outcome, Partition, Region};
+
+/// How much may be under way at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Concurrency {
+    /// Accounts at once.
+    pub accounts: usize,
+    /// Calls in flight at once, over all accounts.
+    pub calls: usize,
+    /// Calls in flight at once per account, Region and service.
+    pub calls_per_service: usize,
+}
+
+impl Default for Concurrency {
+    fn default() -> Self {
+        Self { accounts: 64, calls: 256, calls_per_service: 8 }
+    }
+}
+
+/// What every scope of a run shares: the cap on calls in flight.
+#[derive(Debug, Clone)]
+pub struct CallGate {
+    in_flight: Arc<Semaphore>,
+    per_service: usize,
+}
+
+impl CallGate {
+    /// A gate for one run.
+    #[must_use]
+    pub fn new(concurrency: Concurrency) -> Self {
+        Self {
+            in_flight: Arc::new(Semaphore::new(concurrency.calls.max(1))),
+            per_service: concurrency.calls_per_service.max(1),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Lane {
+    limiter: Limiter,
+    in_flight: Semaphore,
+}
+
+/// What the scopes of one account share: its lanes and its ledger.
+#[derive(Debug, Default)]
+struct AccountCalls {
+    lanes: Mutex<BTreeMap<(Region, String), Arc<Lane>>>,
+    ledger: Mutex<Coverage>,
+}
+
+/// An account and a Region, ready to be asked.
+#[derive(Debug, Clone)]
+pub struct Scope {
+    /// The account.
+    pub account: AccountId,
+    /// Its partition.
+    pub partition: Partition,
+    /// The Region.
+    pub region: Region,
+    config: SdkConfig,
+    path_style: bool,
+    gate: CallGate,
+    calls: Arc<AccountCalls>,
+}
+
+/// Tries after the SDK's own, for a call that is still throttled.
+const THROTTLED_TRIES: u32 = 6;
+
+impl Scope {
+    /// A scope in the account's first Region. `config` carries credentials, HTTP client, retry and endpoint.
+    #[must_use]
+    pub fn new(account: AccountId, partition: Partition, region: Region, config: &SdkConfig, gate: CallGate) -> Self {
+        let path_style = config.endpoint_url().is_some();
+        let config = in_region(config, &region);
+        Self { account, partition, region, config, path_style, gate, calls: Arc::default() }
+    }
+
+    /// The same account in another Region; session, lanes and ledger are shared.
+    #[must_use]
+    pub fn in_region(&self, region: &Region) -> Self {
+        Self { region: region.clone(), config: in_region(&self.config, region), ..self.clone() }
+    }
+
+    /// For `Client::new`.
+    #[must_use]
+    pub fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    /// Whether S3 must be asked with the bucket in the path, because the endpoint is not AWS's own.
+    #[must_use]
+    pub fn path_style(&self) -> bool {
+        self.path_style
+    }
+
+    /// Makes one call: waits for its turn, sends, tries again while it is throttled, and writes the ledger.
+    /// `action` is the IAM action with prefix.
+    ///
+    /// # Errors
+    /// [`CallError`] with the reason if no usable answer came.
+    pub async fn call<T, E, F, R>(&self, action: &'static str, request: R) -> Result<T, CallError>
+    where
+        R: Fn() -> F + Send,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let answer = self.send(action, request).await;
+        self.record(action, answer.as_ref().map_or_else(CallError::outcome, |_| Outcome::Ok));
+        answer
+    }
+
+    /// As [`Self::call`], for calls that answer "not set" with an error: any of `codes` is `Ok(None)`.
+    ///
+    /// # Errors
+    /// [`CallError`] for every other error.
+    pub async fn call_or_unset<T, E, F, R>(
+        &self,
+        action: &'static str,
+        codes: &[&str],
+        request: R,
+    ) -> Result<Option<T>, CallError>
+    where
+        R: Fn() -> F + Send,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let answer = match self.send(action, request).await {
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if codes.contains(&error.code.as_str()) => Ok(None),
+            Err(error) => Err(error),
+        };
+        self.record(action, answer.as_ref().map_or_else(CallError::outcome, |_| Outcome::Ok));
+        answer
+    }
+
+    /// Takes the ledger of all scopes of this account.
+    #[must_use]
+    pub fn take_coverage(&self) -> Coverage {
+        std::mem::take(&mut *self.calls.ledger.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn send<T, E, F, R>(&self, action: &'static str, request: R) -> Result<T, CallError>
+    where
+        R: Fn() -> F + Send,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>> + Send,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let lane = self.lane(action);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let result = {
+                // A closed semaphore cannot happen; going on without a permit would only be less polite.
+                let _turn = lane.in_flight.acquire().await;
+                lane.limiter.acquire().await;
+                let _place = self.gate.in_flight.acquire().await;
+                Box::pin(request()).await
+            };
+            let error = match result {
+                Ok(answer) => return Ok(answer),
+                Err(error) => CallError::from_sdk(action, &error, tries),
+            };
+            if !matches!(error.cause, GapCause::Throttled { .. }) || tries > THROTTLED_TRIES {
+                return Err(error);
+            }
+            tracing::debug!(action, account = %self.account, region = %self.region, tries, "throttled, waiting");
+            lane.limiter.throttled(Duration::from_millis(250 << tries.min(5)));
+        }
+    }
+
+    fn lane(&self, action: &str) -> Arc<Lane> {
+        let service = action.split(':').next().unwrap_or_default();
+        let mut lanes = self.calls.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lane = lanes.entry((self.region.clone(), service.to_owned())).or_insert_with(|| {
+            Arc::new(Lane {
+                limiter: Limiter::new(Rate::of_service(service)),
+                in_flight: Semaphore::new(self.gate.per_service),
+            })
+        });
+        Arc::clone(lane)
+    }
+
+    fn record(&self, action: &str, outcome: Outcome) {
+        let (service, operation) = action.split_once(':').unwrap_or(("", action));
+        let key = CoverageKey {
+            account: self.account.clone(),
+            region: self.region.clone(),
+            service: service.to_owned(),
+            action: operation.to_owned(),
+        };
+        self.calls.ledger.lock().unwrap_or_else(PoisonError::into_inner).record(key, outcome);
+    }
+}
+
+fn in_region(config: &SdkConfig, region: &Region) -> SdkConfig {
+    config.to_builder().region(aws_types::region::Region::new(region.as_str().to_owned())).build()
+}
