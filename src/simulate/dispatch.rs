@@ -57,7 +57,9 @@ impl Request<'_> {
 pub(crate) fn respond(simulation: &Simulation, request: &Request<'_>) -> Response {
     let (protocol, route) = route(request);
     let outcome = match request.signer() {
-        None => Err(ApiError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token".to_owned())),
+        None => {
+            Err(ApiError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token".to_owned()))
+        }
         Some(signer) => match route {
             Route::Rpc { service, operation } => rpc(simulation, request, &signer, protocol, service, operation),
             Route::S3 => s3_answer(simulation, request, &signer),

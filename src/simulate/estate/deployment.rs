@@ -43,7 +43,9 @@ pub(crate) enum AlarmName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Blue {
     InPlace,
-    Terminate { minutes: u32 },
+    Terminate {
+        minutes: u32,
+    },
     KeepAlive,
     /// Traffic shifts and there is no fleet (Lambda).
     NoFleet,
@@ -199,8 +201,20 @@ impl GroupSpec {
     pub(crate) fn name(&self) -> String {
         let suffix = match self.naming {
             Naming::Neutral => "fleet",
-            Naming::Production => if self.number.is_multiple_of(2) { "prod" } else { "live" },
-            Naming::NonProduction => if self.number.is_multiple_of(2) { "staging" } else { "nonprod" },
+            Naming::Production => {
+                if self.number.is_multiple_of(2) {
+                    "prod"
+                } else {
+                    "live"
+                }
+            }
+            Naming::NonProduction => {
+                if self.number.is_multiple_of(2) {
+                    "staging"
+                } else {
+                    "nonprod"
+                }
+            }
         };
         format!("{}-{suffix}-{:02}", word(self.account, self.number), self.number)
     }
@@ -248,7 +262,8 @@ fn naming(world: &World, rng: &mut fastrand::Rng, pipeline: &PipelineSpec) -> (N
 }
 
 fn blue(rng: &mut fastrand::Rng, platform: Platform) -> Blue {
-    let terminations = [Blue::Terminate { minutes: 0 }, Blue::Terminate { minutes: 60 }, Blue::Terminate { minutes: 5 }];
+    let terminations =
+        [Blue::Terminate { minutes: 0 }, Blue::Terminate { minutes: 60 }, Blue::Terminate { minutes: 5 }];
     match platform {
         Platform::Lambda => Blue::NoFleet,
         Platform::Ecs => choose(rng, &terminations, Blue::Terminate { minutes: 60 }),

@@ -10,19 +10,21 @@ mod project;
 mod recipes;
 mod storage;
 
-pub(crate) use deployment::{AlarmName, Blue, CONFIGS, Config, Fleet, GroupSpec, Naming, Notification, Platform, Rollback};
+pub(crate) use deployment::{
+    AlarmName, Blue, CONFIGS, Config, Fleet, GroupSpec, Naming, Notification, Platform, Rollback,
+};
 pub(crate) use deployment::{application_count, application_name, platform};
 pub(crate) use observation::{
     ALARM_SLOTS, AlarmSpec, AlarmState, DataEvents, Scope, TrailSpec, alarm_slot_of, organization_trail, trails_of,
 };
 pub(crate) use pipeline::{
-    Approval, Artifact, CrossRegion, Mode, PipelineSpec, Reach, Secret, Source, StageRollback, Staging, Step, Store,
-    Tests, Version, Watch, Webhook,
+    Approval, Artifact, Mode, PipelineSpec, Reach, Secret, Source, StageRollback, Staging, Step, Store, Tests, Version,
+    Watch, Webhook,
 };
 pub(crate) use project::ProjectSpec;
 pub(crate) use storage::{
-    BucketRef, BucketSpec, Encryption, KeyForm, KeyRef, KeySpec, KeyState, KeyUse, Lock, Outsiders, TlsDeny,
-    AWS_MANAGED_SLOT, KEY_SLOTS, ARTIFACT_SLOTS, TRAIL_SLOT,
+    ARTIFACT_SLOTS, AWS_MANAGED_SLOT, BucketRef, BucketSpec, Encryption, KEY_SLOTS, KeyForm, KeyRef, KeyState, KeyUse,
+    Lock, Outsiders, TlsDeny,
 };
 
 /// What the things of an account are called after; none of these words says anything about an environment.
@@ -46,7 +48,11 @@ pub(crate) fn number_in(account: usize, kind: &str, text: &str, count: usize) ->
 
 /// One of several, by a generator.
 fn choose<T: Copy>(generator: &mut fastrand::Rng, choices: &[T], otherwise: T) -> T {
-    if choices.is_empty() { otherwise } else { choices.get(generator.usize(..choices.len())).copied().unwrap_or(otherwise) }
+    if choices.is_empty() {
+        otherwise
+    } else {
+        choices.get(generator.usize(..choices.len())).copied().unwrap_or(otherwise)
+    }
 }
 
 #[cfg(test)]

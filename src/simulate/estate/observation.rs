@@ -1,7 +1,7 @@
 //! Alarms and trails: who would notice.
 
-use super::storage::{BucketRef, KeyRef, TRAIL_SLOT};
 use super::choose;
+use super::storage::{BucketRef, KeyRef, TRAIL_SLOT};
 use crate::simulate::organization::{FIRST_WORKLOAD, Part, State};
 use crate::simulate::world::World;
 
@@ -14,7 +14,9 @@ pub(crate) enum AlarmState {
     Ok,
     Alarm,
     /// Without data for that many days.
-    Insufficient { days: i64 },
+    Insufficient {
+        days: i64,
+    },
 }
 
 /// An alarm.
@@ -31,8 +33,13 @@ pub(crate) struct AlarmSpec {
 impl AlarmSpec {
     /// The alarm of that slot; every account and Region has the same kinds.
     pub(crate) fn new(slot: usize) -> Self {
-        let sound =
-            Self { slot, composite: false, actions_enabled: true, state: AlarmState::Ok, missing_data: Some("breaching") };
+        let sound = Self {
+            slot,
+            composite: false,
+            actions_enabled: true,
+            state: AlarmState::Ok,
+            missing_data: Some("breaching"),
+        };
         match slot {
             1 => Self { actions_enabled: false, missing_data: None, ..sound },
             2 => Self { state: AlarmState::Insufficient { days: 30 }, missing_data: Some("missing"), ..sound },

@@ -121,9 +121,14 @@ pub(crate) enum StageRollback {
 pub(crate) enum Watch {
     Missing,
     /// `onSuccess` of every production stage, with the result `ROLLBACK` or `FAIL`.
-    Success { alarm: usize, rollback: bool },
+    Success {
+        alarm: usize,
+        rollback: bool,
+    },
     /// `beforeEntry` only.
-    Entry { alarm: usize },
+    Entry {
+        alarm: usize,
+    },
 }
 
 /// Where the source comes from.
@@ -135,7 +140,9 @@ pub(crate) enum Source {
     CodeCommitDefault,
     S3Events,
     S3Polling,
-    GitHubToken { polling: bool },
+    GitHubToken {
+        polling: bool,
+    },
     Ecr,
 }
 
@@ -290,10 +297,8 @@ impl PipelineSpec {
         if self.approval == Approval::StagingOnly && self.staging != Staging::After {
             self.approval = Approval::Missing;
         }
-        let one_stage = matches!(
-            self.approval,
-            Approval::StagingOnly | Approval::BeforeTeardown | Approval::PartOfStage
-        );
+        let one_stage =
+            matches!(self.approval, Approval::StagingOnly | Approval::BeforeTeardown | Approval::PartOfStage);
         if one_stage || !self.production() || !matches!(self.step, Step::Stack | Step::Ecs | Step::S3) {
             self.two_stages = false;
         }
@@ -518,7 +523,10 @@ mod tests {
     #[test]
     fn first_versions_have_nothing_that_needs_the_second() {
         for spec in all(60, 6).iter().filter(|s| s.version == Version::V1) {
-            assert_eq!((spec.mode, spec.rollback, spec.watch), (Mode::Superseded, StageRollback::Missing, Watch::Missing));
+            assert_eq!(
+                (spec.mode, spec.rollback, spec.watch),
+                (Mode::Superseded, StageRollback::Missing, Watch::Missing)
+            );
             assert!(!spec.pull_requests && spec.step != Step::CommandsApply);
         }
     }

@@ -45,9 +45,7 @@ use Approval::{
     AfterDeploy, BeforeTeardown, CalledSo, EarlierStage, EqualRunOrder, Missing, PartOfStage, SameStage, StagingOnly,
 };
 use Staging::{Absent, After, First};
-use Step::{
-    ChangeSet, CodeBuildApply, CodeDeploy, CommandsApply, Ecs, Lambda, S3, Stack, StateMachine,
-};
+use Step::{ChangeSet, CodeBuildApply, CodeDeploy, CommandsApply, Ecs, Lambda, S3, Stack, StateMachine};
 use Target::{Assumed, CrossAccount, LooksLikeProduction, Name, NonProduction, Nothing, OwnAccount, Tag};
 use Tests::{Build, Late, TestOnly};
 

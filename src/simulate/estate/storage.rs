@@ -200,11 +200,8 @@ impl BucketRef {
             Lock::Off,
         );
         let versioning = choose(rng, &[Some(true), Some(true), Some(false), None], None);
-        let named_aws_key = if denies_key_descriptions(world, self.account) {
-            Encryption::KmsUnnamed
-        } else {
-            Encryption::KmsAws
-        };
+        let named_aws_key =
+            if denies_key_descriptions(world, self.account) { Encryption::KmsUnnamed } else { Encryption::KmsAws };
         BucketSpec {
             lock,
             versioning: if lock == Lock::Off { versioning } else { Some(true) },
@@ -226,7 +223,13 @@ impl BucketRef {
             ),
             public_access_block: choose(
                 rng,
-                &[Some([true; 4]), Some([true; 4]), Some([true, true, false, true]), Some([true, false, true, true]), None],
+                &[
+                    Some([true; 4]),
+                    Some([true; 4]),
+                    Some([true, true, false, true]),
+                    Some([true, false, true, true]),
+                    None,
+                ],
                 None,
             ),
             ownership: choose(

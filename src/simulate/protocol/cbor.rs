@@ -87,7 +87,7 @@ mod tests {
     fn moments_are_tagged() {
         let bytes = encode(&json!({ "t": timestamp(datetime!(2026-11-21 00:00 UTC)) }));
         // Map of one, text `t`, tag 1, unsigned of four bytes.
-        assert_eq!(bytes, [0xa1, 0x61, b't', 0xc1, 0x1a, 0x6b, 0x00, 0xde, 0x00]);
+        assert_eq!(bytes, [0xa1, 0x61, b't', 0xc1, 0x1a, 0x6b, 0x00, 0xdf, 0x00]);
     }
 
     #[test]

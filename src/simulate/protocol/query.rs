@@ -58,7 +58,8 @@ pub(in super::super) fn escape(text: &str) -> String {
 }
 
 pub(super) fn encode(operation: &str, answer: &Value) -> Vec<u8> {
-    let mut text = format!("<{operation}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{operation}Result>");
+    let mut text =
+        format!("<{operation}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{operation}Result>");
     write_value(&mut text, answer);
     text.push_str(&format!(
         "</{operation}Result><ResponseMetadata><RequestId>{REQUEST_ID}</RequestId></ResponseMetadata></{operation}Response>"

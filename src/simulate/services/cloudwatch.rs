@@ -22,16 +22,21 @@ fn describe_alarms(call: &Call<'_>) -> Answer {
     let types = call.texts("AlarmTypes");
     // Without types, AWS answers metric alarms only.
     let wants = |composite: bool| {
-        if types.is_empty() { !composite } else { types.contains(&if composite { "CompositeAlarm" } else { "MetricAlarm" }) }
+        if types.is_empty() {
+            !composite
+        } else {
+            types.contains(&if composite { "CompositeAlarm" } else { "MetricAlarm" })
+        }
     };
     let populated = call.region.filter(|region| call.world.pipeline_count(call.account, *region) > 0);
     let slots: Vec<usize> = match populated {
         None => Vec::new(),
         Some(_) if names.is_empty() => (0..ALARM_SLOTS).collect(),
-        Some(_) => (0..ALARM_SLOTS).filter(|slot| names.iter().any(|name| alarm_slot_of(name) == Some(*slot))).collect(),
+        Some(_) => {
+            (0..ALARM_SLOTS).filter(|slot| names.iter().any(|name| alarm_slot_of(name) == Some(*slot))).collect()
+        }
     };
-    let alarms: Vec<AlarmSpec> =
-        slots.into_iter().map(AlarmSpec::new).filter(|alarm| wants(alarm.composite)).collect();
+    let alarms: Vec<AlarmSpec> = slots.into_iter().map(AlarmSpec::new).filter(|alarm| wants(alarm.composite)).collect();
     let wanted = call.number("MaxRecords");
     let (range, next) = page(alarms.len(), call.text("NextToken"), wanted, 100, "InvalidNextToken")?;
     let (mut metric, mut composite) = (Vec::new(), Vec::new());

@@ -34,8 +34,7 @@ fn batch_get_projects(call: &Call<'_>) -> Answer {
     if names.is_empty() || names.len() > 100 {
         return Err(ApiError::new(400, "InvalidInputException", "names must have 1 to 100 elements".to_owned()));
     }
-    let find =
-        |name: &str| call.region.and_then(|region| ProjectSpec::named(call.world, call.account, region, name));
+    let find = |name: &str| call.region.and_then(|region| ProjectSpec::named(call.world, call.account, region, name));
     let found: Vec<Value> = names.iter().filter_map(|name| find(name)).map(|spec| project(call, &spec)).collect();
     let missing: Vec<&&str> = names.iter().filter(|name| find(name).is_none()).collect();
     Ok(json!({ "projects": found, "projectsNotFound": missing }))

@@ -99,7 +99,11 @@ fn batch_get_applications(call: &Call<'_>) -> Answer {
 }
 
 fn batch_limit() -> ApiError {
-    ApiError::new(400, "BatchLimitExceededException", "The number of elements in the batch is limited to 100".to_owned())
+    ApiError::new(
+        400,
+        "BatchLimitExceededException",
+        "The number of elements in the batch is limited to 100".to_owned(),
+    )
 }
 
 fn get_application(call: &Call<'_>) -> Answer {

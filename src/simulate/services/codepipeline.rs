@@ -3,9 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::super::PLANTED_SECRET;
-use super::super::estate::{
-    KeyForm, KeyRef, KeyUse, Mode, PipelineSpec, Reach, Source, Store, Version, Webhook,
-};
+use super::super::estate::{KeyForm, KeyRef, KeyUse, Mode, PipelineSpec, Reach, Source, Store, Version, Webhook};
 use super::super::protocol::{ApiError, timestamp};
 use super::super::world::World;
 use super::pages::page;
@@ -203,7 +201,9 @@ fn list_webhooks(call: &Call<'_>) -> Answer {
         .map(|(spec, webhook)| {
             let name = format!("{}-hook", spec.name());
             let (authentication, configuration) = match webhook {
-                Webhook::Hmac => ("GITHUB_HMAC", json!({ "SecretToken": format!("{PLANTED_SECRET}webhook-{}", spec.number) })),
+                Webhook::Hmac => {
+                    ("GITHUB_HMAC", json!({ "SecretToken": format!("{PLANTED_SECRET}webhook-{}", spec.number) }))
+                }
                 Webhook::Unauthenticated => ("UNAUTHENTICATED", json!({})),
                 Webhook::Range => ("IP", json!({ "AllowedIPRange": "192.0.2.0/24" })),
                 Webhook::OpenRange => ("IP", json!({ "AllowedIPRange": "0.0.0.0/0" })),

@@ -30,7 +30,8 @@ pub(super) const SERVICE: Service = Service {
 
 /// Whether there is a recorder here, and whether it records; asking for one that is not there is an error.
 fn recorder(call: &Call<'_>, member: &str, code: &'static str) -> Result<Option<bool>, ApiError> {
-    let found = call.region.filter(|region| (call.account + region) % 6 != 4).map(|region| (call.account + region) % 9 != 5);
+    let found =
+        call.region.filter(|region| (call.account + region) % 6 != 4).map(|region| (call.account + region) % 9 != 5);
     match call.texts(member).iter().find(|name| **name != "default" || found.is_none()) {
         Some(name) => Err(ApiError::new(400, code, format!("Cannot find {name}"))),
         None => Ok(found),

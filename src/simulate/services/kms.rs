@@ -125,6 +125,7 @@ fn policy(world: &World, key: KeyRef) -> Value {
 
 fn list_resource_tags(call: &Call<'_>) -> Answer {
     let key = own(call, key(call, false)?)?;
-    let tags = if key.slot == AWS_MANAGED_SLOT { json!([]) } else { json!([{ "TagKey": "team", "TagValue": "delivery" }]) };
+    let tags =
+        if key.slot == AWS_MANAGED_SLOT { json!([]) } else { json!([{ "TagKey": "team", "TagValue": "delivery" }]) };
     Ok(json!({ "Tags": tags, "Truncated": false }))
 }

@@ -57,7 +57,7 @@ pub(super) const SERVICE: Service = Service {
 const PAGE: usize = 20;
 
 /// The management account and the delegated administrator may read, other members may not.
-fn allowed(call: &Call<'_>) -> Result<&World, ApiError> {
+fn allowed<'a>(call: &Call<'a>) -> Result<&'a World, ApiError> {
     if matches!(call.world.member(call.account).part, Part::Management | Part::Tooling) {
         Ok(call.world)
     } else {
@@ -117,9 +117,7 @@ fn list_units(call: &Call<'_>) -> Answer {
         .iter()
         .enumerate()
         .filter(|(_, unit)| unit.parent == Some(parent))
-        .map(|(number, unit)| {
-            json!({ "Id": world.unit_id(number), "Arn": unit_arn(world, number), "Name": unit.name })
-        })
+        .map(|(number, unit)| json!({ "Id": world.unit_id(number), "Arn": unit_arn(world, number), "Name": unit.name }))
         .collect();
     listed(call, "OrganizationalUnits", &units)
 }
@@ -207,9 +205,11 @@ fn list_tags(call: &Call<'_>) -> Answer {
     let Some(number) = world.position_of(id) else {
         return match unit(call, id) {
             Ok(_) => listed(call, "Tags", &[]),
-            Err(_) => {
-                Err(ApiError::new(400, "TargetNotFoundException", "You specified a target that doesn't exist.".to_owned()))
-            }
+            Err(_) => Err(ApiError::new(
+                400,
+                "TargetNotFoundException",
+                "You specified a target that doesn't exist.".to_owned(),
+            )),
         };
     };
     let mut tags = vec![json!({ "Key": "owner", "Value": format!("team-{}@example.com", number % 7) })];

@@ -56,7 +56,10 @@ mod tests {
         assert_eq!(page(45, None, Some(2), 20, "X").unwrap().0, 0..2);
         assert_eq!(page(0, None, None, 20, "X").unwrap(), (0..0, None));
         for wrong in ["20", "zzzz", "0000000000000014"] {
-            assert_eq!(page(45, Some(wrong), None, 20, "InvalidNextTokenException").unwrap_err().code, "InvalidNextTokenException");
+            assert_eq!(
+                page(45, Some(wrong), None, 20, "InvalidNextTokenException").unwrap_err().code,
+                "InvalidNextTokenException"
+            );
         }
     }
 }

@@ -186,8 +186,7 @@ impl Writer<'_> {
     }
 
     fn teardown(&self, run_order: u32) -> Value {
-        let mut action =
-            self.cloudformation("DeleteStack", "DELETE_ONLY", &self.stack("ephemeral"), run_order, None);
+        let mut action = self.cloudformation("DeleteStack", "DELETE_ONLY", &self.stack("ephemeral"), run_order, None);
         if let Some(action) = action.as_object_mut() {
             action.insert("inputArtifacts".to_owned(), json!([]));
         }
@@ -357,10 +356,7 @@ impl Writer<'_> {
                     "PollForSourceChanges": polling.to_string()
                 }),
             ),
-            Source::Ecr => (
-                kind("Source", "AWS", "ECR", "1"),
-                json!({ "RepositoryName": word, "ImageTag": "latest" }),
-            ),
+            Source::Ecr => (kind("Source", "AWS", "ECR", "1"), json!({ "RepositoryName": word, "ImageTag": "latest" })),
         };
         json!({
             "name": SOURCE_ACTION, "actionTypeId": kind, "runOrder": 1, "configuration": configuration,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use time::format_description::well_known::Rfc3339;
 
-use super::super::estate::{BucketRef, BucketSpec, Encryption, KeyRef, Lock, Outsiders, TlsDeny, AWS_MANAGED_SLOT};
+use super::super::estate::{AWS_MANAGED_SLOT, BucketRef, BucketSpec, Encryption, KeyRef, Lock, Outsiders, TlsDeny};
 use super::super::protocol::{ApiError, escape};
 use super::super::world::World;
 use super::kms::OUTSIDE_ACCOUNT;
@@ -235,7 +235,9 @@ fn logging(spec: &BucketSpec, bucket: BucketRef, world: &World) -> String {
     let enabled = if spec.logged {
         let target = format!("access-logs-{}", world.account_id(bucket.account));
         let prefix = bucket.name(world);
-        format!("<LoggingEnabled><TargetBucket>{target}</TargetBucket><TargetPrefix>{prefix}/</TargetPrefix></LoggingEnabled>")
+        format!(
+            "<LoggingEnabled><TargetBucket>{target}</TargetBucket><TargetPrefix>{prefix}/</TargetPrefix></LoggingEnabled>"
+        )
     } else {
         String::new()
     };

@@ -70,8 +70,7 @@ fn production(world: &World, spec: &GroupSpec) -> bool {
     world.member(spec.account).environment == Some("prod")
         || spec.tagged_production
         || spec.naming == Naming::Production
-        || seen
-            && super::pipeline::production_group(&PipelineSpec::new(world, spec.account, spec.region, spec.number))
+        || seen && super::pipeline::production_group(&PipelineSpec::new(world, spec.account, spec.region, spec.number))
 }
 
 fn effective(world: &World, spec: &GroupSpec) -> Known {

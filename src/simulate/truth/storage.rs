@@ -54,14 +54,8 @@ pub(super) fn bucket_verdicts(world: &World, bucket: BucketRef, production: Opti
         judged(always, if encryption { customer_key(world, spec.encryption, bucket) } else { None }),
         judged(always, policy.then_some(spec.tls == TlsDeny::All)),
         judged(always, public_access_blocked(world, bucket)),
-        judged(
-            always,
-            seen("s3:GetBucketOwnershipControls").then_some(spec.ownership == Some("BucketOwnerEnforced")),
-        ),
-        judged(
-            always,
-            policy.then_some(matches!(spec.writers, Outsiders::None | Outsiders::OrganizationOnly)),
-        ),
+        judged(always, seen("s3:GetBucketOwnershipControls").then_some(spec.ownership == Some("BucketOwnerEnforced"))),
+        judged(always, policy.then_some(matches!(spec.writers, Outsiders::None | Outsiders::OrganizationOnly))),
         judged(always, any([seen("s3:GetBucketLogging").then_some(spec.logged), data_events(world, bucket)])),
     ];
     BUCKET_CONTROLS.iter().copied().zip(results).collect()

@@ -18,18 +18,14 @@ pub(super) const ACCOUNT: &str = "organizations-account-trail-logging";
 
 /// Whether the account's trails can be listed at all.
 pub(super) fn listed(world: &World, account: usize) -> bool {
-    ["cloudtrail:ListTrails", "cloudtrail:DescribeTrails"]
-        .iter()
-        .all(|action| world.refusal(account, action).is_none())
+    ["cloudtrail:ListTrails", "cloudtrail:DescribeTrails"].iter().all(|action| world.refusal(account, action).is_none())
 }
 
 /// All verdicts on a trail that was seen.
 pub(super) fn verdicts(world: &World, spec: &TrailSpec) -> Vec<Verdict> {
     let selectors = world.refusal(spec.account, "cloudtrail:GetEventSelectors").is_none();
-    let everything = matches!(
-        spec.events,
-        DataEvents::AllBuckets | DataEvents::AllBucketsColons | DataEvents::AllBucketsAdvanced
-    );
+    let everything =
+        matches!(spec.events, DataEvents::AllBuckets | DataEvents::AllBucketsColons | DataEvents::AllBucketsAdvanced);
     let good = |holds: bool| judged(Some(true), Some(holds));
     let results = [
         good(spec.validation),
