@@ -124,3 +124,6 @@ impl Simulation {
         self.statistics.counts()
     }
 }
+
+#[cfg(test)]
+mod tests;
