@@ -14,10 +14,25 @@
 //! in for AWS. `tests/architecture.rs` holds the walls between them.
 
 pub mod organization;
+
 pub mod collect;
+
 pub mod inventory;
+
 pub mod facts;
+
 pub mod evaluate;
+
 pub mod finding;
+
 pub mod report;
+
 pub mod run;
+
+pub mod audit;
+
+pub mod config;
+
+pub mod cli;
+
+pub mod simulate;

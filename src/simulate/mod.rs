@@ -1,0 +1,129 @@
+//! A simulated AWS organization: an HTTP server on loopback that AWS's SDKs and its command line talk to.
+//!
+//! In: a seed and sizes ([`SimulationOptions`]). Out: a world that always answers the same ([`Simulation`]), a server
+//! in front of it ([`SimulationServer`]), and what a right audit finds in it ([`Truth`]). It exists so that the whole
+//! tool can be tried, tested and loaded without an AWS account.
+//!
+//! Every simulated thing is a few explicit knobs ([`estate`]) made on demand from (seed, account, Region, number);
+//! [`services`] renders the knobs to API answers, [`truth`] to expected results, and neither reads the other. The
+//! module knows nothing of facts, policies or collectors, so that it can contradict them. It shares this project's
+//! reading of AWS's documentation, though: no answer here was recorded from AWS.
+
+mod dispatch;
+mod estate;
+mod limiter;
+mod organization;
+mod protocol;
+pub mod rates;
+mod server;
+mod services;
+mod statistics;
+mod truth;
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+use crate::inventory::{AccountId, Region};
+
+pub use server::SimulationServer;
+pub use truth::{Expected, FindingKey, Truth};
+
+use limiter::Limiter;
+use statistics::Statistics;
+use world::World;
+
+/// Begins every secret that is hidden in the world, so that a test can search outputs for leaks.
+pub const PLANTED_SECRET: &str = "PLANTED-SECRET-";
+
+/// How large the simulated organization is, and how it behaves.
+#[derive(Debug, Clone)]
+pub struct SimulationOptions {
+    /// Same seed and options, same world.
+    pub seed: u64,
+    /// All accounts, the management account included; at least one.
+    pub accounts: usize,
+    /// Pipelines in every account and Region that is not left empty.
+    pub pipelines_per_account_region: usize,
+    /// The Regions that are enabled in every account.
+    pub regions: Vec<Region>,
+    /// Added to every answer.
+    pub latency: Duration,
+    /// Whether calls above AWS's rates ([`rates`]) are throttled.
+    pub limits: bool,
+    /// Whether some accounts refuse the audit role or single calls.
+    pub denials: bool,
+    /// An IAM action, e.g. `codepipeline:GetPipeline`, that is refused everywhere.
+    pub deny_action: Option<String>,
+    /// The time at which the world stands still.
+    pub now: OffsetDateTime,
+}
+
+impl Default for SimulationOptions {
+    fn default() -> Self {
+        let regions = ["eu-central-1", "us-east-1"];
+        Self {
+            seed: 1,
+            accounts: 12,
+            pipelines_per_account_region: 3,
+            regions: regions.into_iter().filter_map(|name| name.parse().ok()).collect(),
+            latency: Duration::ZERO,
+            limits: true,
+            denials: true,
+            deny_action: None,
+            now: datetime!(2026-11-21 00:00 UTC),
+        }
+    }
+}
+
+/// A simulated organization. Cloning shares it.
+#[derive(Debug, Clone)]
+pub struct Simulation {
+    world: Arc<World>,
+    limiter: Arc<Limiter>,
+    statistics: Arc<Statistics>,
+}
+
+impl Simulation {
+    /// Makes the organization; what is in the accounts is made when it is asked for.
+    #[must_use]
+    pub fn new(options: SimulationOptions) -> Self {
+        let limiter = Limiter::new(options.limits);
+        Self {
+            world: Arc::new(World::new(options)),
+            limiter: Arc::new(limiter),
+            statistics: Arc::new(Statistics::default()),
+        }
+    }
+
+    /// What a right audit finds: every control on every resource that the audit can know of.
+    #[must_use]
+    pub fn truth(&self) -> Truth {
+        truth::truth(&self.world)
+    }
+
+    /// The account whose credentials every unknown access key stands for.
+    #[must_use]
+    pub fn management_account(&self) -> AccountId {
+        self.world.account_id(0)
+    }
+
+    /// The one role that can be assumed, in every account.
+    #[must_use]
+    pub fn audit_role_name() -> &'static str {
+        services::AUDIT_ROLE
+    }
+
+    /// Calls so far by IAM action; `throttled` counts those of them that were throttled.
+    #[must_use]
+    pub fn statistics(&self) -> BTreeMap<String, u64> {
+        self.statistics.counts()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,291 @@
+//! S3: what a bucket is set to, and which buckets there are. Path style only.
+
+use serde_json::Value;
+use time::format_description::well_known::Rfc3339;
+
+use super::super::estate::{AWS_MANAGED_SLOT, BucketRef, BucketSpec, Encryption, KeyRef, Lock, Outsiders, TlsDeny};
+use super::super::protocol::{ApiError, escape};
+use super::super::world::World;
+use super::kms::OUTSIDE_ACCOUNT;
+use super::pages::page;
+use super::{Call, days_ago};
+
+/// What S3 is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Question {
+    ListBuckets,
+    Head,
+    Encryption,
+    ObjectLock,
+    Versioning,
+    PublicAccessBlock,
+    OwnershipControls,
+    Policy,
+    Logging,
+    Lifecycle,
+    Tagging,
+    Location,
+}
+
+impl Question {
+    /// What a method and query ask of a bucket, or without one of the account.
+    pub(in super::super) fn of(method: &str, bucket: bool, query: &str) -> Option<Self> {
+        let parameters = || query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+        match (method, bucket) {
+            ("GET", false) => Some(Self::ListBuckets),
+            ("HEAD", true) => Some(Self::Head),
+            ("GET", true) => parameters().find_map(|name| match name {
+                "encryption" => Some(Self::Encryption),
+                "object-lock" => Some(Self::ObjectLock),
+                "versioning" => Some(Self::Versioning),
+                "publicAccessBlock" => Some(Self::PublicAccessBlock),
+                "ownershipControls" => Some(Self::OwnershipControls),
+                "policy" => Some(Self::Policy),
+                "logging" => Some(Self::Logging),
+                "lifecycle" => Some(Self::Lifecycle),
+                "tagging" => Some(Self::Tagging),
+                "location" => Some(Self::Location),
+                _ => None,
+            }),
+            _ => None,
+        }
+    }
+
+    /// The IAM action it needs.
+    pub(in super::super) fn action(self) -> &'static str {
+        match self {
+            Self::ListBuckets => "s3:ListAllMyBuckets",
+            Self::Head => "s3:ListBucket",
+            Self::Encryption => "s3:GetEncryptionConfiguration",
+            Self::ObjectLock => "s3:GetBucketObjectLockConfiguration",
+            Self::Versioning => "s3:GetBucketVersioning",
+            Self::PublicAccessBlock => "s3:GetBucketPublicAccessBlock",
+            Self::OwnershipControls => "s3:GetBucketOwnershipControls",
+            Self::Policy => "s3:GetBucketPolicy",
+            Self::Logging => "s3:GetBucketLogging",
+            Self::Lifecycle => "s3:GetLifecycleConfiguration",
+            Self::Tagging => "s3:GetBucketTagging",
+            Self::Location => "s3:GetBucketLocation",
+        }
+    }
+}
+
+/// A body, the bucket's Region if there is one bucket, and whether the body is JSON.
+#[derive(Debug)]
+pub(in super::super) struct Answer {
+    pub(in super::super) body: String,
+    pub(in super::super) region: Option<String>,
+    pub(in super::super) json: bool,
+}
+
+/// The Region of a bucket, which S3 tells even to whom it tells nothing else.
+pub(in super::super) fn region_of(world: &World, name: &str) -> Option<String> {
+    BucketRef::named(world, name).map(|bucket| world.region_name(bucket.region).to_owned())
+}
+
+/// Answers a question about a bucket, or about the account's buckets.
+pub(in super::super) fn answer(
+    call: &Call<'_>,
+    question: Question,
+    name: &str,
+    expected_owner: Option<&str>,
+) -> Result<Answer, ApiError> {
+    let world = call.world;
+    if question == Question::ListBuckets {
+        return list_buckets(call);
+    }
+    let bucket = BucketRef::named(world, name)
+        .ok_or_else(|| ApiError::new(404, "NoSuchBucket", "The specified bucket does not exist".to_owned()))?;
+    let other_owner = expected_owner.is_some_and(|owner| owner != world.account_id(bucket.account).as_str());
+    if bucket.account != call.account || other_owner {
+        return Err(ApiError::new(403, "AccessDenied", "Access Denied".to_owned()));
+    }
+    let spec = bucket.spec(world);
+    let body = match question {
+        Question::ListBuckets | Question::Head => String::new(),
+        Question::Encryption => encryption(world, &spec, bucket),
+        Question::ObjectLock => lock(&spec)?,
+        Question::Versioning => versioning(&spec),
+        Question::PublicAccessBlock => public_access_block(&spec)?,
+        Question::OwnershipControls => ownership(&spec)?,
+        Question::Policy => policy(world, &spec, bucket)?,
+        Question::Logging => logging(&spec, bucket, world),
+        Question::Lifecycle => lifecycle(&spec)?,
+        Question::Tagging => tagging(bucket)?,
+        Question::Location => location(world.region_name(bucket.region)),
+    };
+    let json = question == Question::Policy;
+    Ok(Answer { body, region: Some(world.region_name(bucket.region).to_owned()), json })
+}
+
+fn document(root: &str, content: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<{root} xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{content}</{root}>"
+    )
+}
+
+fn missing(code: &'static str, message: &str) -> ApiError {
+    ApiError::new(404, code, message.to_owned())
+}
+
+fn encryption(world: &World, spec: &BucketSpec, bucket: BucketRef) -> String {
+    let (algorithm, key) = match spec.encryption {
+        Encryption::S3 => ("AES256", None),
+        Encryption::KmsUnnamed => ("aws:kms", None),
+        Encryption::KmsAws => {
+            let key = KeyRef { account: bucket.account, region: bucket.region, slot: AWS_MANAGED_SLOT };
+            ("aws:kms", Some(key.alias_arn(world)))
+        }
+        Encryption::Customer(key) => ("aws:kms", Some(key.arn(world))),
+        Encryption::CustomerDouble(key) => ("aws:kms:dsse", Some(key.arn(world))),
+    };
+    let key = key.map(|arn| format!("<KMSMasterKeyID>{}</KMSMasterKeyID>", escape(&arn))).unwrap_or_default();
+    let rule = format!(
+        "<Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>{algorithm}</SSEAlgorithm>{key}</ApplyServerSideEncryptionByDefault><BucketKeyEnabled>true</BucketKeyEnabled></Rule>"
+    );
+    document("ServerSideEncryptionConfiguration", &rule)
+}
+
+fn lock(spec: &BucketSpec) -> Result<String, ApiError> {
+    let mode = |compliance: bool| if compliance { "COMPLIANCE" } else { "GOVERNANCE" };
+    let retention = match spec.lock {
+        Lock::Off => {
+            let message = "Object Lock configuration does not exist for this bucket";
+            return Err(missing("ObjectLockConfigurationNotFoundError", message));
+        }
+        Lock::NoRetention => String::new(),
+        Lock::Days { compliance, days } => format!("<Mode>{}</Mode><Days>{days}</Days>", mode(compliance)),
+        Lock::Years { compliance, years } => format!("<Mode>{}</Mode><Years>{years}</Years>", mode(compliance)),
+    };
+    let rule = if retention.is_empty() {
+        retention
+    } else {
+        format!("<Rule><DefaultRetention>{retention}</DefaultRetention></Rule>")
+    };
+    Ok(document("ObjectLockConfiguration", &format!("<ObjectLockEnabled>Enabled</ObjectLockEnabled>{rule}")))
+}
+
+fn versioning(spec: &BucketSpec) -> String {
+    let status = match spec.versioning {
+        None => "",
+        Some(true) => "<Status>Enabled</Status>",
+        Some(false) => "<Status>Suspended</Status>",
+    };
+    document("VersioningConfiguration", status)
+}
+
+fn public_access_block(spec: &BucketSpec) -> Result<String, ApiError> {
+    let Some([acls, ignore, policy, restrict]) = spec.public_access_block else {
+        let message = "The public access block configuration was not found";
+        return Err(missing("NoSuchPublicAccessBlockConfiguration", message));
+    };
+    let flags = format!(
+        "<BlockPublicAcls>{acls}</BlockPublicAcls><IgnorePublicAcls>{ignore}</IgnorePublicAcls><BlockPublicPolicy>{policy}</BlockPublicPolicy><RestrictPublicBuckets>{restrict}</RestrictPublicBuckets>"
+    );
+    Ok(document("PublicAccessBlockConfiguration", &flags))
+}
+
+fn ownership(spec: &BucketSpec) -> Result<String, ApiError> {
+    let ownership = spec
+        .ownership
+        .ok_or_else(|| missing("OwnershipControlsNotFoundError", "The bucket ownership controls were not found"))?;
+    let rule = format!("<Rule><ObjectOwnership>{ownership}</ObjectOwnership></Rule>");
+    Ok(document("OwnershipControls", &rule))
+}
+
+fn policy(world: &World, spec: &BucketSpec, bucket: BucketRef) -> Result<String, ApiError> {
+    use serde_json::json;
+    let arn = bucket.arn(world);
+    let objects = format!("{arn}/*");
+    let mut statements: Vec<Value> = Vec::new();
+    let deny = |action: &str, resources: Value| {
+        json!({
+            "Sid": "DenyPlainHttp", "Effect": "Deny", "Principal": "*", "Action": action, "Resource": resources,
+            "Condition": { "Bool": { "aws:SecureTransport": "false" } }
+        })
+    };
+    match spec.tls {
+        TlsDeny::Missing => {}
+        TlsDeny::All => statements.push(deny("s3:*", json!([arn, objects]))),
+        TlsDeny::ObjectsOnly => statements.push(deny("s3:*", json!(objects))),
+        TlsDeny::PutOnly => statements.push(deny("s3:PutObject", json!([arn, objects]))),
+    }
+    let actions = json!(["s3:GetObject", "s3:PutObject"]);
+    match spec.writers {
+        Outsiders::None => {}
+        Outsiders::OrganizationOnly => statements.push(json!({
+            "Sid": "Organization", "Effect": "Allow", "Principal": { "AWS": "*" }, "Action": actions, "Resource": objects,
+            "Condition": { "StringEquals": { "aws:PrincipalOrgID": world.organization_id() } }
+        })),
+        Outsiders::Account => statements.push(json!({
+            "Sid": "Partner", "Effect": "Allow", "Action": actions, "Resource": objects,
+            "Principal": { "AWS": format!("arn:{}:iam::{OUTSIDE_ACCOUNT}:root", world.partition) }
+        })),
+        Outsiders::Everybody => statements.push(json!({
+            "Sid": "Anyone", "Effect": "Allow", "Principal": "*", "Action": actions, "Resource": objects
+        })),
+    }
+    if statements.is_empty() {
+        return Err(missing("NoSuchBucketPolicy", "The bucket policy does not exist"));
+    }
+    Ok(json!({ "Version": "2012-10-17", "Statement": statements }).to_string())
+}
+
+fn logging(spec: &BucketSpec, bucket: BucketRef, world: &World) -> String {
+    let enabled = if spec.logged {
+        let target = format!("access-logs-{}", world.account_id(bucket.account));
+        let prefix = bucket.name(world);
+        format!(
+            "<LoggingEnabled><TargetBucket>{target}</TargetBucket><TargetPrefix>{prefix}/</TargetPrefix></LoggingEnabled>"
+        )
+    } else {
+        String::new()
+    };
+    document("BucketLoggingStatus", &enabled)
+}
+
+fn lifecycle(spec: &BucketSpec) -> Result<String, ApiError> {
+    if !spec.lifecycle {
+        return Err(missing("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"));
+    }
+    let rule = "<Rule><ID>old-versions</ID><Filter><Prefix></Prefix></Filter><Status>Enabled</Status><NoncurrentVersionExpiration><NoncurrentDays>180</NoncurrentDays></NoncurrentVersionExpiration></Rule>";
+    Ok(document("LifecycleConfiguration", rule))
+}
+
+fn tagging(bucket: BucketRef) -> Result<String, ApiError> {
+    if bucket.slot == 1 {
+        return Err(missing("NoSuchTagSet", "The TagSet does not exist"));
+    }
+    Ok(document("Tagging", "<TagSet><Tag><Key>team</Key><Value>delivery</Value></Tag></TagSet>"))
+}
+
+fn location(region: &str) -> String {
+    document("LocationConstraint", if region == "us-east-1" { "" } else { region })
+}
+
+fn list_buckets(call: &Call<'_>) -> Result<Answer, ApiError> {
+    let world = call.world;
+    let wanted = call.text("bucket-region");
+    let prefix = call.text("prefix").unwrap_or_default();
+    let buckets: Vec<BucketRef> = BucketRef::all(world, call.account)
+        .into_iter()
+        .filter(|bucket| wanted.is_none_or(|region| world.region_name(bucket.region) == region))
+        .filter(|bucket| bucket.name(world).starts_with(prefix))
+        .collect();
+    let limit = call.number("max-buckets");
+    let (range, next) = page(buckets.len(), call.text("continuation-token"), limit, 10_000, "InvalidArgument")?;
+    let listed: String = buckets
+        .get(range)
+        .unwrap_or_default()
+        .iter()
+        .map(|bucket| {
+            let created = days_ago(world, 800, bucket.slot).format(&Rfc3339).unwrap_or_default();
+            let (name, region) = (bucket.name(world), world.region_name(bucket.region));
+            format!("<Bucket><Name>{name}</Name><CreationDate>{created}</CreationDate><BucketRegion>{region}</BucketRegion></Bucket>")
+        })
+        .collect();
+    let token = next.map(|next| format!("<ContinuationToken>{next}</ContinuationToken>")).unwrap_or_default();
+    let owner = "<Owner><ID>0000000000000000000000000000000000000000000000000000000000000000</ID></Owner>";
+    let content = format!("{owner}<Buckets>{listed}</Buckets>{token}");
+    Ok(Answer { body: document("ListAllMyBucketsResult", &content), region: None, json: false })
+}
