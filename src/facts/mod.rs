@@ -4,6 +4,7 @@
 //! Cedar has no quantifier over records: order of stages, any/all over actions and everything that joins two resources
 //! is decided here, and kept as a set that explains itself. Pure: no clock, environment, network or file.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 mod account;
@@ -72,6 +73,12 @@ fn kind_of(name: &TypeName) -> Option<&'static dyn ResourceKind> {
     KINDS.iter().copied().find(|kind| kind.type_name() == *name)
 }
 
+/// Name of the Cedar action that asks about resources of a type; `None` for types that are not judged.
+#[must_use]
+pub fn action_of(name: &TypeName) -> Option<&'static str> {
+    kind_of(name).map(ResourceKind::action)
+}
+
 /// The resources of an inventory that are judged, with their facts, sorted by type, id and account.
 ///
 /// `joins` must hold every inventory of the run and be finished.
@@ -117,9 +124,9 @@ pub enum Fact {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// What is known.
-    pub known: BTreeMap<&'static str, Fact>,
+    pub known: BTreeMap<Cow<'static, str>, Fact>,
     /// What is not known, and one sentence per gap that says why.
-    pub unknown: BTreeMap<&'static str, Vec<String>>,
+    pub unknown: BTreeMap<Cow<'static, str>, Vec<String>>,
 }
 
 /// One resource, ready to be asked about.

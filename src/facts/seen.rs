@@ -86,19 +86,19 @@ impl Facts {
     pub(super) fn put<T: Into<Fact>>(&mut self, name: &'static str, seen: Seen<T>) {
         match seen {
             Ok(value) => {
-                self.known.insert(name, value.into());
+                self.known.insert(name.into(), value.into());
             }
             Err(mut sentences) => {
                 sentences.sort();
                 sentences.dedup();
-                self.unknown.insert(name, sentences);
+                self.unknown.insert(name.into(), sentences);
             }
         }
     }
 
     /// Adds a fact that is always known.
     pub(super) fn know(&mut self, name: &'static str, value: impl Into<Fact>) {
-        self.known.insert(name, value.into());
+        self.known.insert(name.into(), value.into());
     }
 
     /// Adds the facts that every kind with tags has.
@@ -112,10 +112,10 @@ impl Facts {
 
 /// A resource's tags, unless they could not be seen.
 pub(super) fn tags(resource: &Resource) -> Seen<&Tags> {
-    if resource.tags.is_empty() || resource.unseen.contains_key("Tags") {
-        if let Some(gap) = resource.gap_over("Tags") {
-            return Err(vec![gap.sentence()]);
-        }
+    if (resource.tags.is_empty() || resource.unseen.contains_key("Tags"))
+        && let Some(gap) = resource.gap_over("Tags")
+    {
+        return Err(vec![gap.sentence()]);
     }
     Ok(&resource.tags)
 }
