@@ -34,7 +34,7 @@ impl ResourceKind for Account {
         let entry = AccountEntry {
             name: name(resource, "AccountName").to_owned(),
             state: text_or(resource, "State", "").unwrap_or_default(),
-            organizational_units: ids,
+            unit_ids: ids,
             organizational_unit_path: text_or(resource, "OrganizationalUnitPath", "/").unwrap_or_default(),
             tags: resource.tags.clone(),
             environment,

@@ -142,7 +142,7 @@ mod tests {
             );
             alarm.unseen.insert(property.to_owned(), denied("cloudwatch:DescribeAlarms"));
             let facts = Alarm.facts(&alarm, &joins(&[], &[]));
-            assert_eq!(facts.unknown.keys().copied().collect::<Vec<_>>(), expected, "{property}");
+            assert_eq!(facts.unknown.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), expected, "{property}");
         }
     }
 }

@@ -462,7 +462,7 @@ mod tests {
             let mut hidden = bucket(json!({}));
             hidden.unseen.insert(property.to_owned(), denied("s3:X"));
             let facts = Bucket.facts(&hidden, &joins(std::slice::from_ref(&hidden), &[]));
-            assert_eq!(facts.unknown.keys().copied().collect::<Vec<_>>(), expected, "{property}");
+            assert_eq!(facts.unknown.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), expected, "{property}");
         }
     }
 }

@@ -185,6 +185,9 @@ const OF_ALARMS: &[&str] = &[
     "staleAlarms",
 ];
 
+/// What becomes of the old fleet.
+const BLUE: &str = "TerminateBlueInstancesOnDeploymentSuccess";
+
 fn put_style(facts: &mut Facts, resource: &Resource) {
     let style = property(resource, "DeploymentStyle");
     let of_style = |field: &str, default: &str| {
@@ -194,7 +197,6 @@ fn put_style(facts: &mut Facts, resource: &Resource) {
     facts.put("deploymentType", of_style("DeploymentType", "IN_PLACE"));
     facts.put("deploymentOption", of_style("DeploymentOption", "WITHOUT_TRAFFIC_CONTROL"));
     let fleet = property(resource, "BlueGreenDeploymentConfiguration");
-    const BLUE: &str = "TerminateBlueInstancesOnDeploymentSuccess";
     facts.put("blueTermination", fleet.clone().map(|fleet| text_at(fleet, &[BLUE, "Action"])));
     let minutes = |fleet| at(fleet, &[BLUE, "TerminationWaitTimeInMinutes"]).and_then(number).unwrap_or(0);
     facts.put("blueTerminationWaitMinutes", fleet.clone().map(minutes));
@@ -423,7 +425,7 @@ mod tests {
             hidden.properties.remove(property);
             hidden.unseen.insert(property.to_owned(), denied("codedeploy:X"));
             let facts = DeploymentGroup.facts(&hidden, &joins(&[], &[]));
-            assert_eq!(facts.unknown.keys().copied().collect::<Vec<_>>(), expected, "{property}");
+            assert_eq!(facts.unknown.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), expected, "{property}");
         }
     }
 }

@@ -34,7 +34,7 @@ pub struct AccountEntry {
     /// `ACTIVE`, `SUSPENDED` …
     pub state: String,
     /// Ids of the root and the organizational units above it, root first.
-    pub organizational_units: Vec<String>,
+    pub unit_ids: Vec<String>,
     /// `/Workloads/Prod`
     pub organizational_unit_path: String,
     /// Its tags.
@@ -151,6 +151,10 @@ impl Joins {
     /// Answers the questions that need everything indexed: which pipelines deploy to production, and so which groups
     /// and buckets are production. Call it once, after the last [`Self::index`].
     pub fn finish(&mut self) {
+        for sentences in self.hidden_stores.values_mut() {
+            sentences.sort();
+            sentences.dedup();
+        }
         for pipeline in std::mem::take(&mut self.pipelines) {
             let judged = match &pipeline.candidates {
                 Ok(candidates) => Ok(deploying::judge(candidates, &pipeline.tagged, self)),

@@ -160,7 +160,7 @@ mod tests {
             hidden.properties.remove(property);
             hidden.unseen.insert(property.to_owned(), denied("kms:X"));
             let facts = Key.facts(&hidden, &joins(&[], &[]));
-            assert_eq!(facts.unknown.keys().copied().collect::<Vec<_>>(), expected, "{property}");
+            assert_eq!(facts.unknown.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), expected, "{property}");
         }
     }
 }

@@ -73,6 +73,12 @@ fn kind_of(name: &TypeName) -> Option<&'static dyn ResourceKind> {
     KINDS.iter().copied().find(|kind| kind.type_name() == *name)
 }
 
+/// Name of the Cedar action that asks about resources of a type; `None` for types that are not judged.
+#[must_use]
+pub fn action_of(name: &TypeName) -> Option<&'static str> {
+    kind_of(name).map(ResourceKind::action)
+}
+
 /// The resources of an inventory that are judged, with their facts, sorted by type, id and account.
 ///
 /// `joins` must hold every inventory of the run and be finished.

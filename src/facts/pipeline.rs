@@ -338,7 +338,7 @@ mod tests {
             hidden.unseen.insert(property.to_owned(), denied("codepipeline:GetPipeline"));
             let facts = Pipeline.facts(&hidden, &joins(&[], &[]));
             expected.sort_unstable();
-            assert_eq!(facts.unknown.keys().copied().collect::<Vec<_>>(), expected, "{property}");
+            assert_eq!(facts.unknown.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), expected, "{property}");
         }
     }
 }

@@ -112,10 +112,10 @@ impl Facts {
 
 /// A resource's tags, unless they could not be seen.
 pub(super) fn tags(resource: &Resource) -> Seen<&Tags> {
-    if resource.tags.is_empty() || resource.unseen.contains_key("Tags") {
-        if let Some(gap) = resource.gap_over("Tags") {
-            return Err(vec![gap.sentence()]);
-        }
+    if (resource.tags.is_empty() || resource.unseen.contains_key("Tags"))
+        && let Some(gap) = resource.gap_over("Tags")
+    {
+        return Err(vec![gap.sentence()]);
     }
     Ok(&resource.tags)
 }

@@ -191,7 +191,10 @@ mod tests {
         let shadow = copy("111111111111", json!({"IsMultiRegionTrail": true}));
         let facts = Trail.facts(&shadow, &joins(std::slice::from_ref(&shadow), &[]));
         assert_eq!(facts.known["multiRegion"], Fact::Bool(true));
-        assert_eq!(facts.unknown.keys().copied().collect::<Vec<_>>(), ["logging", "recordsArtifactWrites"]);
+        assert_eq!(
+            facts.unknown.keys().map(AsRef::as_ref).collect::<Vec<&str>>(),
+            ["logging", "recordsArtifactWrites"]
+        );
         assert!(facts.unknown["logging"].join("").contains(OWNER));
     }
 
@@ -231,7 +234,7 @@ mod tests {
             let mut trail = resource(TypeName::TRAIL, "t", json!({}));
             trail.unseen.insert(property.to_owned(), denied("cloudtrail:X"));
             let facts = Trail.facts(&trail, &joins(&[], &[]));
-            assert_eq!(facts.unknown.keys().copied().collect::<Vec<_>>(), expected, "{property}");
+            assert_eq!(facts.unknown.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), expected, "{property}");
         }
     }
 }
