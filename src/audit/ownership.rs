@@ -78,8 +78,8 @@ pub(super) fn nowhere(reference: &Reference, partition: &str, dark: usize) -> Op
     } else {
         return None;
     };
-    let place = (reference.type_name != TypeName::BUCKET).then(|| place_of(reference)).flatten();
-    let (account, region) = place.unwrap_or_else(|| (reference.account.clone(), reference.region.clone()));
+    // Known only through whoever names it, so it stands in that account; its ARN says where it would be.
+    let (account, region) = (reference.account.clone(), reference.region.clone());
     let mut resource = Resource::live(reference.type_name.clone(), uid, account.clone(), region.clone());
     let name = if reference.type_name == TypeName::BUCKET { "BucketName" } else { "KeyId" };
     resource.properties.insert(name.to_owned(), reference.name.clone().into());
