@@ -7,6 +7,7 @@
 //! The types know no clock, environment, network or file; [`file`] alone touches the disk.
 
 mod coverage;
+mod deploy_command;
 pub mod file;
 mod gap;
 mod identity;
@@ -14,6 +15,7 @@ mod redaction;
 mod resource;
 
 pub use coverage::{CallCounts, Coverage, CoverageKey, Outcome, Skip};
+pub use deploy_command::deploy_commands;
 pub use gap::{Affects, Gap, GapCause};
 pub use identity::{AccountId, Arn, IdentityError, Partition, Region, ResourceUid, TypeName};
 pub use redaction::{REDACTED, REDACTED_SECRET, is_redacted_secret, looks_secret, redact};
