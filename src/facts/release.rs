@@ -655,6 +655,19 @@ mod tests {
     }
 
     #[test]
+    fn a_hidden_project_after_the_last_deployment_leaves_open_which_stage_is_last() {
+        let gap = denied_types("codebuild:BatchGetProjects", &[TypeName::PROJECT]);
+        let run = action("Run", "Build", "CodeBuild", json!({"ProjectName": "infra"}));
+        let ship = || stage("Ship", &[deploy("Ship")]);
+        let later = named("web", &[ship(), stage("Later", std::slice::from_ref(&run))]);
+        let facts = facts_with(&later, &[], std::slice::from_ref(&gap));
+        assert!(facts.unknown.contains_key("productionStages"));
+        let earlier = named("web", &[stage("Earlier", &[run]), ship()]);
+        let facts = facts_with(&earlier, &[], &[gap]);
+        assert_eq!(set(&facts, "productionStages"), ["Ship"]);
+    }
+
+    #[test]
     fn configured_names_replace_the_defaults() {
         let rules = ProductionRules { names: vec!["gamma".to_owned()], ..ProductionRules::default() };
         let pipeline = named("web", &[stage("Alpha", &[deploy("Deploy")]), stage("Gamma", &[deploy("Deploy")])]);
