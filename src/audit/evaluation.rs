@@ -164,7 +164,7 @@ fn principals(accounts: &BTreeMap<AccountId, Resource>, joins: &Joins) -> BTreeM
     facts::subjects(&inventory, joins)
         .into_iter()
         .map(|subject| {
-            let units = joins.account(&subject.account).map(|entry| entry.organizational_units.clone()).unwrap_or_default();
+            let units = joins.account(&subject.account).map(|entry| entry.unit_ids.clone()).unwrap_or_default();
             (subject.account, Principal { facts: subject.facts, units })
         })
         .collect()

@@ -90,12 +90,6 @@ pub fn subjects(inventory: &Inventory, joins: &Joins) -> Vec<Subject> {
     subjects
 }
 
-/// Name of the Cedar action that asks about a type, if the type is judged.
-#[must_use]
-pub fn action_of(type_name: &TypeName) -> Option<&'static str> {
-    kind_of(type_name).map(ResourceKind::action)
-}
-
 fn subject(resource: &Resource, joins: &Joins) -> Option<Subject> {
     let kind = kind_of(&resource.type_name)?;
     if resource.type_name == TypeName::TRAIL && !trail::is_the_judged_copy(resource, joins) {
