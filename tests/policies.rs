@@ -1,6 +1,13 @@
 //! Every control: its form, its cases, and the contract between facts and policies.
 
-use std::collections::{BTreeMap, BTreeSet};
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "whatever is not as expected here is a failed test"
+)]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -220,13 +227,13 @@ fn uid(type_name: &str, id: &str) -> EntityUid {
 
 fn judge(
     control: &Control,
-    attributes: std::collections::HashMap<String, RestrictedExpression>,
+    attributes: HashMap<String, RestrictedExpression>,
     settings: Option<&serde_json::Map<String, Value>>,
 ) -> &'static str {
     let resource = uid(&control.resource_type(), "case");
     let principal = uid("AWS::Organizations::Account", ACCOUNT);
     let request = Request::new(principal, control.action(), resource.clone(), context(settings), None).unwrap();
-    let entity = Entity::new(resource, attributes, Default::default()).unwrap();
+    let entity = Entity::new(resource, attributes, HashSet::new()).unwrap();
     let entities = Entities::from_entities([entity], None).unwrap();
     let set = PolicySet::from_policies([control.policy.clone(), control.applicability()]).unwrap();
     let response = Authorizer::new().is_authorized(&request, &set, &entities);
@@ -260,10 +267,10 @@ fn attributes() -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
-fn live(type_name: TypeName, uid: &str, properties: Value) -> Resource {
+fn live(type_name: TypeName, uid: &str, mut properties: Value) -> Resource {
     let region: Region = "eu-west-1".parse().unwrap();
     let mut resource = Resource::live(type_name, uid.to_owned(), ACCOUNT.parse().unwrap(), region);
-    resource.properties = properties.as_object().unwrap().clone();
+    resource.properties = std::mem::take(properties.as_object_mut().unwrap());
     resource.tags.insert("owner".to_owned(), "platform".to_owned());
     resource
 }
@@ -368,7 +375,7 @@ fn facts_of_complete_resources_are_exactly_what_the_schema_declares() {
         assert_eq!(names(&subject.facts), attributes[type_name], "{type_name}");
         let known = subject.facts.known.iter().map(|(name, fact)| (name.to_string(), of_fact(fact))).collect();
         let resource = uid(type_name, subject.uid.as_str());
-        let entity = Entity::new(resource.clone(), known, Default::default()).unwrap();
+        let entity = Entity::new(resource.clone(), known, HashSet::new()).unwrap();
         Entities::from_entities([entity], Some(&schema)).unwrap_or_else(|error| panic!("{type_name}: {error}"));
         let action = uid(ACTION, facts::action_of(&subject.type_name).unwrap());
         let principal = uid("AWS::Organizations::Account", ACCOUNT);

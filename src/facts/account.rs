@@ -148,7 +148,7 @@ mod tests {
         assert_eq!(trails(std::slice::from_ref(&bucket), &[]), Ok(0));
         assert_eq!(trails(&[], &[]), Err(vec!["account 111111111111 was not looked at".to_owned()]));
         let gap = denied_types("cloudtrail:DescribeTrails", &[TypeName::TRAIL]);
-        assert_eq!(trails(&[bucket], &[gap.clone()]), Err(vec![gap.sentence()]));
+        assert_eq!(trails(&[bucket], std::slice::from_ref(&gap)), Err(vec![gap.sentence()]));
         assert_eq!(trails(&[trail(true, true)], &[gap]), Ok(1));
     }
 

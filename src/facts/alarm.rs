@@ -45,7 +45,7 @@ impl ResourceKind for Alarm {
         facts.know("composite", composite);
         facts.put("actionsEnabled", actions_enabled(resource));
         facts.put("stateValue", state(resource).map(str::to_owned));
-        facts.put("stateSince", state_since(resource).and_then(written));
+        facts.put("stateSince", state_since(resource).map(written));
         facts.put("withoutDataDays", days_without_data(resource, joins.now));
         let default = if composite { "" } else { "missing" };
         facts.put("treatMissingData", text_or(resource, "TreatMissingData", default));
@@ -81,12 +81,13 @@ fn days_without_data(resource: &Resource, now: OffsetDateTime) -> Seen<i64> {
     Ok((now - state_since(resource)?).whole_days().max(0))
 }
 
-fn written(moment: OffsetDateTime) -> Seen<Fact> {
+/// As Cedar reads a time: UTC with milliseconds.
+fn written(moment: OffsetDateTime) -> Fact {
     let moment = moment.to_offset(time::UtcOffset::UTC);
     let (date, clock) = (moment.date(), moment.time());
     let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
     let (hour, minute, second, millisecond) = clock.as_hms_milli();
-    Ok(Fact::Datetime(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")))
+    Fact::Datetime(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z"))
 }
 
 #[cfg(test)]

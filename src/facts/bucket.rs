@@ -160,10 +160,13 @@ fn environment(name: &str, resource: &Resource, joins: &Joins) -> Seen<Environme
         doubts.extend(sentences);
         Environment::Undecided
     });
-    let tagged = tags(resource).map(|tags| rules.by_tags(tags, "bucket")).unwrap_or_else(|sentences| {
-        doubts.extend(sentences);
-        Environment::Undecided
-    });
+    let tagged = match tags(resource) {
+        Ok(tags) => rules.by_tags(tags, "bucket"),
+        Err(sentences) => {
+            doubts.extend(sentences);
+            Environment::Undecided
+        }
+    };
     let answer = account.or_else(|| tagged).or_else(|| rules.by_name("bucket name", name));
     if answer == Environment::Undecided && !doubts.is_empty() { Err(doubts) } else { Ok(answer) }
 }
@@ -280,6 +283,7 @@ fn unknown_writers(document: &PolicyDocument<'_>, resource: &Resource, joins: &J
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 

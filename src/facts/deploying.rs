@@ -262,7 +262,8 @@ pub(super) fn candidates(
         let role = action.text("RoleArn").rsplit('/').next().unwrap_or_default();
         let names = stage.chain(own_names(action)).chain(targets).chain([("role name", role)]);
         // A pipeline named for an environment says so of every action that does not say otherwise.
-        let named = joins.classifier.by_names(names).or_else(|| joins.classifier.by_name("pipeline name", pipeline));
+        let environment =
+            joins.classifier.by_names(names).or_else(|| joins.classifier.by_name("pipeline name", pipeline));
         let (application, group) = (action.setting("ApplicationName"), action.setting("DeploymentGroupName"));
         found.push(Candidate {
             action: index,
@@ -271,7 +272,7 @@ pub(super) fn candidates(
             account,
             region,
             project,
-            named,
+            named: environment,
             group: (!group.is_empty()).then(|| format!("{application}/{group}")),
         });
     }

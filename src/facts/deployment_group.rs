@@ -242,6 +242,7 @@ fn target_revision(resource: &Resource) -> Seen<&'static str> {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 

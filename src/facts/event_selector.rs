@@ -111,6 +111,7 @@ fn advanced_part(selector: &Value) -> Option<Part> {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 

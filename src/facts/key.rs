@@ -30,13 +30,10 @@ impl ResourceKind for Key {
         let entry = joins.key_managers.entry(resource.uid.as_str().to_owned());
         let manager = manager(resource);
         // The same key may have been asked for from several accounts, and answered only to some.
-        entry
-            .and_modify(|known| {
-                if known.is_err() {
-                    known.clone_from(&manager)
-                }
-            })
-            .or_insert(manager);
+        let known = entry.or_insert_with(|| manager.clone());
+        if known.is_err() {
+            *known = manager;
+        }
     }
 
     fn facts(&self, resource: &Resource, joins: &Joins) -> Facts {
@@ -86,6 +83,7 @@ fn unknown_principals(resource: &Resource, joins: &Joins) -> Seen<Found> {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 

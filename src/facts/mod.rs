@@ -25,6 +25,7 @@ mod release;
 mod scope_gap;
 mod seen;
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod testing;
 mod trail;
 mod webhook;
@@ -59,8 +60,11 @@ pub trait ResourceKind: Sync {
 /// All kinds that are judged.
 pub const KINDS: &[&dyn ResourceKind] = &[&Account, &Trail, &Alarm, &DeploymentGroup, &Pipeline, &Key, &Bucket];
 
+/// Leaves in the joins what other resources need.
+type Index = fn(&Resource, &mut Joins);
+
 /// Kinds that are not judged themselves but joined to those that are.
-const INDEXED: &[(TypeName, fn(&Resource, &mut Joins))] = &[
+const INDEXED: &[(TypeName, Index)] = &[
     (TypeName::APPLICATION, deployment_config::index_application),
     (TypeName::DEPLOYMENT_CONFIG, deployment_config::index),
     (TypeName::PROJECT, project::index),

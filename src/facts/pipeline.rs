@@ -210,6 +210,7 @@ fn is_plaintext_secret(name: &str, value: &str) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 

@@ -187,7 +187,7 @@ fn admits_only_known(
     let mut doubts = Vec::new();
     for value in values {
         let text = value.as_str().unwrap_or_default();
-        let known = match key.as_str() {
+        let admitted = match key.as_str() {
             "aws:principalorgid" | "aws:sourceorgid" => Ok(is_organization(text, organization)),
             "aws:principalorgpaths" | "aws:sourceorgpaths" => {
                 Ok(is_organization(text.split('/').next().unwrap_or_default(), organization))
@@ -200,7 +200,7 @@ fn admits_only_known(
             | "aws:sourcearn" => account_of(text).map_or(Ok(false), |account| knows(&account)),
             _ => Ok(false),
         };
-        match known {
+        match admitted {
             Ok(true) => {}
             Ok(false) => return Ok(false),
             Err(sentences) => doubts.extend(sentences),

@@ -233,6 +233,7 @@ fn self_mutates_before_approval(definition: &Definition<'_>, stack: Option<&str>
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 
@@ -429,7 +430,7 @@ mod tests {
         assert_eq!(deploys(&[], &[]), Some(Fact::Bool(false)));
         let gap = denied_types("codebuild:BatchGetProjects", &[TypeName::PROJECT]);
         assert_eq!(deploys(&[], std::slice::from_ref(&gap)), None);
-        let facts = facts_with(&pipeline, &[], &[gap.clone()]);
+        let facts = facts_with(&pipeline, &[], std::slice::from_ref(&gap));
         for fact in ["deployingActions", "deploysToProduction", "approvalExpected", "unapprovedProductionActions"] {
             assert_eq!(facts.unknown[fact], [gap.sentence()], "{fact}");
         }
@@ -513,7 +514,7 @@ mod tests {
         let mutate =
             stage("UpdatePipeline", &[action("SelfMutate", "Build", "CodeBuild", json!({"ProjectName": "mutate"}))]);
         let rest = [stage("Gate", &[approve(json!(1))]), stage("Prod", &[deploy("Deploy")])];
-        let before = facts(&[&[mutate.clone()], &rest[..]].concat());
+        let before = facts(&[std::slice::from_ref(&mutate), &rest[..]].concat());
         assert!(flag(&before, "selfMutatesBeforeApproval"));
         assert_eq!(set(&before, "deployingActions"), ["Prod/Deploy"]);
         let after = facts(&[rest[0].clone(), mutate, rest[1].clone()]);

@@ -96,24 +96,21 @@ impl ResourceKind for Trail {
         let home = text(resource, "HomeRegion").ok().flatten().and_then(|home| home.parse().ok());
         let told = is_owners_copy(resource)
             .then(|| Told { logging: is_set(resource, "IsLogging"), writes: object_writes(resource) });
-        match joins.trails.get_mut(arn) {
-            Some(entry) => {
-                if resource.account < entry.first_seen_from {
-                    entry.first_seen_from = resource.account.clone();
-                }
-                if told.is_some() || entry.multi_region.is_err() {
-                    entry.multi_region = multi_region;
-                }
-                entry.home = entry.home.take().or(home);
-                entry.told = told.or_else(|| entry.told.take());
+        if let Some(entry) = joins.trails.get_mut(arn) {
+            if resource.account < entry.first_seen_from {
+                entry.first_seen_from = resource.account.clone();
             }
-            None => {
-                let first_seen_from = resource.account.clone();
-                let arn = arn.to_owned();
-                let entry =
-                    TrailEntry { arn: arn.clone(), owner: owner(resource), first_seen_from, told, multi_region, home };
-                joins.trails.insert(arn, entry);
+            if told.is_some() || entry.multi_region.is_err() {
+                entry.multi_region = multi_region;
             }
+            entry.home = entry.home.take().or(home);
+            entry.told = told.or_else(|| entry.told.take());
+        } else {
+            let first_seen_from = resource.account.clone();
+            let arn = arn.to_owned();
+            let entry =
+                TrailEntry { arn: arn.clone(), owner: owner(resource), first_seen_from, told, multi_region, home };
+            joins.trails.insert(arn, entry);
         }
     }
 

@@ -32,9 +32,9 @@ pub(super) fn words(name: &str) -> Vec<&str> {
         let now = class(character);
         let next = characters.peek().map(|(_, c)| class(*c));
         let boundary = match (before, now) {
-            (Class::Other, Class::Other) => false,
             // `PRODCluster`: the last capital of a run belongs to the word that follows it.
             (Class::Capital, Class::Capital) => next == Some(Class::Small),
+            // `Prod` is one word.
             (Class::Capital, Class::Small) => false,
             _ => before != now,
         };

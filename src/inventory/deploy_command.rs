@@ -155,7 +155,7 @@ mod tests {
     fn every_pattern_is_found_under_its_own_name() {
         for (program, words) in PATTERNS {
             let command = std::iter::once(program).chain(words.iter()).copied().collect::<Vec<_>>().join(" ");
-            assert_eq!(found(&format!("- {command} x")), [command.clone()], "{command}");
+            assert_eq!(found(&format!("- {command} x")), [command.as_str()], "{command}");
         }
     }
 
