@@ -85,13 +85,13 @@ fn recognise(command: &str) -> Option<String> {
 fn words(command: &str) -> Vec<&str> {
     const QUOTES: [char; 3] = ['"', '\'', '`'];
     let raw: Vec<&str> = command.split_whitespace().take_while(|word| !word.starts_with('#')).collect();
-    let mut words = Vec::with_capacity(raw.len());
+    let mut words: Vec<&str> = Vec::with_capacity(raw.len());
     let mut until = 0;
     for (index, word) in raw.iter().enumerate() {
         let opens =
             word.chars().next().filter(|c| QUOTES.contains(c)).filter(|c| word.len() == 1 || !word.ends_with(*c));
         if index >= until {
-            if let Some(quote) = opens.filter(|_| words.last().is_some_and(|before| *before != "-c")) {
+            if let Some(quote) = opens.filter(|_| words.iter().any(|word| !stands_before_a_program(word))) {
                 let closing = raw.iter().skip(index + 1).position(|later| later.ends_with(quote));
                 until = closing.map_or(0, |distance| index + distance + 2);
             }
