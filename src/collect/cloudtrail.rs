@@ -214,4 +214,54 @@ mod tests {
         assert_eq!(properties.get("KMSKeyId"), Some(&Value::from("k")));
         assert!(!properties.contains_key("IsOrganizationTrail"));
     }
+
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::super::test_support::{Answer, Answers, endpoint, every_refusal_leaves_a_gap};
+
+    const OWN: &str = "arn:aws:cloudtrail:eu-west-1:111122223333:trail/own";
+    const ORGANIZATION: &str = "arn:aws:cloudtrail:eu-west-1:999988887777:trail/org";
+
+    fn answers(described: Value, listed: Value) -> Answers {
+        Arc::new(move |operation, _| {
+            let selector = json!({"ReadWriteType": "All", "IncludeManagementEvents": true,
+                "DataResources": [{"Type": "AWS::S3::Object", "Values": ["arn:aws:s3"]}]});
+            Answer::Json(match operation {
+                "ListTrails" => json!({"Trails": listed.clone()}),
+                "DescribeTrails" => json!({"trailList": described.clone()}),
+                "GetTrailStatus" => json!({"IsLogging": true}),
+                _ => json!({"EventSelectors": [selector]}),
+            })
+        })
+    }
+
+    fn described(uid: &str) -> Value {
+        json!({"Name": "t", "TrailARN": uid, "HomeRegion": "eu-west-1", "S3BucketName": "logs", "KmsKeyId": "k", "IsOrganizationTrail": true})
+    }
+
+    #[tokio::test]
+    async fn only_the_owner_is_asked_for_more() {
+        let listed = json!([{"TrailARN": OWN, "Name": "own", "HomeRegion": "eu-west-1"}]);
+        let answers = answers(json!([described(OWN), described(ORGANIZATION)]), listed);
+        let found = every_refusal_leaves_a_gap(&CloudTrail, CloudTrail.actions(), &[], answers, &[]).await;
+        let [own, organization] = found.resources.as_slice() else { panic!("{:?}", found.resources) };
+        assert_eq!(own.properties.get("IsLogging"), Some(&Value::from(true)));
+        assert_eq!(own.properties.get("EventSelectors").unwrap()[0]["DataResources"][0]["Type"], "AWS::S3::Object");
+        assert_eq!(organization.properties.get("IsLogging"), None);
+        assert_eq!(organization.account.as_str(), "111122223333");
+        assert_eq!(found.references.len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_listed_trail_that_nobody_describes_is_unseen() {
+        let listed = json!([{"TrailARN": OWN, "Name": "own", "HomeRegion": "us-east-1"}]);
+        let endpoint = endpoint(answers(json!([]), listed), &[]).await;
+        let found = CloudTrail.collect(&endpoint.scope, &[]).await;
+        assert_eq!(endpoint.calls().iter().filter(|call| *call == "DescribeTrails").count(), 2);
+        let trail = found.resources.first().unwrap();
+        assert_eq!((trail.uid.as_str(), trail.region.as_str()), (OWN, "us-east-1"));
+        assert_eq!(trail.gap_over("S3BucketName").unwrap().region.as_str(), "us-east-1");
+    }
 }

@@ -157,4 +157,32 @@ mod tests {
         assert_eq!(properties.get("ActionsEnabled"), Some(&Value::from(true)));
         assert!(!properties.contains_key("Period"));
     }
+
+    #[tokio::test]
+    async fn both_kinds_of_alarm_a_hundred_names_a_call() {
+        use super::super::test_support::{Answer, Answers, endpoint, every_refusal_leaves_a_gap, reference};
+        use serde_json::json;
+        let arn = |name: &str| format!("arn:aws:cloudwatch:eu-west-1:111122223333:alarm:{name}");
+        let (metric, composite) = (arn("errors"), arn("any"));
+        let answers: Answers = std::sync::Arc::new(move |_, input| {
+            assert!(input["AlarmNames"].as_array().unwrap().len() <= NAMES_PER_CALL);
+            assert_eq!(input["AlarmTypes"].as_array().unwrap().len(), 2);
+            let state =
+                json!({"AlarmName": "errors", "AlarmArn": metric, "StateValue": "OK", "StateUpdatedTimestamp": 0});
+            Answer::Json(
+                json!({"MetricAlarms": [state], "CompositeAlarms": [{"AlarmName": "any", "AlarmArn": composite}]}),
+            )
+        });
+        let wanted = [reference(TypeName::ALARM, "errors"), reference(TypeName::ALARM, &arn("any"))];
+        let actions = CloudWatch.actions();
+        let found = every_refusal_leaves_a_gap(&CloudWatch, actions, &wanted, answers.clone(), &[]).await;
+        let types: Vec<_> = found.resources.iter().map(|resource| resource.type_name.clone()).collect();
+        assert_eq!(types, [TypeName::ALARM, TypeName::COMPOSITE_ALARM]);
+        let state = found.resources.first().unwrap().properties.get("StateUpdatedTimestamp");
+        assert_eq!(state, Some(&Value::from("1970-01-01T00:00:00Z")));
+        let endpoint = endpoint(answers, &[]).await;
+        let many: Vec<_> = (0..101).map(|n| reference(TypeName::ALARM, &format!("a{n}"))).collect();
+        CloudWatch.collect(&endpoint.scope, &many).await;
+        assert_eq!(endpoint.calls().len(), 2);
+    }
 }

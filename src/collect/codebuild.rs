@@ -106,7 +106,7 @@ async fn read_projects(scope: &Scope, client: &Client, names: &[String]) -> Coll
 }
 
 fn properties(name: &str, project: &Project) -> Properties {
-    let inline = project.source().and_then(|source| source.buildspec()).filter(|text| is_inline(text));
+    let inline = project.source().and_then(ProjectSource::buildspec).filter(|text| is_inline(text));
     let commands = inline.map(|text| deploy_commands(text).into_iter().collect::<Vec<_>>());
     let cache = project
         .cache()
@@ -250,5 +250,37 @@ mod tests {
         assert!(is_inline("{\"version\":0.2}"));
         let value = Value::Object(properties("web", &project("")));
         assert_eq!(value["Source"].get("BuildSpec"), None);
+    }
+
+    #[tokio::test]
+    async fn projects_are_brought_and_no_refusal_is_lost() {
+        use super::super::test_support::{Answer, by_operation, every_refusal_leaves_a_gap};
+        let artifacts = json!({"type": "S3", "location": "artifacts"});
+        let project = json!({
+            "name": "web", "source": {"type": "CODEPIPELINE"}, "artifacts": artifacts,
+            "encryptionKey": "alias/builds", "tags": [{"key": "env", "value": "prod"}],
+        });
+        let answers = by_operation(&[
+            ("ListProjects", Answer::Json(json!({"projects": ["web"]}))),
+            ("BatchGetProjects", Answer::Json(json!({"projects": [project]}))),
+        ]);
+        let found = every_refusal_leaves_a_gap(&CodeBuild, CodeBuild.actions(), &[], answers, &[]).await;
+        let project = found.resources.first().unwrap();
+        assert_eq!(project.uid.as_str(), "arn:aws:codebuild:eu-west-1:111122223333:project/web");
+        assert_eq!(project.tags.get("env").map(String::as_str), Some("prod"));
+        let named: Vec<_> = found.references.iter().map(|r| (r.type_name.clone(), r.name.as_str())).collect();
+        assert_eq!(named, [(TypeName::KEY, "alias/builds"), (TypeName::BUCKET, "artifacts")]);
+    }
+
+    #[tokio::test]
+    async fn a_project_that_is_not_found_again_is_unseen() {
+        use super::super::test_support::{Answer, by_operation, endpoint};
+        let answers = by_operation(&[
+            ("ListProjects", Answer::Json(json!({"projects": ["gone"]}))),
+            ("BatchGetProjects", Answer::Json(json!({"projects": [], "projectsNotFound": ["gone"]}))),
+        ]);
+        let endpoint = endpoint(answers, &[]).await;
+        let found = CodeBuild.collect(&endpoint.scope, &[]).await;
+        assert_eq!(found.resources.first().unwrap().gap_over("Source").unwrap().action, BATCH_GET_PROJECTS);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use aws_sdk_codedeploy::Client;
-use aws_sdk_codedeploy::types::{ApplicationInfo, DeploymentGroupInfo};
+use aws_sdk_codedeploy::types::{AlarmConfiguration, ApplicationInfo, DeploymentGroupInfo, RevisionLocation};
 use serde_json::Value;
 
 use super::codedeploy_properties::{application_properties, config_properties, group_properties};
@@ -112,15 +112,14 @@ impl Reader<'_> {
     async fn application(&self, name: &str, known: Option<ApplicationInfo>) -> Resource {
         let mut resource = self.resource(TypeName::APPLICATION, &format!("application:{name}"));
         resource.properties.insert("ApplicationName".to_owned(), Value::from(name));
-        let answer = match known {
-            Some(info) => Ok(info),
-            None => {
-                let ask = || self.client.get_application().application_name(name).send();
-                self.scope.call(GET_APPLICATION, ask).await.and_then(|answer| {
-                    let missing = || CallError::malformed(GET_APPLICATION, "the answer holds no application");
-                    answer.application.ok_or_else(missing)
-                })
-            }
+        let answer = if let Some(info) = known {
+            Ok(info)
+        } else {
+            let ask = || self.client.get_application().application_name(name).send();
+            self.scope.call(GET_APPLICATION, ask).await.and_then(|answer| {
+                let missing = || CallError::malformed(GET_APPLICATION, "the answer holds no application");
+                answer.application.ok_or_else(missing)
+            })
         };
         match answer {
             Ok(info) => resource.properties = application_properties(name, &info),
@@ -176,16 +175,15 @@ impl Reader<'_> {
         let mut resource = self.resource(TypeName::DEPLOYMENT_GROUP, &format!("deploymentgroup:{application}/{name}"));
         resource.properties.insert("ApplicationName".to_owned(), Value::from(application));
         resource.properties.insert("DeploymentGroupName".to_owned(), Value::from(name));
-        let answer = match known {
-            Some(info) => Ok(info),
-            None => {
-                let request = || self.client.get_deployment_group().application_name(application);
-                let ask = || request().deployment_group_name(name).send();
-                self.scope.call(GET_GROUP, ask).await.and_then(|answer| {
-                    let missing = || CallError::malformed(GET_GROUP, "the answer holds no deployment group");
-                    answer.deployment_group_info.ok_or_else(missing)
-                })
-            }
+        let answer = if let Some(info) = known {
+            Ok(info)
+        } else {
+            let request = || self.client.get_deployment_group().application_name(application);
+            let ask = || request().deployment_group_name(name).send();
+            self.scope.call(GET_GROUP, ask).await.and_then(|answer| {
+                let missing = || CallError::malformed(GET_GROUP, "the answer holds no deployment group");
+                answer.deployment_group_info.ok_or_else(missing)
+            })
         };
         let mut references = Vec::new();
         match answer {
@@ -234,11 +232,11 @@ impl Reader<'_> {
     }
 
     fn references(&self, info: &DeploymentGroupInfo) -> Vec<Reference> {
-        let alarms = info.alarm_configuration().into_iter().flat_map(|alarms| alarms.alarms());
+        let alarms = info.alarm_configuration().into_iter().flat_map(AlarmConfiguration::alarms);
         let alarms = alarms.filter_map(|alarm| {
             arn::reference(self.scope, TypeName::ALARM, arn::alarm_name(alarm.name().unwrap_or_default()))
         });
-        let location = info.target_revision().and_then(|revision| revision.s3_location());
+        let location = info.target_revision().and_then(RevisionLocation::s3_location);
         let bucket = location
             .and_then(|location| arn::reference(self.scope, TypeName::BUCKET, location.bucket().unwrap_or_default()));
         alarms.chain(bucket).collect()
@@ -258,4 +256,84 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
     names.sort();
     names.dedup();
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::super::test_support::{Answer, Answers, endpoint, every_refusal_leaves_a_gap};
+    use super::*;
+
+    /// Two applications; `web` has so many groups.
+    fn answers(groups: usize) -> Answers {
+        let group = |application: &Value, name: &Value| {
+            json!({
+                "applicationName": application, "deploymentGroupName": name, "computePlatform": "Lambda",
+                "deploymentConfigName": "Careful",
+                "alarmConfiguration": {"enabled": true, "alarms": [{"name": "errors"}]},
+                "targetRevision": {"revisionType": "S3", "s3Location": {"bucket": "artifacts", "key": "web.zip"}},
+            })
+        };
+        let application = |name: &Value| json!({"applicationName": name, "computePlatform": "Lambda"});
+        let names = |input: &Value, key: &str| input[key].as_array().unwrap().clone();
+        Arc::new(move |operation, input| {
+            Answer::Json(match operation {
+                "ListApplications" => json!({"applications": ["web", "api"]}),
+                "BatchGetApplications" => {
+                    let infos: Vec<_> = names(input, "applicationNames").iter().map(application).collect();
+                    json!({"applicationsInfo": infos})
+                }
+                "GetApplication" => json!({"application": application(&input["applicationName"])}),
+                "ListDeploymentGroups" if input["applicationName"] == "api" => json!({"deploymentGroups": []}),
+                "ListDeploymentGroups" => {
+                    json!({"deploymentGroups": (0..groups).map(|n| format!("group{n:02}")).collect::<Vec<_>>()})
+                }
+                "BatchGetDeploymentGroups" => {
+                    let groups = names(input, "deploymentGroupNames");
+                    assert!(groups.len() <= GROUPS_PER_CALL);
+                    let infos: Vec<_> = groups.iter().map(|name| group(&input["applicationName"], name)).collect();
+                    json!({"deploymentGroupsInfo": infos})
+                }
+                "GetDeploymentGroup" => {
+                    json!({"deploymentGroupInfo": group(&input["applicationName"], &input["deploymentGroupName"])})
+                }
+                "ListTagsForResource" => json!({"Tags": [{"Key": "env", "Value": "prod"}]}),
+                "GetDeploymentConfig" => {
+                    json!({"deploymentConfigInfo": {"deploymentConfigName": "Careful", "computePlatform": "Lambda"}})
+                }
+                _ => return Answer::Error(400, "UnknownOperationException"),
+            })
+        })
+    }
+
+    #[tokio::test]
+    async fn everything_is_brought_and_no_refusal_is_lost() {
+        let replaced = [(BATCH_GET_APPLICATIONS, GET_APPLICATION), (BATCH_GET_GROUPS, GET_GROUP)];
+        let actions = CodeDeploy.actions();
+        let found = every_refusal_leaves_a_gap(&CodeDeploy, actions, &[], answers(2), &replaced).await;
+        let of_type = |wanted: &TypeName| found.resources.iter().filter(|r| r.type_name == *wanted).count();
+        assert_eq!(of_type(&TypeName::APPLICATION), 2);
+        assert_eq!(of_type(&TypeName::DEPLOYMENT_GROUP), 2);
+        assert_eq!(of_type(&TypeName::DEPLOYMENT_CONFIG), 1);
+        let group = found.resources.iter().find(|r| r.type_name == TypeName::DEPLOYMENT_GROUP).unwrap();
+        assert_eq!(group.uid.as_str(), "arn:aws:codedeploy:eu-west-1:111122223333:deploymentgroup:web/group00");
+        assert_eq!(group.tags.get("env").map(String::as_str), Some("prod"));
+        assert!(found.references.iter().any(|r| r.type_name == TypeName::ALARM && r.name == "errors"));
+        assert!(found.references.iter().any(|r| r.type_name == TypeName::BUCKET && r.name == "artifacts"));
+    }
+
+    #[tokio::test]
+    async fn calls_are_batched() {
+        let endpoint = endpoint(answers(GROUPS_PER_CALL + 1), &[]).await;
+        CodeDeploy.collect(&endpoint.scope, &[]).await;
+        let calls = endpoint.calls();
+        let count = |operation: &str| calls.iter().filter(|call| *call == operation).count();
+        assert_eq!(count("BatchGetApplications"), 1);
+        assert_eq!(count("BatchGetDeploymentGroups"), 2);
+        assert_eq!(count("GetDeploymentConfig"), 1);
+        assert_eq!(count("GetDeploymentGroup") + count("GetApplication"), 0);
+    }
 }

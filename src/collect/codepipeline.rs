@@ -273,3 +273,114 @@ fn references(scope: &Scope, pipeline: &PipelineDeclaration) -> Vec<Reference> {
     found.dedup();
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::test_support::{Answer, Answers, by_operation, endpoint, every_refusal_leaves_a_gap, gaps};
+    use super::*;
+
+    fn answers(listed: Value) -> Answers {
+        let id = |category: &str, provider: &str| json!({"category": category, "owner": "AWS", "provider": provider, "version": "1"});
+        let store = |location: &str, key: &str| json!({"type": "S3", "location": location, "encryptionKey": {"id": key, "type": "KMS"}});
+        let rule = json!({"name": "Watch", "ruleTypeId": id("Rule", "CloudWatchAlarm"), "configuration": {"AlarmName": "errors"}});
+        let pipeline = json!({
+            "name": "web", "roleArn": "arn:aws:iam::111122223333:role/pipeline", "version": 3, "pipelineType": "V2",
+            "executionMode": "QUEUED",
+            "artifactStores": {"us-east-1": store("far", "alias/far"), "eu-west-1": store("near", "alias/near")},
+            "stages": [{
+                "name": "Prod", "actions": [{"name": "Deploy", "actionTypeId": id("Deploy", "S3"), "configuration": {"BucketName": "site"}}],
+                "onSuccess": {"conditions": [{"result": "ROLLBACK", "rules": [rule]}]},
+            }],
+            "triggers": [{"providerType": "CodeStarSourceConnection", "gitConfiguration": {
+                "sourceActionName": "Source", "push": [{"branches": {"includes": ["main"]}}],
+                "pullRequest": [{"events": ["OPEN"], "branches": {"excludes": ["wip/*"]}}],
+            }}],
+            "variables": [{"name": "Level", "defaultValue": "hunter2"}],
+        });
+        let stage =
+            json!({"stageName": "Prod", "inboundTransitionState": {"enabled": false, "disabledReason": "freeze"}});
+        let definition = json!({
+            "name": "hook", "targetPipeline": "web", "targetAction": "Source", "filters": [{"jsonPath": "$.ref", "matchEquals": "x"}],
+            "authentication": "GITHUB_HMAC", "authenticationConfiguration": {"SecretToken": "hunter3"},
+        });
+        let hook = json!({"definition": definition, "url": "https://x?t=hunter4", "arn": "arn:aws:codepipeline:eu-west-1:111122223333:webhook:hook"});
+        by_operation(&[
+            ("ListPipelines", Answer::Json(listed)),
+            ("GetPipeline", Answer::Json(json!({"pipeline": pipeline}))),
+            ("GetPipelineState", Answer::Json(json!({"stageStates": [stage]}))),
+            ("ListTagsForResource", Answer::Json(json!({"tags": [{"key": "env", "value": "prod"}]}))),
+            ("ListWebhooks", Answer::Json(json!({"webhooks": [hook]}))),
+        ])
+    }
+
+    #[tokio::test]
+    async fn a_pipeline_of_type_v2_and_its_webhook() {
+        let listed = json!({"pipelines": [{"name": "web"}]});
+        let actions = CodePipeline.actions();
+        let found = every_refusal_leaves_a_gap(&CodePipeline, actions, &[], answers(listed), &[]).await;
+        let [pipeline, hook] = found.resources.as_slice() else { panic!("{:?}", found.resources) };
+        assert_eq!(pipeline.uid.as_str(), "arn:aws:codepipeline:eu-west-1:111122223333:web");
+        assert_eq!(pipeline.tags.get("env").map(String::as_str), Some("prod"));
+        let properties = Value::Object(pipeline.properties.clone());
+        assert_eq!(properties["PipelineType"], "V2");
+        assert_eq!(properties["Version"], 3);
+        assert_eq!(
+            properties["ArtifactStores"][1]["ArtifactStore"]["EncryptionKey"],
+            json!({"Id": "alias/far", "Type": "KMS"})
+        );
+        assert_eq!(properties["Variables"], json!([{"Name": "Level"}]));
+        assert_eq!(properties["DisableInboundStageTransitions"], json!([{"StageName": "Prod", "Reason": "freeze"}]));
+        assert_eq!(
+            properties["Triggers"][0]["GitConfiguration"],
+            json!({
+                "SourceActionName": "Source", "Push": [{"Branches": {"Includes": ["main"]}}],
+                "PullRequest": [{"Events": ["OPEN"], "Branches": {"Excludes": ["wip/*"]}}],
+            })
+        );
+        assert_eq!(
+            Value::Object(hook.properties.clone()),
+            json!({
+                "Name": "hook", "Authentication": "GITHUB_HMAC", "AuthenticationConfiguration": {},
+                "TargetPipeline": "web", "TargetAction": "Source", "Filters": [{"JsonPath": "$.ref", "MatchEquals": "x"}],
+            })
+        );
+        assert!(!serde_json::to_string(&found.resources).unwrap().contains("hunter"));
+        let named: Vec<_> = found.references.iter().map(|to| (to.name.as_str(), to.region.as_str())).collect();
+        let expected = [
+            ("errors", "eu-west-1"),
+            ("alias/far", "us-east-1"),
+            ("alias/near", "eu-west-1"),
+            ("far", "us-east-1"),
+            ("near", "eu-west-1"),
+        ];
+        assert_eq!(named, expected);
+    }
+
+    #[tokio::test]
+    async fn an_empty_region_costs_one_call() {
+        let endpoint = endpoint(answers(json!({"pipelines": []})), &[]).await;
+        assert_eq!(CodePipeline.collect(&endpoint.scope, &[]).await, Collected::default());
+        assert_eq!(endpoint.calls(), ["ListPipelines"]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_described_keeps_its_name() {
+        let denied = [GET_PIPELINE];
+        let endpoint = endpoint(answers(json!({"pipelines": [{"name": "web"}]})), &denied).await;
+        let found = CodePipeline.collect(&endpoint.scope, &[]).await;
+        let pipeline = found.resources.first().unwrap();
+        assert_eq!(pipeline.uid.as_str(), "arn:aws:codepipeline:eu-west-1:111122223333:web");
+        assert_eq!(pipeline.gap_over("Stages").unwrap().action, GET_PIPELINE);
+    }
+
+    #[tokio::test]
+    async fn a_list_without_names_is_a_gap_over_both_types() {
+        let endpoint = endpoint(answers(json!({"pipelines": [{"version": 1}]})), &[]).await;
+        let found = CodePipeline.collect(&endpoint.scope, &[]).await;
+        assert_eq!(gaps(&found), [LIST_PIPELINES.to_owned()].into());
+        let types = vec![TypeName::PIPELINE, TypeName::WEBHOOK];
+        assert_eq!(found.gaps.first().unwrap().affects, crate::inventory::Affects::Types { types });
+    }
+}

@@ -4,7 +4,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use aws_sdk_codepipeline::types::{ActionDeclaration, Condition, RuleDeclaration, StageDeclaration};
+use aws_sdk_codepipeline::types::{
+    ActionDeclaration, BeforeEntryConditions, Condition, FailureConditions, RuleDeclaration, StageDeclaration,
+    SuccessConditions,
+};
 use serde_json::Value;
 
 use super::fields::Fields;
@@ -37,9 +40,9 @@ pub(super) fn stage(stage: &StageDeclaration) -> Value {
 
 /// Names of the alarms that the stage's conditions watch, with the rule's Region if it has one of its own.
 pub(super) fn watched_alarms(stage: &StageDeclaration) -> Vec<(Option<&str>, &str)> {
-    let entry = stage.before_entry().into_iter().flat_map(|entry| entry.conditions());
-    let success = stage.on_success().into_iter().flat_map(|success| success.conditions());
-    let failure = stage.on_failure().into_iter().flat_map(|failure| failure.conditions());
+    let entry = stage.before_entry().into_iter().flat_map(BeforeEntryConditions::conditions);
+    let success = stage.on_success().into_iter().flat_map(SuccessConditions::conditions);
+    let failure = stage.on_failure().into_iter().flat_map(FailureConditions::conditions);
     let rules = entry.chain(success).chain(failure).flat_map(Condition::rules);
     let alarms = rules.filter_map(|rule| {
         let watches = rule.rule_type_id().is_some_and(|id| id.provider() == "CloudWatchAlarm");
@@ -118,9 +121,8 @@ fn named(name: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use aws_sdk_codepipeline::types::{
-        ActionCategory, ActionOwner, ActionTypeId, EnvironmentVariable, EnvironmentVariableType, FailureConditions,
-        InputArtifact, Result as StageResult, RetryConfiguration, RuleCategory, RuleOwner, RuleTypeId, StageRetryMode,
-        SuccessConditions,
+        ActionCategory, ActionOwner, ActionTypeId, EnvironmentVariable, EnvironmentVariableType, InputArtifact,
+        Result as StageResult, RetryConfiguration, RuleCategory, RuleOwner, RuleTypeId, StageRetryMode,
     };
     use serde_json::json;
 

@@ -44,15 +44,13 @@ impl Collector for Config {
         match channels {
             Ok(answer) => {
                 for channel in answer.delivery_channels() {
-                    match named(scope, TypeName::DELIVERY_CHANNEL, "delivery-channel", channel.name()) {
-                        Some(mut resource) => {
-                            resource.properties = channel_properties(channel);
-                            collected.resources.push(resource);
-                        }
-                        None => {
-                            let error = CallError::malformed(DESCRIBE_CHANNELS, "a delivery channel without a name");
-                            collected.gaps.push(error.unlisted(scope, &[TypeName::DELIVERY_CHANNEL]));
-                        }
+                    let resource = named(scope, TypeName::DELIVERY_CHANNEL, "delivery-channel", channel.name());
+                    if let Some(mut resource) = resource {
+                        resource.properties = channel_properties(channel);
+                        collected.resources.push(resource);
+                    } else {
+                        let error = CallError::malformed(DESCRIBE_CHANNELS, "a delivery channel without a name");
+                        collected.gaps.push(error.unlisted(scope, &[TypeName::DELIVERY_CHANNEL]));
                     }
                 }
             }
@@ -153,5 +151,34 @@ mod tests {
                     {"AllSupported": false, "IncludeGlobalResourceTypes": false, "ResourceTypes": ["AWS::S3::Bucket"]},
             })
         );
+    }
+
+    #[tokio::test]
+    async fn recorders_and_channels_are_brought_and_no_refusal_is_lost() {
+        use super::super::test_support::{Answer, by_operation, every_refusal_leaves_a_gap};
+        let answers = by_operation(&[
+            (
+                "DescribeConfigurationRecorders",
+                Answer::Json(json!({"ConfigurationRecorders": [{"name": "default", "roleARN": "r"}]})),
+            ),
+            (
+                "DescribeConfigurationRecorderStatus",
+                Answer::Json(json!({"ConfigurationRecordersStatus": [{"name": "default", "recording": true}]})),
+            ),
+            (
+                "DescribeDeliveryChannels",
+                Answer::Json(json!({"DeliveryChannels": [{"name": "default", "s3BucketName": "logs"}]})),
+            ),
+        ]);
+        let found = every_refusal_leaves_a_gap(&Config, Config.actions(), &[], answers, &[]).await;
+        let uids: Vec<_> = found.resources.iter().map(|resource| resource.uid.as_str()).collect();
+        assert_eq!(
+            uids,
+            [
+                "arn:aws:config:eu-west-1:111122223333:configuration-recorder/default",
+                "arn:aws:config:eu-west-1:111122223333:delivery-channel/default",
+            ]
+        );
+        assert_eq!(found.resources.first().unwrap().properties.get("Recording"), Some(&Value::from(true)));
     }
 }

@@ -58,7 +58,8 @@ impl Collector for Kms {
                     let uid = uid_of(scope, name);
                     let mut resource = Resource::live(TypeName::KEY, uid, scope.account.clone(), scope.region.clone());
                     let aliases: Vec<String> = alias_of(name).into_iter().collect();
-                    resource.properties = Fields::new().texts("Aliases", &aliases).properties();
+                    let id = name.rsplit('/').next().filter(|_| aliases.is_empty());
+                    resource.properties = Fields::new().text("KeyId", id).texts("Aliases", &aliases).properties();
                     error.hides(scope, &mut resource, &["*"]);
                     collected.resources.push(resource);
                 }
@@ -174,5 +175,64 @@ mod tests {
         assert_eq!(alias_of("alias/a"), Some("alias/a".to_owned()));
         assert_eq!(alias_of("arn:aws:kms:eu-west-1:123456789012:alias/a"), Some("alias/a".to_owned()));
         assert_eq!(alias_of("arn:aws:kms:eu-west-1:123456789012:key/a"), None);
+    }
+
+    const ARN: &str = "arn:aws:kms:eu-west-1:111122223333:key/k1";
+
+    fn answers(manager: &'static str) -> super::super::test_support::Answers {
+        use super::super::test_support::{Answer, by_operation};
+        use serde_json::json;
+        let key = json!({
+            "KeyId": "k1", "Arn": ARN, "KeyManager": manager, "KeyState": "Enabled", "KeySpec": "SYMMETRIC_DEFAULT",
+            "Origin": "AWS_KMS", "MultiRegion": false,
+        });
+        by_operation(&[
+            ("DescribeKey", Answer::Json(json!({"KeyMetadata": key}))),
+            ("GetKeyRotationStatus", Answer::Json(json!({"KeyRotationEnabled": true, "RotationPeriodInDays": 180}))),
+            ("GetKeyPolicy", Answer::Json(json!({"Policy": "{\"Statement\":[]}"}))),
+            (
+                "ListResourceTags",
+                Answer::Json(json!({"Tags": [{"TagKey": "env", "TagValue": "prod"}], "Truncated": false})),
+            ),
+        ])
+    }
+
+    #[tokio::test]
+    async fn one_key_under_several_names() {
+        use super::super::test_support::{every_refusal_leaves_a_gap, reference};
+        let names = ["k1", ARN, "alias/artifacts", "arn:aws:kms:eu-west-1:111122223333:alias/other"];
+        let wanted = names.map(|name| reference(TypeName::KEY, name));
+        let found = every_refusal_leaves_a_gap(&Kms, Kms.actions(), &wanted, answers("CUSTOMER"), &[]).await;
+        let [key] = found.resources.as_slice() else { panic!("{:?}", found.resources) };
+        assert_eq!(key.uid.as_str(), ARN);
+        assert_eq!(key.tags.get("env").map(String::as_str), Some("prod"));
+        assert_eq!(
+            Value::Object(key.properties.clone()),
+            serde_json::json!({
+                "KeyId": "k1", "Aliases": ["alias/artifacts", "alias/other"], "KeyManager": "CUSTOMER",
+                "KeyState": "Enabled", "KeySpec": "SYMMETRIC_DEFAULT", "Origin": "AWS_KMS", "MultiRegion": false,
+                "EnableKeyRotation": true, "RotationPeriodInDays": 180, "KeyPolicy": {"Statement": []},
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn keys_of_aws_cost_one_call() {
+        use super::super::test_support::{endpoint, reference};
+        let endpoint = endpoint(answers("AWS"), &[]).await;
+        Kms.collect(&endpoint.scope, &[reference(TypeName::KEY, "alias/aws/s3")]).await;
+        assert_eq!(endpoint.calls(), ["DescribeKey"]);
+    }
+
+    #[tokio::test]
+    async fn a_refused_key_stands_under_the_name_it_was_asked_for() {
+        use super::super::test_support::{endpoint, reference};
+        let endpoint = endpoint(answers("CUSTOMER"), &[DESCRIBE_KEY]).await;
+        let wanted = ["k1", "alias/a"].map(|name| reference(TypeName::KEY, name));
+        let found = Kms.collect(&endpoint.scope, &wanted).await;
+        let uids: Vec<_> = found.resources.iter().map(|resource| resource.uid.as_str()).collect();
+        assert_eq!(uids, ["arn:aws:kms:eu-west-1:111122223333:alias/a", ARN]);
+        assert!(found.resources.iter().all(|resource| resource.unseen.contains_key("*")));
+        assert_eq!(found.resources.last().unwrap().properties.get("KeyId"), Some(&Value::from("k1")));
     }
 }

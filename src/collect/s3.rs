@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::operation::get_bucket_policy::GetBucketPolicyOutput;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use serde_json::Value;
@@ -107,13 +108,11 @@ pub async fn list_own_buckets(scope: &Scope) -> Result<BTreeSet<String>, CallErr
         Ok((page.buckets.unwrap_or_default(), page.continuation_token))
     })
     .await;
-    match listed.error {
-        Some(error) => Err(error),
-        None => {
-            let missing = || CallError::malformed(LIST_BUCKETS, "a bucket without a name");
-            listed.items.into_iter().map(|bucket| bucket.name.ok_or_else(missing)).collect()
-        }
+    if let Some(error) = listed.error {
+        return Err(error);
     }
+    let missing = || CallError::malformed(LIST_BUCKETS, "a bucket without a name");
+    listed.items.into_iter().map(|bucket| bucket.name.ok_or_else(missing)).collect()
 }
 
 fn client(scope: &Scope) -> Client {
@@ -240,7 +239,7 @@ impl Bucket<'_> {
         let blocked = blocked.map(|answer| answer.and_then(|answer| public_access(&answer)));
         self.set("PublicAccessBlockConfiguration", blocked);
         self.set("OwnershipControls", owned.map(|answer| answer.and_then(|answer| ownership(&answer))));
-        let policy = policy.and_then(|answer| match answer.as_ref().and_then(|answer| answer.policy()) {
+        let policy = policy.and_then(|answer| match answer.as_ref().and_then(GetBucketPolicyOutput::policy) {
             Some(text) if !text.is_empty() => {
                 document(text).map(Some).map_err(|problem| CallError::malformed(GET_POLICY, problem))
             }
@@ -281,5 +280,151 @@ impl Bucket<'_> {
             Ok(None) => {}
             Err(error) => error.hides(self.scope, &mut self.resource, &[property]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::super::test_support::{Answer, Answers, endpoint, every_refusal_leaves_a_gap, gaps, reference};
+    use super::*;
+
+    fn answer(operation: &str) -> Answer {
+        Answer::Xml(match operation {
+            "HeadBucket" => "",
+            "GetBucketEncryption" => {
+                "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault><SSEAlgorithm>aws:kms\
+                 </SSEAlgorithm><KMSMasterKeyID>alias/artifacts</KMSMasterKeyID></ApplyServerSideEncryptionByDefault>\
+                 <BucketKeyEnabled>true</BucketKeyEnabled></Rule></ServerSideEncryptionConfiguration>"
+            }
+            "GetObjectLockConfiguration" => {
+                "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>\
+                 <Mode>COMPLIANCE</Mode><Days>30</Days></DefaultRetention></Rule></ObjectLockConfiguration>"
+            }
+            "GetBucketVersioning" => {
+                "<VersioningConfiguration><Status>Enabled</Status><MfaDelete>Disabled</MfaDelete>\
+                 </VersioningConfiguration>"
+            }
+            "GetPublicAccessBlock" => {
+                "<PublicAccessBlockConfiguration><BlockPublicAcls>true</BlockPublicAcls><RestrictPublicBuckets>false\
+                 </RestrictPublicBuckets></PublicAccessBlockConfiguration>"
+            }
+            "GetBucketOwnershipControls" => {
+                "<OwnershipControls><Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>\
+                 </OwnershipControls>"
+            }
+            "GetBucketPolicy" => r#"{"Version":"2012-10-17","Statement":[]}"#,
+            "GetBucketLogging" => {
+                "<BucketLoggingStatus><LoggingEnabled><TargetBucket>logs</TargetBucket><TargetPrefix>a/</TargetPrefix>\
+                 </LoggingEnabled></BucketLoggingStatus>"
+            }
+            "GetBucketLifecycleConfiguration" => {
+                "<LifecycleConfiguration><Rule><ID>old</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter>\
+                 <Expiration><Days>90</Days></Expiration><NoncurrentVersionExpiration><NoncurrentDays>7\
+                 </NoncurrentDays></NoncurrentVersionExpiration></Rule></LifecycleConfiguration>"
+            }
+            "GetBucketTagging" => "<Tagging><TagSet><Tag><Key>env</Key><Value>prod</Value></Tag></TagSet></Tagging>",
+            _ => return Answer::Error(501, "NotImplemented"),
+        })
+    }
+
+    fn wanted() -> Vec<Reference> {
+        vec![reference(TypeName::BUCKET, "artifacts"), reference(TypeName::BUCKET, "arn:aws:s3:::artifacts")]
+    }
+
+    #[tokio::test]
+    async fn a_bucket_with_everything_set() {
+        let answers: Answers = Arc::new(|operation, _| answer(operation));
+        let actions: Vec<_> = S3.actions().iter().copied().filter(|action| *action != LIST_BUCKETS).collect();
+        let found = every_refusal_leaves_a_gap(&S3, &actions, &wanted(), answers, &[]).await;
+        let [bucket] = found.resources.as_slice() else { panic!("{:?}", found.resources) };
+        assert_eq!(bucket.uid.as_str(), "arn:aws:s3:::artifacts");
+        assert_eq!(bucket.tags.get("env").map(String::as_str), Some("prod"));
+        assert_eq!(
+            Value::Object(bucket.properties.clone()),
+            json!({
+                "BucketName": "artifacts",
+                "BucketEncryption": {"ServerSideEncryptionConfiguration": [{"BucketKeyEnabled": true,
+                    "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "alias/artifacts"}}]},
+                "ObjectLockEnabled": true,
+                "ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled",
+                    "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 30}}},
+                "VersioningConfiguration": {"Status": "Enabled", "MFADelete": "Disabled"},
+                "PublicAccessBlockConfiguration": {"BlockPublicAcls": true, "RestrictPublicBuckets": false},
+                "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+                "PolicyDocument": {"Version": "2012-10-17", "Statement": []},
+                "LoggingConfiguration": {"DestinationBucketName": "logs", "LogFilePrefix": "a/"},
+                "LifecycleConfiguration": {"Rules": [{"Id": "old", "Status": "Enabled", "ExpirationInDays": 90,
+                    "NoncurrentVersionExpiration": {"NoncurrentDays": 7}}]},
+            })
+        );
+        assert_eq!(found.references, [reference(TypeName::KEY, "alias/artifacts")]);
+    }
+
+    #[tokio::test]
+    async fn a_bucket_with_nothing_set_has_no_gap() {
+        let answers: Answers = Arc::new(|operation, _| match operation {
+            "HeadBucket" => Answer::Xml(""),
+            "GetBucketEncryption" => Answer::Error(404, "ServerSideEncryptionConfigurationNotFoundError"),
+            "GetObjectLockConfiguration" => Answer::Error(404, "ObjectLockConfigurationNotFoundError"),
+            "GetBucketVersioning" => Answer::Xml("<VersioningConfiguration/>"),
+            "GetPublicAccessBlock" => Answer::Error(404, "NoSuchPublicAccessBlockConfiguration"),
+            "GetBucketOwnershipControls" => Answer::Error(404, "OwnershipControlsNotFoundError"),
+            "GetBucketPolicy" => Answer::Error(404, "NoSuchBucketPolicy"),
+            "GetBucketLogging" => Answer::Xml("<BucketLoggingStatus/>"),
+            "GetBucketLifecycleConfiguration" => Answer::Error(404, "NoSuchLifecycleConfiguration"),
+            _ => Answer::Error(404, "NoSuchTagSet"),
+        });
+        let endpoint = endpoint(answers, &[]).await;
+        let found = S3.collect(&endpoint.scope, &wanted()).await;
+        assert_eq!(gaps(&found), BTreeSet::new());
+        let properties = Value::Object(found.resources.first().unwrap().properties.clone());
+        assert_eq!(properties, json!({"BucketName": "artifacts", "ObjectLockEnabled": false}));
+    }
+
+    #[tokio::test]
+    async fn a_redirect_tells_the_region_and_the_rest_is_asked_there() {
+        let answers: Answers = Arc::new(|operation, _| match operation {
+            "HeadBucket" => Answer::Elsewhere("eu-central-1"),
+            _ => answer(operation),
+        });
+        let endpoint = endpoint(answers, &[]).await;
+        let found = S3.collect(&endpoint.scope, &wanted()).await;
+        assert_eq!(gaps(&found), BTreeSet::new());
+        assert_eq!(found.resources.first().unwrap().region.as_str(), "eu-central-1");
+        assert_eq!(found.references.first().unwrap().region.as_str(), "eu-central-1");
+        let coverage = endpoint.scope.take_coverage();
+        let regions: BTreeSet<_> = coverage.rows().map(|(key, _)| (key.region.as_str(), key.action.as_str())).collect();
+        assert!(regions.contains(&("eu-west-1", "ListBucket")));
+        assert!(regions.contains(&("eu-central-1", "GetBucketPolicy")));
+    }
+
+    #[tokio::test]
+    async fn a_bucket_that_does_not_exist_costs_one_call_and_is_unseen() {
+        let endpoint = endpoint(Arc::new(|_, _| Answer::Error(404, "NoSuchBucket")), &[]).await;
+        let found = S3.collect(&endpoint.scope, &wanted()).await;
+        assert_eq!(endpoint.calls(), ["HeadBucket"]);
+        let gap = found.resources.first().unwrap().gap_over("BucketEncryption").unwrap();
+        assert!(matches!(&gap.cause, GapCause::Service { code, .. } if code == "NotFound"), "{gap:?}");
+    }
+
+    #[tokio::test]
+    async fn own_buckets_are_listed_page_by_page_or_not_at_all() {
+        let answers: Answers = Arc::new(|_, input| {
+            let second = input["Query"].as_str().unwrap().contains("continuation-token=next");
+            Answer::Xml(if second {
+                "<ListAllMyBucketsResult><Buckets><Bucket><Name>b</Name></Bucket></Buckets></ListAllMyBucketsResult>"
+            } else {
+                "<ListAllMyBucketsResult><Buckets><Bucket><Name>a</Name></Bucket></Buckets>\
+                 <ContinuationToken>next</ContinuationToken></ListAllMyBucketsResult>"
+            })
+        });
+        let open = endpoint(Arc::clone(&answers), &[]).await;
+        assert_eq!(list_own_buckets(&open.scope).await.unwrap(), ["a".to_owned(), "b".to_owned()].into());
+        let closed = endpoint(answers, &[LIST_BUCKETS]).await;
+        assert_eq!(list_own_buckets(&closed.scope).await.unwrap_err().action, LIST_BUCKETS);
     }
 }

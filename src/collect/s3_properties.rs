@@ -9,7 +9,7 @@ use aws_sdk_s3::operation::get_bucket_ownership_controls::GetBucketOwnershipCont
 use aws_sdk_s3::operation::get_bucket_versioning::GetBucketVersioningOutput;
 use aws_sdk_s3::operation::get_object_lock_configuration::GetObjectLockConfigurationOutput;
 use aws_sdk_s3::operation::get_public_access_block::GetPublicAccessBlockOutput;
-use aws_sdk_s3::types::ObjectLockEnabled;
+use aws_sdk_s3::types::{LifecycleExpiration, ObjectLockEnabled};
 use serde_json::Value;
 
 use super::fields::Fields;
@@ -39,7 +39,7 @@ pub(super) fn key_names(encryption: Option<&Value>) -> Vec<&str> {
 
 /// Whether Object Lock is on, and its configuration. `None` is AWS's answer for a bucket without it.
 pub(super) fn object_lock(answer: Option<&GetObjectLockConfigurationOutput>) -> (bool, Option<Value>) {
-    let Some(configuration) = answer.and_then(|answer| answer.object_lock_configuration()) else {
+    let Some(configuration) = answer.and_then(GetObjectLockConfigurationOutput::object_lock_configuration) else {
         return (false, None);
     };
     let enabled = configuration.object_lock_enabled() == Some(&ObjectLockEnabled::Enabled);
@@ -92,7 +92,7 @@ pub(super) fn lifecycle(answer: &GetBucketLifecycleConfigurationOutput) -> Optio
         Fields::new()
             .text("Id", rule.id())
             .text("Status", Some(rule.status()))
-            .put("ExpirationInDays", rule.expiration().and_then(|expiration| expiration.days()))
+            .put("ExpirationInDays", rule.expiration().and_then(LifecycleExpiration::days))
             .put("NoncurrentVersionExpiration", noncurrent)
             .value()
     });

@@ -90,8 +90,16 @@ fn free_text(text: &str) -> String {
 fn redact_json(name: &str, json: &mut Value) {
     match json {
         Value::String(text) => *text = free_value(name, text),
-        Value::Array(items) => items.iter_mut().for_each(|item| redact_json(name, item)),
-        Value::Object(members) => members.iter_mut().for_each(|(key, member)| redact_json(key, member)),
+        Value::Array(items) => {
+            for item in items {
+                redact_json(name, item);
+            }
+        }
+        Value::Object(members) => {
+            for (key, member) in members {
+                redact_json(key, member);
+            }
+        }
         number if looks_secret(name, &number.to_string()) => *number = Value::from(REDACTED_SECRET),
         _ => {}
     }
