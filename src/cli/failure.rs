@@ -17,7 +17,7 @@ pub(super) struct Failure {
 #[derive(Debug)]
 enum Message {
     Plain(String),
-    Diagnostic(Report),
+    Diagnostic(String, Report),
 }
 
 impl Failure {
@@ -49,7 +49,8 @@ impl Failure {
     /// A policy that cannot be used; Cedar's own errors point into the file.
     pub(super) fn policy(error: PolicyError) -> Self {
         let with = |report: Report, source: SourceText| {
-            Message::Diagnostic(report.with_source_code(NamedSource::new(source.file, source.text)))
+            let named = NamedSource::new(source.file.clone(), source.text);
+            Message::Diagnostic(source.file, report.with_source_code(named))
         };
         let message = match error {
             PolicyError::Parse { source_text, error } => with(Report::new(*error), *source_text),
@@ -64,11 +65,11 @@ impl Failure {
     pub(super) fn print(self) -> Exit {
         let text = match &self.message {
             Message::Plain(text) => text.clone(),
-            Message::Diagnostic(report) => {
+            Message::Diagnostic(file, report) => {
                 let mut text = String::new();
                 let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
                 let rendered = handler.render_report(&mut text, report.as_ref());
-                if rendered.is_ok() { format!("a policy cannot be used\n{text}") } else { report.to_string() }
+                if rendered.is_ok() { format!("{file} cannot be used as it is\n{text}") } else { format!("{file}: {report}") }
             }
         };
         // With stderr gone there is nobody left to tell.

@@ -76,7 +76,7 @@ fn run(
     type_name: crate::inventory::TypeName,
 ) -> Result<ComplianceType, String> {
     let account: crate::inventory::AccountId = ACCOUNT.parse().map_err(|e: crate::inventory::IdentityError| e.to_string())?;
-    let facts = facts(reads, case)?;
+    let facts = facts(&policies.facts_of_type(&type_name), reads, case)?;
     let subject = Subject {
         uid: ResourceUid(format!("arn:aws:test:eu-west-1:{ACCOUNT}:case")),
         type_name,
@@ -92,10 +92,10 @@ fn run(
     findings.into_iter().find(|f| f.control == control).map(|f| f.compliance).ok_or_else(|| "the control was not asked".to_owned())
 }
 
-/// Facts given are known; whatever else the control reads is unknown.
-fn facts(reads: &BTreeSet<String>, case: &Case) -> Result<Facts, String> {
+/// Facts given are known; whatever else the controls of the type read is unknown.
+fn facts(of_type: &BTreeSet<String>, reads: &BTreeSet<String>, case: &Case) -> Result<Facts, String> {
     let mut facts = Facts::default();
-    for name in reads {
+    for name in of_type {
         match case.facts.get(name) {
             Some(value) => {
                 facts.known.insert(name.clone().into(), fact(value)?);

@@ -16,6 +16,8 @@ pub(super) struct LoadedControl {
     pub(super) policy: Policy,
     /// Facts that the policy reads of the resource.
     pub(super) reads: BTreeSet<String>,
+    /// Facts that explain what the policy reads, from the annotation `@evidence`: shown, never needed.
+    pub(super) shows: BTreeSet<String>,
     /// The scope and `when` alone, in Cedar's JSON form; equal for controls that apply to the same resources.
     pub(super) applicability: Value,
     /// Whether it applies to every resource of its type.
@@ -65,8 +67,10 @@ pub(super) fn load(source: &SourceText) -> Result<LoadedControl, PolicyError> {
     let (applicability, applies_always) = applicability(&json).ok_or_else(|| PolicyError::form(file, "unexpected clauses", FORM))?;
     let mut reads = BTreeSet::new();
     collect_reads(&json, &mut reads);
+    let shows = policy.annotation("evidence").unwrap_or_default();
+    let shows = shows.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
     let policy = policy.new_id(PolicyId::new(&control.id));
-    Ok(LoadedControl { control, policy, reads, applicability, applies_always, source: source.clone() })
+    Ok(LoadedControl { control, policy, reads, shows, applicability, applies_always, source: source.clone() })
 }
 
 /// The policy without annotations and `unless`; and whether nothing but the scope is left.

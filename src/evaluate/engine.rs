@@ -252,6 +252,7 @@ fn evidence(asked: &Asked, facts: &Facts) -> BTreeMap<String, Value> {
     asked
         .reads
         .iter()
+        .chain(&asked.shows)
         .filter_map(|name| facts.known.get(name.as_str()).map(|fact| (name.clone(), as_json(fact))))
         .collect()
 }

@@ -38,6 +38,8 @@ pub(super) struct Asked {
     pub(super) control: Control,
     pub(super) id: PolicyId,
     pub(super) reads: BTreeSet<String>,
+    /// Facts that are shown beside those it reads.
+    pub(super) shows: BTreeSet<String>,
     /// The applicability policy that says whether it applies; `None` if it always does.
     pub(super) applies: Option<usize>,
 }
@@ -115,6 +117,12 @@ impl Policies {
         let asked = self.partitions.values().flat_map(|p| &p.controls).find(|asked| asked.control.id == control);
         asked.map(|asked| asked.reads.clone()).unwrap_or_default()
     }
+
+    /// The facts that any control of a type reads.
+    pub(super) fn facts_of_type(&self, type_name: &TypeName) -> BTreeSet<String> {
+        let controls = self.partitions.get(type_name).map(|partition| partition.controls.as_slice()).unwrap_or_default();
+        controls.iter().flat_map(|asked| asked.reads.iter().chain(&asked.shows)).cloned().collect()
+    }
 }
 
 pub(super) fn source(file: &str, text: &str) -> SourceText {
@@ -163,7 +171,7 @@ fn one_partition(controls: Vec<LoadedControl>) -> Result<Partition, PolicyError>
             Some(index)
         };
         policies.add(control.policy.clone()).map_err(PolicyError::cedar)?;
-        asked.push(Asked { id: control.policy.id().clone(), control: control.control, reads: control.reads, applies });
+        asked.push(Asked { id: control.policy.id().clone(), control: control.control, reads: control.reads, shows: control.shows, applies });
     }
     Ok(Partition { policies, controls: asked, applicability })
 }
