@@ -196,8 +196,7 @@ fn denied(simulation: &Simulation, account: usize, action: &str, service: &str) 
         "User: {caller} is not authorized to perform: {action} because no identity-based policy allows the {action} action"
     );
     match service {
-        "s3" => ApiError::new(403, "AccessDenied", message),
-        "sts" => ApiError::new(403, "AccessDenied", message),
+        "s3" | "sts" => ApiError::new(403, "AccessDenied", message),
         "account" => ApiError::new(403, "AccessDeniedException", message),
         _ => ApiError::new(400, "AccessDeniedException", message),
     }

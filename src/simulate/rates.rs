@@ -23,8 +23,8 @@ pub const ASSUMED: Rate = rate_of(20.0, 40.0);
 ///
 /// | service | operations | rate | source |
 /// |---|---|---|---|
-/// | cloudtrail | Describe, Get, List | 10/s | published, CloudTrail quotas |
-/// | cloudwatch | `DescribeAlarms` | 9/s | published, CloudWatch quotas |
+/// | cloudtrail | Describe, Get, List | 10/s | published, `CloudTrail` quotas |
+/// | cloudwatch | `DescribeAlarms` | 9/s | published, `CloudWatch` quotas |
 /// | kms | `DescribeKey`, `ListResourceTags` | 2000/s | published, KMS request quotas |
 /// | kms | `GetKeyPolicy`, `GetKeyRotationStatus` | 1000/s | published, KMS request quotas |
 /// | sts | all | 600/s | published, IAM and STS quotas |
