@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::collect::Scope;
-use crate::inventory::{Affects, Gap, GapCause, Outcome};
+use crate::inventory::{Affects, Gap, GapCause, Outcome, Resource, TypeName};
 
 /// A call that brought no usable answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,6 +128,21 @@ impl CallError {
             action: self.action.to_owned(),
             cause: self.cause,
             affects,
+        }
+    }
+
+    /// The gap over which resources of `types` exist in the scope.
+    #[must_use]
+    pub fn unlisted(self, scope: &Scope, types: &[TypeName]) -> Gap {
+        self.gap(scope, Affects::Types { types: types.to_vec() })
+    }
+
+    /// Marks properties of `resource` as unseen; `*` stands for everything but its name.
+    pub fn hides(self, scope: &Scope, resource: &mut Resource, properties: &[&str]) {
+        for property in properties {
+            let affects = Affects::Property { resource: resource.uid.clone(), property: (*property).to_owned() };
+            let gap = self.clone().gap(scope, affects);
+            resource.unseen.insert((*property).to_owned(), gap);
         }
     }
 }

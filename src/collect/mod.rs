@@ -4,9 +4,26 @@
 //! words, gaps, and references to what lives elsewhere. A collector cannot fail as a whole: whatever goes wrong with
 //! one call is a gap.
 
+mod arn;
 pub mod call;
+pub mod cloudtrail;
+pub mod cloudwatch;
+pub mod codebuild;
+pub mod codedeploy;
+mod codedeploy_properties;
+pub mod codepipeline;
+mod codepipeline_stages;
+pub mod config;
+mod fields;
+pub mod kms;
 pub mod limiter;
+mod pages;
+pub mod s3;
+mod s3_properties;
 mod scope;
+mod secrets;
+#[cfg(test)]
+mod test_support;
 
 pub use call::CallError;
 pub use scope::{CallGate, Concurrency, Scope};
@@ -16,7 +33,16 @@ use async_trait::async_trait;
 use crate::inventory::{Gap, Reference, Resource, TypeName};
 
 /// All collectors. The audit role, the documents and the tests follow from this slice.
-pub const COLLECTORS: &[&dyn Collector] = &[];
+pub const COLLECTORS: &[&dyn Collector] = &[
+    &codepipeline::CodePipeline,
+    &codedeploy::CodeDeploy,
+    &codebuild::CodeBuild,
+    &cloudtrail::CloudTrail,
+    &config::Config,
+    &s3::S3,
+    &kms::Kms,
+    &cloudwatch::CloudWatch,
+];
 
 /// Where and when a collector is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -97,6 +97,12 @@ impl Scope {
         Self { region: region.clone(), config: in_region(&self.config, region), ..self.clone() }
     }
 
+    /// The same account and ledger with another session.
+    #[must_use]
+    pub fn with_config(&self, config: SdkConfig) -> Self {
+        Self { config, ..self.clone() }
+    }
+
     /// For `Client::new`.
     #[must_use]
     pub fn config(&self) -> &SdkConfig {

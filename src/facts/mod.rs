@@ -4,9 +4,110 @@
 //! Cedar has no quantifier over records: order of stages, any/all over actions and everything that joins two resources
 //! is decided here, and kept as a set that explains itself. Pure: no clock, environment, network or file.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::inventory::{AccountId, Region, ResourceUid, Tags, TypeName};
+mod account;
+mod alarm;
+mod bucket;
+mod deploying;
+mod deployment_config;
+mod deployment_group;
+mod event_selector;
+mod joins;
+mod key;
+mod pipeline;
+mod pipeline_definition;
+mod policy_document;
+mod production;
+mod project;
+mod release;
+mod scope_gap;
+mod seen;
+#[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
+mod testing;
+mod trail;
+mod webhook;
+mod words;
+
+pub use account::Account;
+pub use alarm::Alarm;
+pub use bucket::Bucket;
+pub use deployment_group::DeploymentGroup;
+pub use joins::{AccountEntry, Joins};
+pub use key::Key;
+pub use pipeline::Pipeline;
+pub use production::ProductionRules;
+pub use trail::Trail;
+
+use crate::inventory::{AccountId, Inventory, Region, Resource, ResourceUid, Tags, TypeName};
+
+/// A kind of resource that is judged: how to derive its facts, and what other resources need to know of it.
+pub trait ResourceKind: Sync {
+    /// CloudFormation type name, which is the Cedar entity type too.
+    fn type_name(&self) -> TypeName;
+    /// Name of the Cedar action, in the namespace `Pipewarden`, that asks about it.
+    fn action(&self) -> &'static str;
+    /// Leaves in `joins` what other resources' facts need.
+    fn index(&self, resource: &Resource, joins: &mut Joins) {
+        let _ = (resource, joins);
+    }
+    /// The facts of one resource; every attribute of the schema's entity type is either known or unknown.
+    fn facts(&self, resource: &Resource, joins: &Joins) -> Facts;
+}
+
+/// All kinds that are judged.
+pub const KINDS: &[&dyn ResourceKind] = &[&Account, &Trail, &Alarm, &DeploymentGroup, &Pipeline, &Key, &Bucket];
+
+/// Leaves in the joins what other resources need.
+type Index = fn(&Resource, &mut Joins);
+
+/// Kinds that are not judged themselves but joined to those that are.
+const INDEXED: &[(TypeName, Index)] = &[
+    (TypeName::APPLICATION, deployment_config::index_application),
+    (TypeName::DEPLOYMENT_CONFIG, deployment_config::index),
+    (TypeName::PROJECT, project::index),
+    (TypeName::WEBHOOK, webhook::index),
+];
+
+/// The kind that judges resources of a type. Composite alarms are alarms.
+fn kind_of(name: &TypeName) -> Option<&'static dyn ResourceKind> {
+    let name = if *name == TypeName::COMPOSITE_ALARM { &TypeName::ALARM } else { name };
+    KINDS.iter().copied().find(|kind| kind.type_name() == *name)
+}
+
+/// Name of the Cedar action that asks about resources of a type; `None` for types that are not judged.
+#[must_use]
+pub fn action_of(name: &TypeName) -> Option<&'static str> {
+    kind_of(name).map(ResourceKind::action)
+}
+
+/// The resources of an inventory that are judged, with their facts, sorted by type, id and account.
+///
+/// `joins` must hold every inventory of the run and be finished.
+#[must_use]
+pub fn subjects(inventory: &Inventory, joins: &Joins) -> Vec<Subject> {
+    let mut subjects: Vec<Subject> =
+        inventory.resources.iter().filter_map(|resource| subject(resource, joins)).collect();
+    subjects.sort_by(|a, b| (&a.type_name, &a.uid, &a.account).cmp(&(&b.type_name, &b.uid, &b.account)));
+    subjects
+}
+
+fn subject(resource: &Resource, joins: &Joins) -> Option<Subject> {
+    let kind = kind_of(&resource.type_name)?;
+    if resource.type_name == TypeName::TRAIL && !trail::is_the_judged_copy(resource, joins) {
+        return None;
+    }
+    Some(Subject {
+        uid: resource.uid.clone(),
+        type_name: kind.type_name(),
+        account: resource.account.clone(),
+        region: resource.region.clone(),
+        tags: resource.tags.clone(),
+        facts: kind.facts(resource, joins),
+    })
+}
 
 /// The value of a fact, as far as Cedar needs to know it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +128,9 @@ pub enum Fact {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
     /// What is known.
-    pub known: BTreeMap<&'static str, Fact>,
+    pub known: BTreeMap<Cow<'static, str>, Fact>,
     /// What is not known, and one sentence per gap that says why.
-    pub unknown: BTreeMap<&'static str, Vec<String>>,
+    pub unknown: BTreeMap<Cow<'static, str>, Vec<String>>,
 }
 
 /// One resource, ready to be asked about.
@@ -48,3 +149,4 @@ pub struct Subject {
     /// Facts.
     pub facts: Facts,
 }
+

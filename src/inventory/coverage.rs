@@ -89,6 +89,15 @@ impl Coverage {
         self.calls.entry(key).or_default().record(outcome);
     }
 
+    /// Adds calls that were counted elsewhere to a line.
+    pub fn add(&mut self, key: CoverageKey, counts: CallCounts) {
+        let mine = self.calls.entry(key).or_default();
+        mine.ok += counts.ok;
+        mine.denied += counts.denied;
+        mine.throttled += counts.throttled;
+        mine.error += counts.error;
+    }
+
     /// Lines in order of account, Region, service, action.
     pub fn rows(&self) -> impl Iterator<Item = (&CoverageKey, &CallCounts)> {
         self.calls.iter()

@@ -4,16 +4,19 @@
 //! written as compressed JSON Lines and read back by every later stage. It exists so that collecting and judging are
 //! two steps: yesterday's inventory can be judged by today's policies without asking AWS again.
 //!
-//! The types know no clock, environment, network or file; [`file`] alone touches the disk.
+//! The types know no clock, environment, network or file; [`file`] and the [`json_lines`] under it alone touch the disk.
 
 mod coverage;
+mod deploy_command;
 pub mod file;
 mod gap;
 mod identity;
+pub mod json_lines;
 mod redaction;
 mod resource;
 
 pub use coverage::{CallCounts, Coverage, CoverageKey, Outcome, Skip};
+pub use deploy_command::deploy_commands;
 pub use gap::{Affects, Gap, GapCause};
 pub use identity::{AccountId, Arn, IdentityError, Partition, Region, ResourceUid, TypeName};
 pub use redaction::{REDACTED, REDACTED_SECRET, is_redacted_secret, looks_secret, redact};

@@ -3,6 +3,26 @@
 //! In: a [`Report`], which streams its findings in order, so that a format never needs them all in memory. Out: bytes
 //! in a writer. Values of `--format`, the documents and the tests follow from the slice.
 
+mod blind_spot;
+mod coverage;
+mod csv;
+mod digest;
+mod json;
+mod json_document;
+mod markdown;
+mod spreadsheet;
+mod terminal;
+mod terminal_coverage;
+mod text;
+mod wording;
+
+pub use self::csv::Csv;
+pub use coverage::{CoverageCsv, CoverageJson};
+pub use json::Json;
+pub use markdown::Markdown;
+pub use terminal::Terminal;
+pub use text::visible;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -15,7 +35,7 @@ use crate::inventory::{AccountId, CallCounts, Coverage, Gap};
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// All formats.
-pub const FORMATS: &[&dyn ReportFormat] = &[];
+pub const FORMATS: &[&dyn ReportFormat] = &[&Terminal::PLAIN, &Markdown, &Csv, &Json, &CoverageCsv, &CoverageJson];
 
 /// One way to write a report.
 pub trait ReportFormat: Sync {
@@ -25,6 +45,10 @@ pub trait ReportFormat: Sync {
     fn file_name(&self) -> &'static str;
     /// One line for `--help`.
     fn about(&self) -> &'static str;
+    /// Whether it is evidence that every run writes, whichever formats were asked for.
+    fn is_evidence(&self) -> bool {
+        false
+    }
     /// Writes the whole report.
     ///
     /// # Errors

@@ -1,0 +1,38 @@
+//! Embeds `policies/` into the program: a control is a file, and there is no list of them to keep.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+fn main() -> io::Result<()> {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or_else(|| io::Error::other("no manifest folder"))?);
+    let policies = root.join("policies");
+    println!("cargo::rerun-if-changed={}", policies.display());
+    let mut files = Vec::new();
+    find(&policies.join("controls"), &mut files)?;
+    files.sort();
+    let mut code = String::new();
+    let schema = policies.join("schema.cedarschema");
+    let _ = writeln!(code, "const EMBEDDED_SCHEMA: &str = include_str!({schema:?});");
+    let _ = writeln!(code, "const EMBEDDED_CONTROLS: &[(&str, &str)] = &[");
+    for file in files {
+        let name = file.strip_prefix(&root).unwrap_or(&file).display().to_string().replace('\\', "/");
+        let _ = writeln!(code, "    ({name:?}, include_str!({file:?})),");
+    }
+    let _ = writeln!(code, "];");
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("no output folder"))?);
+    fs::write(out.join("embedded_policies.rs"), code)
+}
+
+fn find(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    println!("cargo::rerun-if-changed={}", folder.display());
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            find(&path, files)?;
+        } else if path.extension().is_some_and(|e| e == "cedar") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,244 @@
+//! Discover, enter, collect: every account to its own file.
+//!
+//! In: sessions, options, a run directory. Out: the organization's part, one part per account, and one per account for
+//! what others name of it. Each part is written when it is complete and never collected again, so a killed run goes on
+//! where it stopped. In memory are the accounts in flight and the references that lead elsewhere, nothing more.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+
+use super::{AuditOptions, ownership, regions};
+use crate::collect::{COLLECTORS, Collected, Reach, Scope};
+use crate::inventory::{AccountId, Inventory, Reference, Region, ResourceUid, Skip, TypeName};
+use crate::organization::{Account, Directory, DiscoveryError, Sessions};
+use crate::run::{INVENTORY, ORGANIZATION, REFERENCED, RunDirectory, RunError};
+
+/// Part with what is named but owned by nobody in sight.
+pub(super) const UNOWNED: &str = "unowned";
+
+/// A collection that could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum CollectionError {
+    /// There is no organization to collect, or no way to ask.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// The run directory failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The filters leave nothing.
+    #[error("the filters leave no account to audit: {skipped} were skipped; `pipewarden audit --help` shows how to select accounts")]
+    NothingSelected {
+        /// How many were skipped.
+        skipped: usize,
+    },
+}
+
+/// Hears how a collection goes on.
+pub trait Progress: Send + Sync {
+    /// The number of accounts is known.
+    fn begin(&self, accounts: usize);
+    /// An account's part is written.
+    fn collected(&self, account: &AccountId, resources: usize, gaps: usize);
+    /// What other accounts name is being fetched.
+    fn joining(&self, references: usize);
+}
+
+/// Says nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _: usize) {}
+    fn collected(&self, _: &AccountId, _: usize, _: usize) {}
+    fn joining(&self, _: usize) {}
+}
+
+/// A collection into one run directory.
+#[derive(Clone, Copy)]
+pub struct Collection<'a> {
+    /// The way into accounts.
+    pub sessions: &'a Sessions,
+    /// What to collect.
+    pub options: &'a AuditOptions,
+    /// Where to.
+    pub run: &'a RunDirectory,
+    /// Who listens.
+    pub progress: &'a dyn Progress,
+}
+
+impl Collection<'_> {
+    /// Collects everything that is not there yet.
+    ///
+    /// # Errors
+    /// [`CollectionError`] if the organization cannot be read or a part cannot be written; what went wrong with one
+    /// account or call is a gap in its part.
+    pub async fn complete(&self) -> Result<(), CollectionError> {
+        let own = self.sessions.own_scope();
+        let mut directory = if self.options.single_account {
+            Directory::single(&own.account, own.partition.as_str())
+        } else {
+            Directory::discover(&own).await?
+        };
+        if self.options.filter.needs_tags() {
+            directory.read_tags(&own).await;
+        }
+        let (selected, skipped) = self.select(&directory.accounts);
+        if selected.is_empty() {
+            return Err(CollectionError::NothingSelected { skipped: skipped.len() });
+        }
+        self.progress.begin(selected.len());
+        // Tags cost a call per account at Organizations' own slow rate, so they are read while accounts are collected.
+        let tags = async {
+            if self.run.has_part(None, ORGANIZATION) {
+                return Ok(());
+            }
+            directory.read_tags(&own).await;
+            let mut inventory = directory.inventory(&own);
+            inventory.coverage.skipped = skipped;
+            self.run.write_inventory(None, ORGANIZATION, &inventory)
+        };
+        let (written, collected) = futures_util::future::join(tags, self.accounts(&selected)).await;
+        written?;
+        let elsewhere = collected?;
+        self.join(&selected, elsewhere, own.partition.as_str()).await
+    }
+
+    fn select(&self, accounts: &[Account]) -> (Vec<AccountId>, Vec<Skip>) {
+        let mut selected = Vec::new();
+        let mut skipped = Vec::new();
+        for account in accounts {
+            match self.options.filter.reason_to_skip(account) {
+                None => selected.push(account.id.clone()),
+                Some(reason) => skipped.push(Skip { account: account.id.clone(), region: Region::GLOBAL, reason }),
+            }
+        }
+        (selected, skipped)
+    }
+
+    /// Collects all accounts, several at once, and returns what they name elsewhere.
+    async fn accounts(&self, selected: &[AccountId]) -> Result<BTreeSet<Reference>, RunError> {
+        let mut elsewhere = BTreeSet::new();
+        let mut parts = futures_util::stream::iter(selected)
+            .map(|account| self.account(account))
+            .buffer_unordered(self.options.concurrency.accounts.max(1));
+        while let Some(references) = parts.next().await {
+            elsewhere.extend(references?);
+        }
+        Ok(elsewhere)
+    }
+
+    async fn account(&self, account: &AccountId) -> Result<Vec<Reference>, RunError> {
+        if self.run.has_account(account, INVENTORY) {
+            return Ok(self.run.read_inventory(Some(account), INVENTORY)?.references);
+        }
+        let (scope, opened) = self.sessions.open(account).await;
+        let mut inventory = match opened {
+            Ok(()) => self.look_into(&scope).await,
+            Err(gap) => Inventory { gaps: vec![gap], ..Inventory::default() },
+        };
+        inventory.coverage = scope.take_coverage();
+        inventory.normalise();
+        self.run.write_inventory(Some(account), INVENTORY, &inventory)?;
+        self.progress.collected(account, inventory.resources.len(), inventory.gaps.len());
+        Ok(inventory.references)
+    }
+
+    async fn look_into(&self, scope: &Scope) -> Inventory {
+        let mut inventory = Inventory::default();
+        let (regions, gap) = regions::of_account(scope, &self.options.regions).await;
+        inventory.gaps.extend(gap);
+        let once = join_all(COLLECTORS.iter().filter(|c| c.reach() == Reach::Account).map(|c| c.collect(scope, &[])));
+        let everywhere = join_all(regions.iter().map(|region| look_into_region(scope.in_region(region))));
+        let (once, everywhere) = futures_util::future::join(once, everywhere).await;
+        let mut references = Vec::new();
+        for collected in once.into_iter().chain(everywhere) {
+            inventory.resources.extend(collected.resources);
+            inventory.gaps.extend(collected.gaps);
+            references.extend(collected.references);
+        }
+        inventory.references = ownership::fetch_owned(scope, &mut inventory, references).await;
+        inventory
+    }
+
+    /// Fetches what accounts name of each other: every account is asked once for what it owns of it.
+    async fn join(&self, selected: &[AccountId], elsewhere: BTreeSet<Reference>, partition: &str) -> Result<(), CollectionError> {
+        if elsewhere.is_empty() {
+            return Ok(());
+        }
+        self.progress.joining(elsewhere.len());
+        let buckets_are_wanted = elsewhere.iter().any(|reference| reference.type_name == TypeName::BUCKET);
+        let wanted = &elsewhere;
+        let mut parts = futures_util::stream::iter(selected)
+            .map(|account| async move {
+                let names_it = |reference: &Reference| reference.name.split(':').nth(4) == Some(account.as_str());
+                let asked = buckets_are_wanted || wanted.iter().any(names_it);
+                if asked && !self.run.has_part(Some(account), REFERENCED) { self.owned_by(account, wanted).await } else { Ok(()) }
+            })
+            .buffer_unordered(self.options.concurrency.accounts.max(1));
+        while let Some(part) = parts.next().await {
+            part?;
+        }
+        drop(parts);
+        self.unowned(selected, &elsewhere, partition)
+    }
+
+    async fn owned_by(&self, account: &AccountId, wanted: &BTreeSet<Reference>) -> Result<(), RunError> {
+        let (scope, opened) = self.sessions.open(account).await;
+        let mut inventory = Inventory::default();
+        if opened.is_ok() {
+            let foreign = wanted.iter().filter(|reference| reference.account != *account).cloned().collect();
+            let left = ownership::fetch_owned(&scope, &mut inventory, foreign).await;
+            inventory.references = left.into_iter().filter(|reference| !wanted.contains(reference)).collect();
+        }
+        inventory.coverage = scope.take_coverage();
+        inventory.normalise();
+        self.run.write_inventory(Some(account), REFERENCED, &inventory)
+    }
+
+    /// Writes down what nobody owned up to, so that it is unknown and not absent.
+    fn unowned(&self, selected: &[AccountId], elsewhere: &BTreeSet<Reference>, partition: &str) -> Result<(), CollectionError> {
+        let mut found: BTreeSet<ResourceUid> = BTreeSet::new();
+        let mut named = elsewhere.clone();
+        let mut dark = 0;
+        for account in selected {
+            if self.run.has_part(Some(account), REFERENCED) {
+                let part = self.run.read_inventory(Some(account), REFERENCED)?;
+                found.extend(part.resources.into_iter().map(|resource| resource.uid));
+                named.extend(part.references);
+            }
+            let own = self.run.read_inventory(Some(account), INVENTORY)?;
+            dark += usize::from(own.gaps.iter().any(|gap| gap.affects == crate::inventory::Affects::Account));
+            found.extend(own.resources.into_iter().filter(|r| r.type_name == TypeName::BUCKET || r.type_name == TypeName::KEY).map(|r| r.uid));
+        }
+        let mut by_account: BTreeMap<AccountId, Inventory> = BTreeMap::new();
+        for reference in &named {
+            let Some(resource) = ownership::nowhere(reference, partition, dark) else { continue };
+            if found.insert(resource.uid.clone()) {
+                by_account.entry(reference.account.clone()).or_default().resources.push(resource);
+            }
+        }
+        for (account, mut inventory) in by_account {
+            inventory.normalise();
+            self.run.write_inventory(Some(&account), UNOWNED, &inventory)?;
+        }
+        Ok(())
+    }
+}
+
+/// Probes a Region, and looks closer where there is something.
+async fn look_into_region(scope: Scope) -> Collected {
+    let collectors = COLLECTORS.iter().filter(|c| c.reach() == Reach::EveryRegion);
+    let mut all = Collected::default();
+    for collected in join_all(collectors.map(|c| c.collect(&scope, &[]))).await {
+        all.absorb(collected);
+    }
+    if !all.resources.is_empty() {
+        let closer = COLLECTORS.iter().filter(|c| c.reach() == Reach::OccupiedRegion);
+        for collected in join_all(closer.map(|c| c.collect(&scope, &[]))).await {
+            all.absorb(collected);
+        }
+    }
+    all
+}

@@ -1,0 +1,195 @@
+//! Inventories → findings → reports, from the files of a run.
+//!
+//! In: a run directory with all its parts, the policies. Out: the spool of findings and, through [`Judged`], what the
+//! reports show. Every part is read twice: once for the joins between accounts, once to be judged; in memory are the
+//! joins and one account.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+
+use super::collection::UNOWNED;
+use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings, unlisted};
+use crate::facts::{self, Joins, ProductionRules};
+use crate::finding::Finding;
+use crate::inventory::{AccountId, Arn, Coverage, Gap, Inventory, Resource, TypeName};
+use crate::report::{AccountInfo, Report};
+use crate::run::{FindingSpool, INVENTORY, ORGANIZATION, REFERENCED, RunDirectory, RunError};
+
+/// An evaluation that could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluationError {
+    /// The run directory failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A policy failed.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    /// The start time of the run is no time.
+    #[error("the run started at `{0}`, which is not an RFC 3339 time; its plan.json is damaged")]
+    Time(String),
+}
+
+/// How to judge.
+#[derive(Debug)]
+pub struct Evaluation<'a> {
+    /// The controls and exceptions.
+    pub policies: &'a Policies,
+    /// Thresholds.
+    pub settings: Settings,
+    /// What counts as production.
+    pub production: ProductionRules,
+}
+
+/// A judged run: everything a report shows, with the findings on disk.
+#[derive(Debug)]
+pub struct Judged {
+    spool: FindingSpool,
+    accounts: BTreeMap<AccountId, AccountInfo>,
+    coverage: Coverage,
+    gaps: Vec<Gap>,
+    organization: String,
+    /// Accounts that could be looked into at least in part.
+    pub visible_accounts: usize,
+}
+
+impl Evaluation<'_> {
+    /// Judges all parts of a run, in the order of accounts, and writes the spool.
+    ///
+    /// # Errors
+    /// [`EvaluationError`] if a part is damaged, a policy is broken or the spool cannot be written.
+    pub fn judge(&self, run: &RunDirectory) -> Result<Judged, EvaluationError> {
+        let started = run.plan().started_at.clone();
+        let now = time::OffsetDateTime::parse(&started, &time::format_description::well_known::Rfc3339)
+            .map_err(|_| EvaluationError::Time(started.clone()))?;
+        let organization = run.read_inventory(None, ORGANIZATION)?;
+        let collected = run.accounts()?;
+        let stale_days = self.settings.0.get("alarmWithoutDataDays").copied().unwrap_or(7);
+        let mut joins = Joins::new(self.production.clone(), now, stale_days);
+        joins.index(&organization);
+        for account in &collected {
+            joins.index(&own_parts(run, account)?);
+        }
+        joins.finish();
+
+        let mut by_account = group_by_account(&organization, &collected);
+        let principals = principals(&by_account, &joins);
+        let asking = Asking::new(self.policies, &started, "live", &self.settings, &principals)?;
+        let mut coverage = organization.coverage.clone();
+        let mut gaps = organization.gaps.clone();
+        let mut visible_accounts = 0;
+        let mut spool = run.spool()?;
+        for account in &collected {
+            let mut inventory = own_parts(run, account)?;
+            visible_accounts += usize::from(!is_dark(&inventory));
+            // The account itself is judged with what is in it.
+            if let (Some(resource), false) = (by_account.remove(account), is_dark(&inventory)) {
+                inventory.resources.push(resource);
+            }
+            inventory.normalise();
+            coverage.absorb(&inventory.coverage);
+            gaps.extend(inventory.gaps.iter().cloned());
+            gaps.extend(inventory.resources.iter().flat_map(|resource| resource.unseen.values().cloned()));
+            spool.append(self.findings(&asking, &inventory, &joins)?)?;
+        }
+        gaps.sort();
+        gaps.dedup();
+        Ok(Judged {
+            spool: spool.finish()?,
+            accounts: infos(&organization),
+            coverage,
+            gaps,
+            organization: organization_id(&organization),
+            visible_accounts,
+        })
+    }
+
+    fn findings(&self, asking: &Asking<'_>, inventory: &Inventory, joins: &Joins) -> Result<Vec<Finding>, EvaluateError> {
+        let subjects = facts::subjects(inventory, joins);
+        let judged: Result<Vec<Vec<Finding>>, EvaluateError> = subjects.par_iter().map(|subject| asking.judge(subject)).collect();
+        let partition = inventory.resources.iter().find_map(|r| Arn::parse(r.uid.as_str()).ok()).map_or("aws", |arn| arn.partition);
+        let mut findings: Vec<Finding> = judged?.into_iter().flatten().collect();
+        findings.extend(unlisted(self.policies, partition, &inventory.gaps));
+        findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
+        Ok(findings)
+    }
+}
+
+impl Judged {
+    /// What the reports show.
+    #[must_use]
+    pub fn report<'a>(&'a self, run: &RunDirectory, policies: &Policies) -> Report<'a> {
+        Report {
+            run: run.plan().run_info(&self.organization, policies.hash()),
+            controls: policies.controls().clone(),
+            accounts: self.accounts.clone(),
+            counts: self.spool.counts().clone(),
+            coverage: &self.coverage,
+            gaps: &self.gaps,
+            findings: &self.spool,
+            calls: self.coverage.totals(),
+        }
+    }
+
+    /// How many things could not be seen.
+    #[must_use]
+    pub fn gaps(&self) -> usize {
+        self.gaps.len()
+    }
+}
+
+/// Everything that is written of one account.
+fn own_parts(run: &RunDirectory, account: &AccountId) -> Result<Inventory, RunError> {
+    let mut inventory = run.read_inventory(Some(account), INVENTORY)?;
+    for part in [REFERENCED, UNOWNED] {
+        if run.has_part(Some(account), part) {
+            inventory.absorb(run.read_inventory(Some(account), part)?);
+        }
+    }
+    Ok(inventory)
+}
+
+fn is_dark(inventory: &Inventory) -> bool {
+    inventory.gaps.iter().any(|gap| gap.affects == crate::inventory::Affects::Account)
+}
+
+fn group_by_account(organization: &Inventory, collected: &[AccountId]) -> BTreeMap<AccountId, Resource> {
+    let collected: BTreeSet<&AccountId> = collected.iter().collect();
+    let accounts = organization.resources.iter().filter(|r| r.type_name == TypeName::ACCOUNT && collected.contains(&r.account));
+    accounts.map(|resource| (resource.account.clone(), resource.clone())).collect()
+}
+
+fn principals(accounts: &BTreeMap<AccountId, Resource>, joins: &Joins) -> BTreeMap<AccountId, Principal> {
+    let inventory = Inventory { resources: accounts.values().cloned().collect(), ..Inventory::default() };
+    facts::subjects(&inventory, joins)
+        .into_iter()
+        .map(|subject| {
+            let units = joins.account(&subject.account).map(|entry| entry.unit_ids.clone()).unwrap_or_default();
+            (subject.account, Principal { facts: subject.facts, units })
+        })
+        .collect()
+}
+
+fn infos(organization: &Inventory) -> BTreeMap<AccountId, AccountInfo> {
+    let text = |resource: &Resource, name: &str| resource.properties.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+    organization
+        .resources
+        .iter()
+        .filter(|resource| resource.type_name == TypeName::ACCOUNT)
+        .map(|resource| {
+            let info = AccountInfo {
+                id: resource.account.clone(),
+                name: text(resource, "AccountName"),
+                organizational_unit_path: text(resource, "OrganizationalUnitPath"),
+            };
+            (resource.account.clone(), info)
+        })
+        .collect()
+}
+
+/// `arn:…:account/o-…/…` → `o-…`.
+fn organization_id(organization: &Inventory) -> String {
+    let account = organization.resources.iter().find(|resource| resource.type_name == TypeName::ACCOUNT);
+    let id = account.and_then(|account| account.uid.as_str().split('/').nth(1)).unwrap_or_default();
+    if id.starts_with("o-") { id.to_owned() } else { String::new() }
+}

@@ -1,0 +1,38 @@
+//! The nightly audit: discover → enter every account → collect → judge → report.
+//!
+//! In: [`AuditOptions`], credentials, a run directory. Out: a finished run. It exists as a module of its own because it
+//! is the one place that knows the order of the stages; each stage knows only its neighbours' types, and runs alone from
+//! the files that the stage before left.
+
+mod collection;
+mod evaluation;
+mod ownership;
+mod regions;
+
+pub use collection::{Collection, CollectionError, Progress, Silent};
+pub use evaluation::{Evaluation, EvaluationError, Judged};
+pub use regions::RegionChoice;
+
+use crate::collect::Concurrency;
+use crate::organization::{AccountFilter, SessionOptions};
+
+/// What is collected, of whom, and how.
+#[derive(Debug, Clone)]
+pub struct AuditOptions {
+    /// Which accounts.
+    pub filter: AccountFilter,
+    /// How they are entered.
+    pub sessions: SessionOptions,
+    /// Which Regions.
+    pub regions: RegionChoice,
+    /// Caps.
+    pub concurrency: Concurrency,
+    /// Audit only the account whose credentials are used, without asking Organizations.
+    pub single_account: bool,
+}
+
+/// The parts of a run that are written per account.
+pub const PARTS: [&str; 3] = [crate::run::INVENTORY, crate::run::REFERENCED, collection::UNOWNED];
+
+/// IAM actions that the audit calls in every account besides those of the collectors.
+pub const ACCOUNT_ACTIONS: &[&str] = &["account:ListRegions"];

@@ -1,0 +1,104 @@
+//! Who owns what a resource names: a bucket may live in any account, a key says its account in its ARN.
+//!
+//! In: references. Out: the ones that the account at hand can answer, and the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::collect::{Reach, Scope, COLLECTORS};
+use crate::inventory::{AccountId, Affects, Arn, Gap, GapCause, Inventory, Reference, Region, Resource, TypeName};
+
+/// Fetches what is named, and what that names in turn, as far as this account owns it. Returns what is left for others.
+pub(super) async fn fetch_owned(scope: &Scope, inventory: &mut Inventory, references: Vec<Reference>) -> Vec<Reference> {
+    let mut elsewhere = BTreeSet::new();
+    let mut seen: BTreeSet<Reference> = BTreeSet::new();
+    let mut pending: BTreeSet<Reference> = references.into_iter().collect();
+    let mut own_buckets: Option<Option<BTreeSet<String>>> = None;
+    while !pending.is_empty() {
+        let mut owned: BTreeMap<(Region, TypeName), Vec<Reference>> = BTreeMap::new();
+        for reference in std::mem::take(&mut pending) {
+            if !seen.insert(reference.clone()) {
+                continue;
+            }
+            let region = if reference.type_name == TypeName::BUCKET {
+                if own_buckets.is_none() {
+                    own_buckets = Some(own_bucket_names(scope, inventory).await);
+                }
+                let names = own_buckets.as_ref().and_then(Option::as_ref);
+                names.is_some_and(|names| names.contains(&reference.name)).then(|| scope.region.clone())
+            } else {
+                place_of(&reference).filter(|(account, _)| *account == scope.account).map(|(_, region)| region)
+            };
+            match region {
+                Some(region) => owned.entry((region, reference.type_name.clone())).or_default().push(reference),
+                None => {
+                    elsewhere.insert(reference);
+                }
+            }
+        }
+        for ((region, type_name), wanted) in owned {
+            let scope = scope.in_region(&region);
+            let collectors = COLLECTORS.iter().filter(|c| c.reach() == Reach::Referenced && c.types().contains(&type_name));
+            for collector in collectors {
+                let collected = collector.collect(&scope, &wanted).await;
+                inventory.resources.extend(collected.resources);
+                inventory.gaps.extend(collected.gaps);
+                pending.extend(collected.references);
+            }
+        }
+    }
+    elsewhere.into_iter().collect()
+}
+
+/// The names of the account's own buckets; a refused listing leaves a gap and every bucket to others.
+async fn own_bucket_names(scope: &Scope, inventory: &mut Inventory) -> Option<BTreeSet<String>> {
+    match crate::collect::s3::list_own_buckets(scope).await {
+        Ok(names) => Some(names),
+        Err(error) => {
+            inventory.gaps.push(error.gap(scope, Affects::Details));
+            None
+        }
+    }
+}
+
+/// The account and Region that a reference's name points to; keys and alarms say both in an ARN, and are the naming
+/// account's own otherwise.
+fn place_of(reference: &Reference) -> Option<(AccountId, Region)> {
+    match Arn::parse(&reference.name) {
+        Ok(arn) => Some((arn.account_id()?, arn.region.parse().ok()?)),
+        Err(_) => Some((reference.account.clone(), reference.region.clone())),
+    }
+}
+
+/// Stands for a thing that no account of this run owns up to, so that it is unknown and not absent.
+pub(super) fn nowhere(reference: &Reference, partition: &str, dark: usize) -> Option<Resource> {
+    let uid = if reference.type_name == TypeName::BUCKET {
+        format!("arn:{partition}:s3:::{}", reference.name)
+    } else if reference.name.starts_with("arn:") {
+        reference.name.clone()
+    } else {
+        return None;
+    };
+    // Known only through whoever names it, so it stands in that account; its ARN says where it would be.
+    let (account, region) = (reference.account.clone(), reference.region.clone());
+    let mut resource = Resource::live(reference.type_name.clone(), uid, account.clone(), region.clone());
+    let name = if reference.type_name == TypeName::BUCKET { "BucketName" } else { "KeyId" };
+    resource.properties.insert(name.to_owned(), reference.name.clone().into());
+    let message = format!(
+        "named in account {} but owned by none of the accounts that could be searched ({dark} could not)",
+        reference.account
+    );
+    let service = if reference.type_name == TypeName::BUCKET { "s3" } else { "kms" };
+    let action = if service == "s3" { "s3:ListAllMyBuckets" } else { "kms:DescribeKey" };
+    resource.unseen.insert(
+        "*".to_owned(),
+        Gap {
+            account,
+            region,
+            service: service.to_owned(),
+            action: action.to_owned(),
+            cause: GapCause::OutsideOrganization { message },
+            affects: Affects::Property { resource: resource.uid.clone(), property: "*".to_owned() },
+        },
+    );
+    Some(resource)
+}

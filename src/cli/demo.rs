@@ -1,0 +1,108 @@
+//! `pipewarden demo`: the whole audit against a simulated organization, over the wire, without an AWS account.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+
+use super::Exit;
+use super::aws;
+use super::collect;
+use super::failure::Failure;
+use super::options::{PolicyOptions, ReportOptions, RunOptions, Threshold, judge, question, say};
+use super::policies;
+use crate::inventory::Region;
+use crate::simulate::{Simulation, SimulationOptions, SimulationServer};
+
+/// What is simulated.
+#[derive(Debug, Clone, Args)]
+pub(super) struct WorldOptions {
+    /// Accounts in the organization
+    #[arg(long, value_name = "N", default_value_t = 12)]
+    accounts: usize,
+    /// Pipelines per account and Region
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pipelines: usize,
+    /// Regions that every account has enabled
+    #[arg(long, value_name = "REGION", value_delimiter = ',', default_value = "eu-central-1,us-east-1")]
+    regions: Vec<Region>,
+    /// The same seed gives the same organization
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Latency of every answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    latency: u64,
+    /// Do not throttle at AWS's rates
+    #[arg(long)]
+    no_limits: bool,
+    /// Deny nothing: every account and call can be seen
+    #[arg(long)]
+    no_denials: bool,
+}
+
+impl WorldOptions {
+    pub(super) fn simulation(&self) -> Simulation {
+        Simulation::new(SimulationOptions {
+            seed: self.seed,
+            accounts: self.accounts,
+            pipelines_per_account_region: self.pipelines,
+            regions: self.regions.clone(),
+            latency: Duration::from_millis(self.latency),
+            limits: !self.no_limits,
+            denials: !self.no_denials,
+            ..SimulationOptions::default()
+        })
+    }
+}
+
+/// Options of `demo`.
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    #[command(flatten)]
+    world: WorldOptions,
+    #[command(flatten)]
+    run: RunOptions,
+    #[command(flatten)]
+    policies: PolicyOptions,
+    #[command(flatten)]
+    report: DemoReportOptions,
+}
+
+/// As [`ReportOptions`], but violations do not fail a demonstration unless asked to.
+#[derive(Debug, Clone, Args)]
+struct DemoReportOptions {
+    /// Exit with 1 if something is non-compliant, as `audit` does
+    #[arg(long)]
+    fail: bool,
+}
+
+pub(super) fn run(args: DemoArgs) -> Result<Exit, Failure> {
+    let config = args.run.resolve()?;
+    let policies = policies::load(&config.policies, &args.policies.policies)?;
+    let simulation = Arc::new(args.world.simulation());
+    let now = SimulationOptions::default().now;
+    let home = args.world.regions.first().cloned().unwrap_or_else(|| crate::inventory::Partition::Aws.default_region());
+    let asked = question(&config, &policies, json!({"simulation": format!("{:?}", args.world)}));
+    let run = aws::runtime()?.block_on(async {
+        let server = SimulationServer::start(Arc::clone(&simulation), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(|error| Failure::failed(&error))?;
+        say(&format!("simulating {} accounts in {} Regions on {}", args.world.accounts, args.world.regions.len(), server.endpoint_url()));
+        let sessions = aws::sessions(aws::for_loopback(&server.endpoint_url(), &home), &config).await?;
+        let run = match args.run.run_directory(&asked, args.world.seed, now) {
+            Ok(run) => run,
+            Err(_) if !args.run.fresh => args.run.run_directory(&asked, args.world.seed, time::OffsetDateTime::now_utc())?,
+            Err(failure) => return Err(failure),
+        };
+        collect::into(&run, &sessions, &config).await?;
+        server.stop().await;
+        Ok::<_, Failure>(run)
+    })?;
+    let judged = judge(&run, &config, &policies)?;
+    let report = ReportOptions {
+        format: Vec::new(),
+        fail_on: Threshold(args.report.fail.then_some(crate::finding::Severity::Low)),
+        fail_on_gaps: false,
+    };
+    report.conclude(&run, &judged, &policies)
+}

@@ -1,0 +1,56 @@
+//! `pipewarden evaluate`: judge a run's inventories again, with today's policies, into a run of its own.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::Exit;
+use super::failure::Failure;
+use super::options::{PolicyOptions, ReportOptions, RunOptions, judge, named_run, question};
+use super::policies;
+use crate::run::RunDirectory;
+
+/// Options of `evaluate`.
+#[derive(Debug, Args)]
+pub(super) struct EvaluateArgs {
+    /// The run whose inventories are judged [default: the newest in --out]
+    run_directory: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunOptions,
+    #[command(flatten)]
+    policies: PolicyOptions,
+    #[command(flatten)]
+    report: ReportOptions,
+}
+
+pub(super) fn run(args: &EvaluateArgs) -> Result<Exit, Failure> {
+    let config = args.run.resolve()?;
+    let policies = policies::load(&config.policies, &args.policies.policies)?;
+    let collected = named_run(args.run_directory.as_deref(), &args.run.out)?;
+    let run = if collected.is_finished() {
+        // A finished run is evidence and stays as it is.
+        let source = collected.plan().run_id.to_string();
+        let asked = question(&config, &policies, json!({"inventoriesOf": source}));
+        let again = args.run.run_directory(&asked, 0, time::OffsetDateTime::now_utc())?;
+        copy_inventories(&collected, &again)?;
+        again
+    } else {
+        collected
+    };
+    let judged = judge(&run, &config, &policies)?;
+    args.report.conclude(&run, &judged, &policies)
+}
+
+fn copy_inventories(from: &RunDirectory, to: &RunDirectory) -> Result<(), Failure> {
+    let accounts = from.accounts().map_err(|error| Failure::failed(&error))?;
+    let whole = std::iter::once((None, crate::run::ORGANIZATION));
+    let parts = accounts.iter().flat_map(|account| crate::audit::PARTS.map(|part| (Some(account), part)));
+    for (account, part) in whole.chain(parts) {
+        if from.has_part(account, part) && !to.has_part(account, part) {
+            let inventory = from.read_inventory(account, part).map_err(|error| Failure::failed(&error))?;
+            to.write_inventory(account, part, &inventory).map_err(|error| Failure::failed(&error))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! Options that several subcommands share.
+
+use std::io::{IsTerminal, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use super::Exit;
+use super::failure::Failure;
+use crate::audit::{Evaluation, EvaluationError, Judged};
+use crate::config::{Config, Written};
+use crate::evaluate::Policies;
+use crate::finding::Severity;
+use crate::report::{FORMATS, ReportFormat, Terminal};
+use crate::run::{Plan, RunDirectory, RunId};
+
+/// What is audited, and where the run goes.
+#[derive(Debug, Clone, Args)]
+pub(super) struct RunOptions {
+    /// Configuration file; without it, the defaults
+    #[arg(long, value_name = "FILE", env = "PIPEWARDEN_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+    /// Folder that keeps the runs
+    #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]
+    pub(super) out: PathBuf,
+    /// Begin a new run even if the last one was left unfinished
+    #[arg(long)]
+    pub(super) fresh: bool,
+}
+
+/// Which policies.
+#[derive(Debug, Clone, Args)]
+pub(super) struct PolicyOptions {
+    /// Folder with `controls/` and `exceptions/` of your own; may be given several times
+    #[arg(long, value_name = "DIR")]
+    pub(super) policies: Vec<PathBuf>,
+}
+
+/// What is written, and what decides the exit code.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ReportOptions {
+    /// Formats to write into the run directory [default: all]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = PossibleValuesParser::new(FORMATS.iter().map(|f| f.name())))]
+    pub(super) format: Vec<String>,
+    /// Exit with 1 if something is non-compliant at or above this severity; `none` never does
+    #[arg(long, value_name = "SEVERITY", default_value = "low", value_parser = threshold)]
+    pub(super) fail_on: Threshold,
+    /// Exit with 2 if something could not be seen
+    #[arg(long)]
+    pub(super) fail_on_gaps: bool,
+}
+
+/// From which severity on a violation fails the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Threshold(pub(super) Option<Severity>);
+
+fn threshold(text: &str) -> Result<Threshold, String> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(Threshold(None));
+    }
+    text.parse().map(|severity| Threshold(Some(severity))).map_err(|error| format!("{error}, or `none`"))
+}
+
+impl RunOptions {
+    /// Reads the configuration.
+    pub(super) fn resolve(&self) -> Result<Config, Failure> {
+        let (written, file) = Written::read(self.config.as_deref()).map_err(Failure::usage)?;
+        written.resolve(&file).map_err(Failure::usage)
+    }
+
+    /// The unfinished run that asked the same question, or a new one.
+    pub(super) fn run_directory(&self, question: &Value, seed: u64, now: OffsetDateTime) -> Result<RunDirectory, Failure> {
+        let plan = Plan::new(RunId::at(now).map_err(|e| Failure::failed(&e))?, question.clone(), seed);
+        if !self.fresh {
+            let unfinished = RunDirectory::unfinished(&self.out, &plan.question).map_err(|e| Failure::failed(&e))?;
+            if let Some(run) = unfinished {
+                tracing::info!(run = %run.plan().run_id, "going on with an unfinished run");
+                return Ok(run);
+            }
+        }
+        RunDirectory::create(&self.out, plan).map_err(|e| Failure::failed(&e))
+    }
+}
+
+/// What decides the answer of a run, for its plan.
+pub(super) fn question(config: &Config, policies: &Policies, more: Value) -> Value {
+    json!({"config": config.written, "policies": policies.hash(), "options": more})
+}
+
+/// Judges a collected run and writes its reports.
+pub(super) fn judge(run: &RunDirectory, config: &Config, policies: &Policies) -> Result<Judged, Failure> {
+    let evaluation = Evaluation { policies, settings: config.settings.clone(), production: config.production.clone() };
+    evaluation.judge(run).map_err(|error: EvaluationError| Failure::failed(&error))
+}
+
+impl ReportOptions {
+    fn formats(&self) -> Vec<&'static dyn ReportFormat> {
+        FORMATS.iter().copied().filter(|format| self.format.is_empty() || self.format.iter().any(|name| name == format.name())).collect()
+    }
+
+    /// Writes the reports, prints the summary, and says how the program ends.
+    pub(super) fn conclude(&self, run: &RunDirectory, judged: &Judged, policies: &Policies) -> Result<Exit, Failure> {
+        let report = judged.report(run, policies);
+        run.finish(&report, &self.formats()).map_err(|error| Failure::failed(&error))?;
+        print(&|out| terminal().write(&report, out))?;
+        say(&format!("reports: {}", run.path().display()));
+        if judged.visible_accounts == 0 {
+            return Err(Failure::because("no account could be entered, so nothing was judged; the first lines under \"could not be seen\" say which role was refused and why"));
+        }
+        let fails = report.counts.violations.iter().any(|(severity, count)| *count > 0 && self.fail_on.0.is_some_and(|from| *severity >= from));
+        Ok(match (fails, self.fail_on_gaps && judged.gaps() > 0) {
+            (true, _) => Exit::NonCompliant,
+            (false, true) => Exit::Gaps,
+            (false, false) => Exit::Compliant,
+        })
+    }
+}
+
+/// The terminal format as wide and colourful as the terminal at hand.
+fn terminal() -> Terminal {
+    let stdout = std::io::stdout();
+    let color = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100);
+    Terminal::new(width, color)
+}
+
+/// Writes data to stdout; a reader that has gone away is not an error.
+pub(super) fn print(write: &dyn Fn(&mut dyn std::io::Write) -> std::io::Result<()>) -> Result<(), Failure> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    match write(&mut out).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::failed(&error)),
+        _ => Ok(()),
+    }
+}
+
+/// A line for the person at the terminal.
+pub(super) fn say(line: &str) {
+    // With stderr gone there is nobody left to tell.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A run named on the command line, or the newest one.
+pub(super) fn named_run(run: Option<&Path>, out: &Path) -> Result<RunDirectory, Failure> {
+    match run {
+        Some(path) => RunDirectory::open(path).map_err(|error| Failure::failed(&error)),
+        None => RunDirectory::newest(out)
+            .map_err(|error| Failure::failed(&error))?
+            .ok_or_else(|| Failure::usage(format!("there is no run in {}; make one with `pipewarden audit` or `pipewarden demo`", out.display()))),
+    }
+}

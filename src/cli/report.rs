@@ -1,0 +1,36 @@
+//! `pipewarden report`: print a report of a finished run in any format.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+use super::Exit;
+use super::failure::Failure;
+use super::options::{named_run, print};
+use crate::report::FORMATS;
+
+/// Options of `report`.
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// The run [default: the newest in --out]
+    run: Option<PathBuf>,
+    /// Folder that keeps the runs
+    #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]
+    out: PathBuf,
+    /// Format to print
+    #[arg(long, value_name = "NAME", default_value = "summary", value_parser = PossibleValuesParser::new(FORMATS.iter().map(|f| f.name())))]
+    format: String,
+}
+
+pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
+    let run = named_run(args.run.as_deref(), &args.out)?;
+    let format = FORMATS.iter().find(|format| format.name() == args.format);
+    let path = run.path().join(format.map_or("", |format| format.file_name()));
+    if !run.is_finished() {
+        return Err(Failure::because(format!("{} is unfinished; run the same command again to go on with it", run.path().display())));
+    }
+    let text = std::fs::read(&path).map_err(|error| Failure::because(format!("{} cannot be read: {error}; the run was made without `--format {}`, judge it again with `pipewarden evaluate`", path.display(), args.format)))?;
+    print(&|out| out.write_all(&text))?;
+    Ok(Exit::Compliant)
+}

@@ -1,0 +1,85 @@
+//! Lists that AWS answers page by page, and many calls of one kind side by side.
+//!
+//! In: how to ask for one page, or a job per resource. Out: all items in AWS's order, and the error that ended the
+//! list early. What came before an error is kept: half a list with a gap says more than a gap.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+
+use futures_util::stream::{self, StreamExt};
+
+use super::CallError;
+
+/// Jobs of one collector under way at once; the scope's gate limits the calls themselves.
+const JOBS: usize = 8;
+
+/// The items of a list, and why it ended early if it did.
+#[derive(Debug)]
+pub(super) struct Listed<T> {
+    pub(super) items: Vec<T>,
+    pub(super) error: Option<CallError>,
+}
+
+/// Asks for pages until there is no next token. `ask` gets the token of the page it should fetch.
+pub(super) async fn all_pages<T, A, F>(action: &'static str, ask: A) -> Listed<T>
+where
+    A: Fn(Option<String>) -> F,
+    F: Future<Output = Result<(Vec<T>, Option<String>), CallError>>,
+{
+    let mut listed = Listed { items: Vec::new(), error: None };
+    let mut seen = BTreeSet::new();
+    let mut token = None;
+    loop {
+        let (items, next) = match ask(token).await {
+            Ok(page) => page,
+            Err(error) => {
+                listed.error = Some(error);
+                return listed;
+            }
+        };
+        listed.items.extend(items);
+        let Some(next) = next.filter(|next| !next.is_empty()) else { return listed };
+        if !seen.insert(next.clone()) {
+            // Asking on would never end.
+            listed.error = Some(CallError::malformed(action, "a page token came twice, so the list has no end"));
+            return listed;
+        }
+        token = Some(next);
+    }
+}
+
+/// Runs jobs side by side; answers come in the order of the jobs.
+pub(super) async fn in_order<F: Future>(jobs: Vec<F>) -> Vec<F::Output> {
+    stream::iter(jobs).buffered(JOBS).collect().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn pages_of(answers: &[Result<(u8, Option<&str>), CallError>]) -> Listed<u8> {
+        let turn = std::cell::Cell::new(0);
+        all_pages("s3:ListAllMyBuckets", |_| {
+            let answer = answers[turn.get()].clone();
+            turn.set(turn.get() + 1);
+            async move { answer.map(|(item, next)| (vec![item], next.map(str::to_owned))) }
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn an_error_midway_keeps_what_came() {
+        let error = CallError::malformed("s3:ListAllMyBuckets", "x");
+        let listed = pages_of(&[Ok((1, Some("a"))), Err(error.clone())]).await;
+        assert_eq!((listed.items, listed.error), (vec![1], Some(error)));
+    }
+
+    #[tokio::test]
+    async fn a_repeated_token_ends_the_list_with_an_error() {
+        let listed = pages_of(&[Ok((1, Some("a"))), Ok((2, Some("b"))), Ok((3, Some("a")))]).await;
+        assert_eq!(listed.items, [1, 2, 3]);
+        assert!(listed.error.is_some());
+        let listed = pages_of(&[Ok((1, Some("a"))), Ok((2, Some("")))]).await;
+        assert_eq!((listed.items, listed.error), (vec![1, 2], None));
+    }
+}

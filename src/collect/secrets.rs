@@ -1,0 +1,190 @@
+//! Secrets out of what AWS answers, before it becomes a property.
+//!
+//! In: configuration values, environment variables, URLs. Out: the same with a fixed word in place of whatever could
+//! be a secret. Free text is judged strictly: where a part of a value looks like a secret, the whole value goes.
+
+use serde_json::{Map, Value};
+
+use crate::inventory::{REDACTED, REDACTED_SECRET, looks_secret, redact};
+
+/// Types of environment variables whose value says where the secret is, not what it is.
+const REFERENCE_TYPES: &[&str] = &["SECRETS_MANAGER", "PARAMETER_STORE"];
+
+/// The value of an environment variable. A missing type means plaintext.
+pub(super) fn variable_value(name: &str, type_name: Option<&str>, value: &str) -> String {
+    if type_name.is_some_and(|word| REFERENCE_TYPES.contains(&word)) && !has_secret_form(value) {
+        value.to_owned()
+    } else {
+        redact(name, value).to_owned()
+    }
+}
+
+/// One value of an action's or a rule's configuration.
+pub(super) fn configuration_value(name: &str, value: &str) -> String {
+    match name {
+        "EnvironmentVariables" => variables_in_json(value).unwrap_or_else(|| REDACTED.to_owned()),
+        // AWS masks a stored token with asterisks; that there is one is what a control judges.
+        "OAuthToken" => redact(name, value).to_owned(),
+        _ => free_value(name, value),
+    }
+}
+
+/// A URL without user name and password.
+pub(super) fn without_userinfo(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    // A password may hold an unescaped slash; then what looks like a port is no number.
+    let odd_port = authority.split_once(':').is_some_and(|(_, port)| !port.bytes().all(|byte| byte.is_ascii_digit()));
+    let userinfo = if odd_port { rest } else { authority };
+    let start = userinfo.rfind('@').map_or(0, |at| at + 1);
+    format!("{scheme}://{}", rest.get(start..).unwrap_or_default())
+}
+
+/// The JSON list of variables in a `CodeBuild` action's configuration, rebuilt from the three fields that AWS knows.
+fn variables_in_json(text: &str) -> Option<String> {
+    let variables: Vec<Map<String, Value>> = serde_json::from_str(text).ok()?;
+    let rebuilt: Vec<Value> = variables
+        .iter()
+        .map(|variable| {
+            let word = |key: &str| variable.get(key).and_then(Value::as_str);
+            let name = word("name").unwrap_or_default();
+            let value = variable.get("value").map(|value| match value {
+                Value::String(text) => variable_value(name, word("type"), text),
+                other => redact(name, &other.to_string()).to_owned(),
+            });
+            let fields = [("name", Some(name.to_owned())), ("type", word("type").map(str::to_owned)), ("value", value)];
+            fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), Value::from(value?)))).collect()
+        })
+        .collect();
+    serde_json::to_string(&rebuilt).ok()
+}
+
+fn free_value(name: &str, value: &str) -> String {
+    if looks_secret(name, value) {
+        return REDACTED_SECRET.to_owned();
+    }
+    match serde_json::from_str::<Value>(value) {
+        Ok(mut json @ (Value::Object(_) | Value::Array(_))) => {
+            redact_json(name, &mut json);
+            json.to_string()
+        }
+        _ => free_text(value),
+    }
+}
+
+fn free_text(text: &str) -> String {
+    if has_secret_form(text) || assigns_secret(text) {
+        return REDACTED_SECRET.to_owned();
+    }
+    let one_url = text.matches("://").count() == 1 && !text.contains(char::is_whitespace);
+    if one_url {
+        without_userinfo(text)
+    } else if text.contains("://") && text.contains('@') {
+        // Where one URL ends and the next begins cannot be told apart safely.
+        REDACTED.to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+fn redact_json(name: &str, json: &mut Value) {
+    match json {
+        Value::String(text) => *text = free_value(name, text),
+        Value::Array(items) => {
+            for item in items {
+                redact_json(name, item);
+            }
+        }
+        Value::Object(members) => {
+            for (key, member) in members {
+                redact_json(key, member);
+            }
+        }
+        number if looks_secret(name, &number.to_string()) => *number = Value::from(REDACTED_SECRET),
+        _ => {}
+    }
+}
+
+/// Whether a part of the text has a well-known form of a secret.
+fn has_secret_form(text: &str) -> bool {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
+    text.contains("-----BEGIN") || words.any(|word| looks_secret("", word))
+}
+
+/// Whether the text holds an assignment such as `password=…`.
+fn assigns_secret(text: &str) -> bool {
+    let mut assignments =
+        text.split([' ', '\n', '\t', ',', ';', '&', '?']).filter_map(|part| part.split_once(['=', ':']));
+    assignments.any(|(name, value)| !value.starts_with("//") && looks_secret(name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+
+    #[test]
+    fn variables_of_a_codebuild_action_lose_their_values() {
+        let text = format!(
+            r#"[{{"name":"STAGE","value":"prod","type":"PLAINTEXT","note":"{KEY}"}},{{"name":"DB_PASSWORD","value":"hunter2"}},
+               {{"name":"TOKEN","value":"/ci/token","type":"PARAMETER_STORE"}},{{"name":"N","value":7}}]"#
+        );
+        assert_eq!(
+            configuration_value("EnvironmentVariables", &text),
+            r#"[{"name":"STAGE","type":"PLAINTEXT","value":"redacted"},{"name":"DB_PASSWORD","value":"redacted:secret-like"},{"name":"TOKEN","type":"PARAMETER_STORE","value":"/ci/token"},{"name":"N","value":"redacted"}]"#
+        );
+        assert_eq!(configuration_value("EnvironmentVariables", "hunter2"), REDACTED);
+        assert_eq!(configuration_value("EnvironmentVariables", "{}"), REDACTED);
+    }
+
+    #[test]
+    fn a_secret_behind_a_reference_type_is_no_reference() {
+        assert_eq!(variable_value("X", Some("SECRETS_MANAGER"), KEY), REDACTED_SECRET);
+        assert_eq!(variable_value("X", Some("secrets_manager"), "name"), REDACTED);
+        assert_eq!(variable_value("X", Some("SECRETS_MANAGER"), "my-secret:password"), "my-secret:password");
+    }
+
+    #[test]
+    fn free_configuration_values_keep_what_is_harmless() {
+        for (name, value) in [
+            ("ProjectName", "web-deploy"),
+            ("BranchName", "main"),
+            ("TemplatePath", "build::template.yaml"),
+            ("ConnectionArn", "arn:aws:codestar-connections:eu-west-1:123456789012:connection/x"),
+            ("UserParameters", r#"{"environment":"prod","weight":5}"#),
+            ("ExternalEntityLink", "https://example.com/change?id=5"),
+        ] {
+            assert_eq!(configuration_value(name, value), value, "{name}");
+        }
+    }
+
+    #[test]
+    fn free_configuration_values_lose_secrets() {
+        for (name, value) in [
+            ("OAuthToken", "****"),
+            ("WebhookSecret", "x"),
+            ("UserParameters", "deploy --key AKIAIOSFODNN7EXAMPLE"),
+            ("UserParameters", "env=prod,password=hunter2"),
+            ("CustomData", "-----BEGIN RSA PRIVATE KEY-----"),
+        ] {
+            assert_eq!(configuration_value(name, value), REDACTED_SECRET, "{name} {value}");
+        }
+        assert_eq!(
+            configuration_value("ParameterOverrides", r#"{"DbPassword":"hunter2","Pin":{"Token":5},"Size":"small"}"#),
+            r#"{"DbPassword":"redacted:secret-like","Pin":{"Token":"redacted:secret-like"},"Size":"small"}"#
+        );
+        assert_eq!(configuration_value("ProjectUrl", "https://me:pw@ci.example/x"), "https://ci.example/x");
+    }
+
+    #[test]
+    fn urls_lose_their_userinfo() {
+        assert_eq!(without_userinfo("https://user:pa@ss@github.com/o/r.git"), "https://github.com/o/r.git");
+        assert_eq!(without_userinfo("https://github.com/o/r@v1"), "https://github.com/o/r@v1");
+        assert_eq!(without_userinfo("git@github.com:o/r.git"), "git@github.com:o/r.git");
+        assert_eq!(without_userinfo("https://tok@host"), "https://host");
+        assert_eq!(without_userinfo("https://user:pa/ss@host:8443/x"), "https://host:8443/x");
+        assert_eq!(without_userinfo("https://host:8443/x@y"), "https://host:8443/x@y");
+        assert_eq!(configuration_value("X", "see https://a:b@c and https://d:e@f"), REDACTED);
+    }
+}

@@ -1,0 +1,146 @@
+//! One control as written → what a report says of it, the policy, the facts it reads, and where it applies.
+
+use std::collections::BTreeSet;
+
+use cedar_policy::{Effect, Policy, PolicyId, ResourceConstraint};
+use serde_json::Value;
+
+use super::error::{PolicyError, SourceText};
+use crate::finding::{Control, Severity};
+use crate::inventory::TypeName;
+
+/// A control, ready to be put into a policy set.
+#[derive(Debug, Clone)]
+pub(super) struct LoadedControl {
+    pub(super) control: Control,
+    pub(super) policy: Policy,
+    /// Facts that the policy reads of the resource.
+    pub(super) reads: BTreeSet<String>,
+    /// The scope and `when` alone, in Cedar's JSON form; equal for controls that apply to the same resources.
+    pub(super) applicability: Value,
+    /// Whether it applies to every resource of its type.
+    pub(super) applies_always: bool,
+    pub(super) source: SourceText,
+}
+
+const FORM: &str = "write one `forbid (principal, action == …, resource is …)` with at most one `when` (where it applies) and then one `unless` (what must hold)";
+
+/// Reads one control.
+pub(super) fn load(source: &SourceText) -> Result<LoadedControl, PolicyError> {
+    let file = source.file.as_str();
+    let parsed = source
+        .text
+        .parse::<cedar_policy::PolicySet>()
+        .map_err(|error| PolicyError::Parse { source_text: Box::new(source.clone()), error: Box::new(error) })?;
+    let mut policies = parsed.policies();
+    let (Some(policy), None) = (policies.next(), policies.next()) else {
+        return Err(PolicyError::form(file, "a control file holds exactly one policy", FORM));
+    };
+    if policy.effect() != Effect::Forbid {
+        return Err(PolicyError::form(file, "a control is a `forbid`", FORM));
+    }
+    let ResourceConstraint::Is(resource_type) = policy.resource_constraint() else {
+        return Err(PolicyError::form(file, "the scope does not name one resource type", FORM));
+    };
+    let annotation = |name: &str| {
+        policy.annotation(name).filter(|text| !text.trim().is_empty()).map(str::to_owned).ok_or_else(|| {
+            PolicyError::form(file, format!("the annotation `@{name}` is missing"), format!("add `@{name}(\"…\")` above the policy"))
+        })
+    };
+    let severity: Severity = annotation("severity")?.parse().map_err(|problem: String| {
+        PolicyError::form(file, problem, "correct `@severity`")
+    })?;
+    let control = Control {
+        id: annotation("id")?,
+        title: annotation("title")?,
+        severity,
+        resource_type: TypeName::from(resource_type.to_string()),
+        remediation: annotation("remediation")?,
+        frameworks: annotation("frameworks")?.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect(),
+    };
+    if !control.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        return Err(PolicyError::form(file, format!("`{}` is not a control id", control.id), "use lower-case words joined by `-`"));
+    }
+    let json = policy.to_json().map_err(PolicyError::cedar)?;
+    let (applicability, applies_always) = applicability(&json).ok_or_else(|| PolicyError::form(file, "unexpected clauses", FORM))?;
+    let mut reads = BTreeSet::new();
+    collect_reads(&json, &mut reads);
+    let policy = policy.new_id(PolicyId::new(&control.id));
+    Ok(LoadedControl { control, policy, reads, applicability, applies_always, source: source.clone() })
+}
+
+/// The policy without annotations and `unless`; and whether nothing but the scope is left.
+fn applicability(policy: &Value) -> Option<(Value, bool)> {
+    let conditions = policy.get("conditions")?.as_array()?;
+    let kinds: Vec<&str> = conditions.iter().filter_map(|c| c.get("kind")?.as_str()).collect();
+    let when = match (kinds.as_slice(), conditions.as_slice()) {
+        (["unless"], _) => Vec::new(),
+        (["when", "unless"], [when, _]) => vec![when.clone()],
+        _ => return None,
+    };
+    let applies_always = when.is_empty();
+    let mut derived = policy.as_object()?.clone();
+    derived.remove("annotations");
+    derived.insert("conditions".to_owned(), Value::Array(when));
+    Some((Value::Object(derived), applies_always))
+}
+
+/// Collects every `resource.name` and `resource has name`, wherever it stands in Cedar's JSON form.
+fn collect_reads(node: &Value, reads: &mut BTreeSet<String>) {
+    match node {
+        Value::Object(fields) => {
+            for operator in [".", "has"] {
+                let Some(access) = fields.get(operator) else { continue };
+                let of_resource = access.pointer("/left/Var").and_then(Value::as_str) == Some("resource");
+                if let (true, Some(attribute)) = (of_resource, access.get("attr").and_then(Value::as_str)) {
+                    reads.insert(attribute.to_owned());
+                }
+            }
+            fields.values().for_each(|child| collect_reads(child, reads));
+        }
+        Value::Array(items) => items.iter().for_each(|child| collect_reads(child, reads)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> SourceText {
+        SourceText { file: "test.cedar".to_owned(), text: text.to_owned() }
+    }
+
+    const HEAD: &str = r#"@id("a-b") @title("t") @severity("HIGH") @remediation("r") @frameworks("X-1, Y-2")
+        forbid (principal, action == Pipewarden::Action::"Release", resource is AWS::CodePipeline::Pipeline)"#;
+
+    #[test]
+    fn a_control_says_what_it_reads_and_where_it_applies() {
+        let control = load(&source(&format!(
+            "{HEAD} when {{ resource.deploys && principal.state == \"ACTIVE\" }} unless {{ resource.unapproved.isEmpty() }};"
+        )))
+        .unwrap();
+        assert_eq!(control.reads.iter().map(String::as_str).collect::<Vec<_>>(), ["deploys", "unapproved"]);
+        assert_eq!(control.control.frameworks, ["X-1", "Y-2"]);
+        assert!(!control.applies_always);
+        let text = control.applicability.to_string();
+        assert!(text.contains("deploys") && !text.contains("unapproved"));
+    }
+
+    #[test]
+    fn forms_that_would_confuse_the_four_results_are_refused() {
+        for wrong in [
+            format!("{HEAD};"),
+            format!("{HEAD} when {{ resource.deploys }};"),
+            format!("{HEAD} unless {{ resource.deploys }} when {{ resource.name == \"x\" }};"),
+            format!("{HEAD} unless {{ resource.deploys }}; {HEAD} unless {{ resource.deploys }};"),
+            HEAD.replace("forbid", "permit") + " unless { resource.deploys };",
+            HEAD.replace("@severity(\"HIGH\")", "") + " unless { resource.deploys };",
+            HEAD.replace("HIGH", "WORST") + " unless { resource.deploys };",
+            HEAD.replace("resource is AWS::CodePipeline::Pipeline", "resource") + " unless { context.mode == \"live\" };",
+            "forbid (".to_owned(),
+        ] {
+            assert!(load(&source(&wrong)).is_err(), "{wrong}");
+        }
+    }
+}

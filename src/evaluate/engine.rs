@@ -1,0 +1,318 @@
+//! One question per resource, all controls answered.
+//!
+//! In: a subject, the account that owns it, the policies. Out: a finding per control. Cedar's answer is read as
+//! design says: violated controls stand in `reason()`, controls that touched an unknown fact in `errors()`, and the
+//! applicability policies, which are `forbid`s too so that they stand in `reason()` beside the others, say which of
+//! the remaining controls apply at all.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use cedar_policy::{
+    Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId, Request, Response,
+    RestrictedExpression,
+};
+use serde_json::Value;
+
+use super::error::EvaluateError;
+use super::policy_set::{Asked, Partition, Policies};
+use crate::facts::{Fact, Facts, Subject};
+use crate::finding::{ComplianceType, Finding, ResourceRef};
+use crate::inventory::{AccountId, Affects, Gap, Region, ResourceUid, TypeName};
+
+/// Thresholds that policies read as `context.settings`, so that nobody edits a policy to change a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings(pub BTreeMap<String, i64>);
+
+impl Default for Settings {
+    fn default() -> Self {
+        let defaults = [("objectLockRetentionDays", 30), ("blueTerminationWaitMinutes", 5), ("alarmWithoutDataDays", 7)];
+        Self(defaults.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+    }
+}
+
+/// The account that owns a resource: Cedar's principal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Principal {
+    /// Facts of the account, empty if Organizations could not be asked.
+    pub facts: Facts,
+    /// Ids of all organizational units and roots above it.
+    pub units: Vec<String>,
+}
+
+/// Everything about a question that is the same for all resources.
+#[derive(Debug)]
+pub struct Asking<'a> {
+    policies: &'a Policies,
+    authorizer: Authorizer,
+    context: Context,
+    principals: BTreeMap<AccountId, Entity>,
+    /// `YYYY-MM-DD`, to know which exceptions still hold.
+    today: String,
+}
+
+impl<'a> Asking<'a> {
+    /// Prepares to ask. `now` is RFC 3339 in UTC; `mode` is `live` or `template`.
+    ///
+    /// # Errors
+    /// [`EvaluateError::Entity`] if Cedar does not take the time or an account.
+    pub fn new(
+        policies: &'a Policies,
+        now: &str,
+        mode: &str,
+        settings: &Settings,
+        principals: &BTreeMap<AccountId, Principal>,
+    ) -> Result<Self, EvaluateError> {
+        let settings = record(settings.0.iter().map(|(name, value)| (name.clone(), RestrictedExpression::new_long(*value))))
+            .map_err(|message| EvaluateError::Entity { resource: "context.settings".to_owned(), message })?;
+        let context = Context::from_pairs([
+            ("now".to_owned(), RestrictedExpression::new_datetime(cedar_time(now))),
+            ("mode".to_owned(), RestrictedExpression::new_string(mode.to_owned())),
+            ("settings".to_owned(), settings),
+        ])
+        .map_err(|error| EvaluateError::Entity { resource: "context".to_owned(), message: error.to_string() })?;
+        let principals = principals
+            .iter()
+            .map(|(account, principal)| Ok((account.clone(), principal_entity(account, principal)?)))
+            .collect::<Result<_, EvaluateError>>()?;
+        let today = now.get(..10).unwrap_or_default().to_owned();
+        Ok(Self { policies, authorizer: Authorizer::new(), context, principals, today })
+    }
+
+    /// Judges one resource by all controls of its type; empty if there are none.
+    ///
+    /// # Errors
+    /// [`EvaluateError::BrokenPolicy`] if a policy errs and no gap explains it.
+    pub fn judge(&self, subject: &Subject) -> Result<Vec<Finding>, EvaluateError> {
+        let Some(partition) = self.policies.partitions.get(&subject.type_name) else { return Ok(Vec::new()) };
+        let (request, entities) = self.question(subject)?;
+        let response = self.authorizer.is_authorized(&request, &partition.policies, &entities);
+        let answer = Answer::read(&response, partition);
+        let resource = reference(subject);
+        partition
+            .controls
+            .iter()
+            .map(|asked| {
+                let compliance = answer.about(asked);
+                let mut finding = finding(asked, resource.clone(), compliance);
+                if compliance == ComplianceType::InsufficientData {
+                    finding.gaps = explain(asked, subject, &answer)?;
+                }
+                if compliance != ComplianceType::NotApplicable {
+                    finding.evidence = evidence(asked, &subject.facts);
+                }
+                if compliance == ComplianceType::NonCompliant {
+                    finding.exception = self.policies.exceptions.covering(&asked.control.id, &self.today, &self.authorizer, &request, &entities);
+                }
+                Ok(finding)
+            })
+            .collect()
+    }
+
+    fn question(&self, subject: &Subject) -> Result<(Request, Entities), EvaluateError> {
+        let refused = |message: String| EvaluateError::Entity { resource: subject.uid.to_string(), message };
+        let resource = entity_uid(subject.type_name.as_str(), subject.uid.as_str()).map_err(refused)?;
+        let action = action_of(&subject.type_name).map_err(refused)?;
+        let principal = match self.principals.get(&subject.account) {
+            Some(entity) => entity.clone(),
+            None => principal_entity(&subject.account, &Principal::default())?,
+        };
+        let entity = Entity::new(resource.clone(), attributes(&subject.facts), HashSet::new()).map_err(|e| refused(e.to_string()))?;
+        let request = Request::new(principal.uid(), action, resource, self.context.clone(), None).map_err(|e| refused(e.to_string()))?;
+        let entities = Entities::from_entities([entity, principal], None).map_err(|e| refused(e.to_string()))?;
+        Ok((request, entities))
+    }
+}
+
+/// Cedar's answer, by policy.
+struct Answer<'r> {
+    fired: HashSet<&'r PolicyId>,
+    erred: HashMap<&'r PolicyId, String>,
+    applicable: BTreeSet<usize>,
+}
+
+impl<'r> Answer<'r> {
+    fn read(response: &'r Response, partition: &Partition) -> Self {
+        let diagnostics = response.diagnostics();
+        let fired: HashSet<&PolicyId> = diagnostics.reason().collect();
+        let applicable = partition.applicability.iter().filter(|(id, _)| fired.contains(id)).map(|(_, index)| *index).collect();
+        let erred = diagnostics
+            .errors()
+            .map(|error| match error {
+                cedar_policy::AuthorizationError::PolicyEvaluationError(error) => (error.policy_id(), error.inner().to_string()),
+            })
+            .collect();
+        Self { fired, erred, applicable }
+    }
+
+    fn about(&self, asked: &Asked) -> ComplianceType {
+        if self.fired.contains(&asked.id) {
+            ComplianceType::NonCompliant
+        } else if self.erred.contains_key(&asked.id) {
+            ComplianceType::InsufficientData
+        } else if asked.applies.is_none_or(|index| self.applicable.contains(&index)) {
+            ComplianceType::Compliant
+        } else {
+            ComplianceType::NotApplicable
+        }
+    }
+}
+
+/// What could not be seen, for a control that erred.
+fn explain(asked: &Asked, subject: &Subject, answer: &Answer<'_>) -> Result<Vec<String>, EvaluateError> {
+    let missing = || asked.reads.iter().filter(|name| !subject.facts.known.contains_key(name.as_str()));
+    let explained: Option<Vec<&Vec<String>>> = missing().map(|name| subject.facts.unknown.get(name.as_str())).collect();
+    match explained {
+        Some(gaps) if !gaps.is_empty() => Ok(gaps.into_iter().flatten().cloned().collect::<BTreeSet<_>>().into_iter().collect()),
+        _ => Err(EvaluateError::BrokenPolicy {
+            control: asked.control.id.clone(),
+            resource: subject.uid.to_string(),
+            message: answer.erred.get(&asked.id).cloned().unwrap_or_default(),
+        }),
+    }
+}
+
+/// Findings for what could not even be listed: per account or type, one [`ComplianceType::InsufficientData`] per
+/// control that would have judged it. The resource is `arn:…:service:region:account:*`, or the account's root where
+/// the whole account is dark.
+#[must_use]
+pub fn unlisted(policies: &Policies, partition: &str, gaps: &[Gap]) -> Vec<Finding> {
+    let mut sentences: BTreeMap<ResourceRef, BTreeSet<String>> = BTreeMap::new();
+    for gap in gaps {
+        for resource in placeholders(policies, partition, gap) {
+            sentences.entry(resource).or_default().insert(gap.sentence());
+        }
+    }
+    let of_type = |resource: &ResourceRef| policies.partitions.get(&resource.type_name);
+    sentences
+        .into_iter()
+        .flat_map(|(resource, sentences)| {
+            let controls = of_type(&resource).map(|p| p.controls.as_slice()).unwrap_or_default();
+            controls.iter().map(move |asked| Finding {
+                gaps: sentences.iter().cloned().collect(),
+                ..finding(asked, resource.clone(), ComplianceType::InsufficientData)
+            })
+        })
+        .collect()
+}
+
+fn placeholders(policies: &Policies, partition: &str, gap: &Gap) -> Vec<ResourceRef> {
+    let account = gap.account.as_str();
+    match &gap.affects {
+        Affects::Account => policies
+            .partitions
+            .keys()
+            .map(|type_name| ResourceRef {
+                uid: ResourceUid(format!("arn:{partition}:iam::{account}:root")),
+                type_name: type_name.clone(),
+                account: gap.account.clone(),
+                region: Region::GLOBAL,
+            })
+            .collect(),
+        Affects::Types { types } => types
+            .iter()
+            .map(|type_name| ResourceRef {
+                uid: ResourceUid(format!("arn:{partition}:{}:{}:{account}:*", service_of(type_name), gap.region)),
+                type_name: type_name.clone(),
+                account: gap.account.clone(),
+                region: gap.region.clone(),
+            })
+            .collect(),
+        Affects::Property { .. } | Affects::Details => Vec::new(),
+    }
+}
+
+/// `AWS::CodePipeline::Pipeline` → `codepipeline`.
+fn service_of(type_name: &TypeName) -> String {
+    type_name.as_str().split("::").nth(1).unwrap_or_default().to_ascii_lowercase()
+}
+
+fn finding(asked: &Asked, resource: ResourceRef, compliance: ComplianceType) -> Finding {
+    Finding {
+        id: Finding::stable_id(&asked.control.id, &resource),
+        control: asked.control.id.clone(),
+        severity: asked.control.severity,
+        compliance,
+        resource,
+        evidence: BTreeMap::new(),
+        gaps: Vec::new(),
+        exception: None,
+    }
+}
+
+fn reference(subject: &Subject) -> ResourceRef {
+    ResourceRef {
+        uid: subject.uid.clone(),
+        type_name: subject.type_name.clone(),
+        account: subject.account.clone(),
+        region: subject.region.clone(),
+    }
+}
+
+fn evidence(asked: &Asked, facts: &Facts) -> BTreeMap<String, Value> {
+    asked
+        .reads
+        .iter()
+        .filter_map(|name| facts.known.get(name.as_str()).map(|fact| (name.clone(), as_json(fact))))
+        .collect()
+}
+
+fn as_json(fact: &Fact) -> Value {
+    match fact {
+        Fact::Bool(value) => Value::Bool(*value),
+        Fact::Long(value) => Value::from(*value),
+        Fact::Text(text) | Fact::Datetime(text) => Value::String(text.clone()),
+        Fact::Set(items) => items.iter().cloned().map(Value::String).collect(),
+    }
+}
+
+fn attributes(facts: &Facts) -> HashMap<String, RestrictedExpression> {
+    facts.known.iter().map(|(name, fact)| (name.to_string(), expression(fact))).collect()
+}
+
+fn expression(fact: &Fact) -> RestrictedExpression {
+    match fact {
+        Fact::Bool(value) => RestrictedExpression::new_bool(*value),
+        Fact::Long(value) => RestrictedExpression::new_long(*value),
+        Fact::Text(text) => RestrictedExpression::new_string(text.clone()),
+        Fact::Datetime(text) => RestrictedExpression::new_datetime(cedar_time(text)),
+        Fact::Set(items) => RestrictedExpression::new_set(items.iter().cloned().map(RestrictedExpression::new_string)),
+    }
+}
+
+/// Cedar wants seconds, and milliseconds of exactly three digits if any.
+fn cedar_time(text: &str) -> String {
+    match text.split_once('.') {
+        Some((seconds, fraction)) => {
+            let digits: String = fraction.chars().filter(char::is_ascii_digit).chain("000".chars()).take(3).collect();
+            format!("{seconds}.{digits}Z")
+        }
+        None => text.to_owned(),
+    }
+}
+
+fn principal_entity(account: &AccountId, principal: &Principal) -> Result<Entity, EvaluateError> {
+    let refused = |message: String| EvaluateError::Entity { resource: account.to_string(), message };
+    let uid = entity_uid(TypeName::ACCOUNT.as_str(), account.as_str()).map_err(refused)?;
+    let parents = principal
+        .units
+        .iter()
+        .map(|id| entity_uid("AWS::Organizations::OrganizationalUnit", id))
+        .collect::<Result<HashSet<_>, _>>()
+        .map_err(refused)?;
+    Entity::new(uid, attributes(&principal.facts), parents).map_err(|error| refused(error.to_string()))
+}
+
+fn entity_uid(type_name: &str, id: &str) -> Result<EntityUid, String> {
+    let type_name: EntityTypeName = type_name.parse().map_err(|error: cedar_policy::ParseErrors| error.to_string())?;
+    Ok(EntityUid::from_type_name_and_id(type_name, EntityId::new(id)))
+}
+
+/// What a resource of a type would do; the schema says the same in `appliesTo`.
+fn action_of(type_name: &TypeName) -> Result<EntityUid, String> {
+    let action = crate::facts::action_of(type_name).unwrap_or("Govern");
+    entity_uid("Pipewarden::Action", action)
+}
+
+fn record(pairs: impl Iterator<Item = (String, RestrictedExpression)>) -> Result<RestrictedExpression, String> {
+    RestrictedExpression::new_record(pairs).map_err(|error| error.to_string())
+}

@@ -1,0 +1,183 @@
+//! Many policy files → one validated set, partitioned by resource type.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use sha2::{Digest, Sha256};
+
+use super::control::{self, LoadedControl};
+use super::error::{PolicyError, SourceText};
+use super::exception::{self, Exceptions};
+use crate::finding::Control;
+use crate::inventory::TypeName;
+
+include!(concat!(env!("OUT_DIR"), "/embedded_policies.rs"));
+
+/// One file of policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolicySource {
+    /// A control; replaces an earlier one with the same id.
+    Control(SourceText),
+    /// One or more exceptions.
+    Exceptions(SourceText),
+}
+
+/// Which controls can be asked of a type, with the policies that answer.
+#[derive(Debug)]
+pub(super) struct Partition {
+    /// The controls and the distinct applicability policies.
+    pub(super) policies: PolicySet,
+    pub(super) controls: Vec<Asked>,
+    /// Ids of the applicability policies.
+    pub(super) applicability: BTreeMap<PolicyId, usize>,
+}
+
+/// One control within a partition.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) control: Control,
+    pub(super) id: PolicyId,
+    pub(super) reads: BTreeSet<String>,
+    /// The applicability policy that says whether it applies; `None` if it always does.
+    pub(super) applies: Option<usize>,
+}
+
+/// All controls and exceptions, validated; the only way to a finding.
+#[derive(Debug)]
+pub struct Policies {
+    pub(super) partitions: BTreeMap<TypeName, Partition>,
+    pub(super) exceptions: Exceptions,
+    controls: BTreeMap<String, Control>,
+    hash: String,
+}
+
+impl Policies {
+    /// Sources of the controls that come with this version.
+    #[must_use]
+    pub fn embedded() -> Vec<PolicySource> {
+        EMBEDDED_CONTROLS.iter().map(|(file, text)| PolicySource::Control(source(file, text))).collect()
+    }
+
+    /// The schema that comes with this version.
+    #[must_use]
+    pub fn embedded_schema() -> SourceText {
+        source("policies/schema.cedarschema", EMBEDDED_SCHEMA)
+    }
+
+    /// Reads and validates all sources; later controls replace earlier ones with the same id, `disabled` ones are left
+    /// out.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with any of them, with its place.
+    pub fn load(sources: &[PolicySource], disabled: &BTreeSet<String>) -> Result<Self, PolicyError> {
+        let schema_text = Self::embedded_schema();
+        let (schema, _) = Schema::from_cedarschema_str(&schema_text.text)
+            .map_err(|error| PolicyError::Schema { source_text: Box::new(schema_text.clone()), error: Box::new(error) })?;
+        let validator = Validator::new(schema);
+        let mut loaded: BTreeMap<String, LoadedControl> = BTreeMap::new();
+        let mut exceptions = Exceptions::default();
+        for source in sources {
+            match source {
+                PolicySource::Control(text) => {
+                    let control = control::load(text)?;
+                    validate(&validator, &control.policy, text)?;
+                    loaded.insert(control.control.id.clone(), control);
+                }
+                PolicySource::Exceptions(text) => exception::load(text, &validator, &mut exceptions)?,
+            }
+        }
+        for id in disabled {
+            if loaded.remove(id).is_none() {
+                return Err(PolicyError::form("configuration", format!("there is no control `{id}` to disable"), "`pipewarden controls list` shows all ids"));
+            }
+        }
+        exceptions.check_controls(|id| loaded.contains_key(id))?;
+        let hash = hash(&schema_text, &loaded, &exceptions);
+        let controls = loaded.iter().map(|(id, control)| (id.clone(), control.control.clone())).collect();
+        Ok(Self { partitions: partition(loaded)?, exceptions, controls, hash })
+    }
+
+    /// All controls by id.
+    #[must_use]
+    pub fn controls(&self) -> &BTreeMap<String, Control> {
+        &self.controls
+    }
+
+    /// SHA-256 over the schema and every policy in force, hex: two runs with the same hash asked the same questions.
+    #[must_use]
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// The facts that a control reads.
+    #[must_use]
+    pub fn facts_read_by(&self, control: &str) -> BTreeSet<String> {
+        let asked = self.partitions.values().flat_map(|p| &p.controls).find(|asked| asked.control.id == control);
+        asked.map(|asked| asked.reads.clone()).unwrap_or_default()
+    }
+}
+
+pub(super) fn source(file: &str, text: &str) -> SourceText {
+    SourceText { file: file.to_owned(), text: text.to_owned() }
+}
+
+/// Strict validation; a warning (such as "this policy can never apply") is an error here, because a control that never
+/// applies is a pass that nobody looked for.
+pub(super) fn validate(validator: &Validator, policy: &Policy, text: &SourceText) -> Result<(), PolicyError> {
+    let set = PolicySet::from_policies([policy.clone()]).map_err(PolicyError::cedar)?;
+    let result = validator.validate(&set, ValidationMode::Strict);
+    if let Some(error) = result.validation_errors().next() {
+        return Err(PolicyError::Invalid { source_text: Box::new(text.clone()), error: Box::new(error.clone()) });
+    }
+    match result.validation_warnings().next() {
+        Some(warning) => Err(PolicyError::form(&text.file, warning, "change the policy so that Cedar has no warning about it")),
+        None => Ok(()),
+    }
+}
+
+fn partition(loaded: BTreeMap<String, LoadedControl>) -> Result<BTreeMap<TypeName, Partition>, PolicyError> {
+    let mut by_type: BTreeMap<TypeName, Vec<LoadedControl>> = BTreeMap::new();
+    for control in loaded.into_values() {
+        by_type.entry(control.control.resource_type.clone()).or_default().push(control);
+    }
+    by_type.into_iter().map(|(type_name, controls)| Ok((type_name, one_partition(controls)?))).collect()
+}
+
+fn one_partition(controls: Vec<LoadedControl>) -> Result<Partition, PolicyError> {
+    let mut policies = PolicySet::new();
+    let mut distinct: BTreeMap<String, usize> = BTreeMap::new();
+    let mut applicability = BTreeMap::new();
+    let mut asked = Vec::with_capacity(controls.len());
+    for control in controls {
+        let applies = if control.applies_always {
+            None
+        } else {
+            let next = distinct.len();
+            let index = *distinct.entry(control.applicability.to_string()).or_insert(next);
+            if index == next {
+                let id = PolicyId::new(format!("applicability {index}"));
+                let policy = Policy::from_json(Some(id.clone()), control.applicability.clone()).map_err(PolicyError::cedar)?;
+                policies.add(policy).map_err(PolicyError::cedar)?;
+                applicability.insert(id, index);
+            }
+            Some(index)
+        };
+        policies.add(control.policy.clone()).map_err(PolicyError::cedar)?;
+        asked.push(Asked { id: control.policy.id().clone(), control: control.control, reads: control.reads, applies });
+    }
+    Ok(Partition { policies, controls: asked, applicability })
+}
+
+fn hash(schema: &SourceText, controls: &BTreeMap<String, LoadedControl>, exceptions: &Exceptions) -> String {
+    let mut hash = Sha256::new();
+    hash.update(schema.text.as_bytes());
+    for control in controls.values() {
+        hash.update([0]);
+        hash.update(control.source.text.as_bytes());
+    }
+    for text in exceptions.texts() {
+        hash.update([1]);
+        hash.update(text.as_bytes());
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

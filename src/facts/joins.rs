@@ -1,0 +1,294 @@
+//! What one resource's facts need to know of others, across accounts and Regions.
+//!
+//! In: every inventory of a run, one after the other, in any order. Out: small indexes and the lookups over them. It
+//! exists so that the joined evaluation holds a few words per resource in memory, not its properties, and so that every
+//! lookup that finds nothing says whether there is nothing or nothing could be seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use time::OffsetDateTime;
+
+use super::alarm::AlarmEntry;
+use super::bucket::{BucketEntry, BucketUser};
+use super::deploying::{self, Candidate};
+use super::deployment_config::ConfigurationEntry;
+use super::production::{Classifier, Environment, ProductionRules};
+use super::scope_gap::ScopeGaps;
+use super::seen::{Found, Seen};
+use super::trail::TrailEntry;
+use super::webhook::WebhookEntry;
+use super::{INDEXED, kind_of};
+use crate::inventory::{AccountId, Arn, Inventory, Partition, Region, Resource, Tags, TypeName};
+
+/// An account and a Region of it.
+pub(super) type Place = (AccountId, Region);
+
+/// Things by the place they live in, then by name.
+pub(super) type ByPlace<T> = BTreeMap<Place, BTreeMap<String, T>>;
+
+/// An account as policies and reports need it, without its inventory.
+#[derive(Debug, Clone)]
+pub struct AccountEntry {
+    /// As Organizations names it.
+    pub name: String,
+    /// `ACTIVE`, `SUSPENDED` …
+    pub state: String,
+    /// Ids of the root and the organizational units above it, root first.
+    pub unit_ids: Vec<String>,
+    /// `/Workloads/Prod`
+    pub organizational_unit_path: String,
+    /// Its tags.
+    pub tags: Tags,
+    pub(super) environment: Seen<Environment>,
+}
+
+/// A pipeline between [`Joins::index`] and [`Joins::finish`].
+#[derive(Debug)]
+pub(super) struct PipelineEntry {
+    /// `123456789012/web`
+    pub(super) label: String,
+    pub(super) tagged: Seen<Environment>,
+    pub(super) candidates: Seen<Vec<Candidate>>,
+    pub(super) buckets: Vec<String>,
+}
+
+/// Which pipelines deploy to a deployment group as production.
+#[derive(Debug, Default)]
+pub(super) struct Targeted {
+    pub(super) by: BTreeSet<String>,
+    pub(super) doubts: Vec<String>,
+}
+
+/// Small derived indexes over all inventories of a run.
+#[derive(Debug)]
+pub struct Joins {
+    pub(super) classifier: Classifier,
+    pub(super) now: OffsetDateTime,
+    pub(super) stale_alarm_days: i64,
+    pub(super) gaps: ScopeGaps,
+    pub(super) accounts: BTreeMap<AccountId, AccountEntry>,
+    pub(super) organization: Option<String>,
+    looked_at: BTreeSet<AccountId>,
+    pub(super) key_managers: BTreeMap<String, Seen<String>>,
+    pub(super) key_aliases: ByPlace<String>,
+    pub(super) buckets: BTreeMap<String, BucketEntry>,
+    pub(super) bucket_users: BTreeMap<String, Vec<BucketUser>>,
+    /// Why the artifact store of something in the account is not known.
+    pub(super) hidden_stores: BTreeMap<AccountId, Vec<String>>,
+    pub(super) alarms: ByPlace<AlarmEntry>,
+    pub(super) configurations: ByPlace<ConfigurationEntry>,
+    pub(super) compute_platforms: ByPlace<String>,
+    /// Whether a build project's own specification deploys.
+    pub(super) projects: ByPlace<Seen<bool>>,
+    pub(super) targeted_groups: ByPlace<Targeted>,
+    pub(super) trails: BTreeMap<String, TrailEntry>,
+    pub(super) trails_seen_from: BTreeMap<AccountId, BTreeSet<String>>,
+    pub(super) webhooks: ByPlace<Vec<WebhookEntry>>,
+    pub(super) pipelines: Vec<PipelineEntry>,
+}
+
+impl Joins {
+    /// No inventory yet. `now` is the moment of the judgement; an alarm without data for more than `stale_alarm_days`
+    /// days protects nothing.
+    #[must_use]
+    pub fn new(rules: ProductionRules, now: OffsetDateTime, stale_alarm_days: i64) -> Self {
+        Self {
+            classifier: Classifier::new(rules),
+            now,
+            stale_alarm_days,
+            gaps: ScopeGaps::default(),
+            accounts: BTreeMap::new(),
+            organization: None,
+            looked_at: BTreeSet::new(),
+            key_managers: BTreeMap::new(),
+            key_aliases: BTreeMap::new(),
+            buckets: BTreeMap::new(),
+            bucket_users: BTreeMap::new(),
+            hidden_stores: BTreeMap::new(),
+            alarms: BTreeMap::new(),
+            configurations: BTreeMap::new(),
+            compute_platforms: BTreeMap::new(),
+            projects: BTreeMap::new(),
+            targeted_groups: BTreeMap::new(),
+            trails: BTreeMap::new(),
+            trails_seen_from: BTreeMap::new(),
+            webhooks: BTreeMap::new(),
+            pipelines: Vec::new(),
+        }
+    }
+
+    /// Takes in one inventory.
+    pub fn index(&mut self, inventory: &Inventory) {
+        for gap in &inventory.gaps {
+            self.gaps.index(gap);
+        }
+        for skip in &inventory.coverage.skipped {
+            self.gaps.leave_out(&skip.account, &skip.region, &skip.reason);
+        }
+        for (key, _) in inventory.coverage.rows() {
+            if !matches!(key.service.as_str(), "organizations" | "sts") {
+                self.look_at(&key.account);
+            }
+        }
+        for resource in &inventory.resources {
+            if resource.type_name != TypeName::ACCOUNT && resource.type_name != TypeName::POLICY {
+                self.look_at(&resource.account);
+            }
+            if let Some(kind) = kind_of(&resource.type_name) {
+                kind.index(resource, self);
+            } else if let Some((_, index)) = INDEXED.iter().find(|(name, _)| *name == resource.type_name) {
+                index(resource, self);
+            }
+        }
+    }
+
+    fn look_at(&mut self, account: &AccountId) {
+        if !self.looked_at.contains(account) {
+            self.looked_at.insert(account.clone());
+        }
+    }
+
+    /// Answers the questions that need everything indexed: which pipelines deploy to production, and so which groups
+    /// and buckets are production. Call it once, after the last [`Self::index`].
+    pub fn finish(&mut self) {
+        for sentences in self.hidden_stores.values_mut() {
+            sentences.sort();
+            sentences.dedup();
+        }
+        for pipeline in std::mem::take(&mut self.pipelines) {
+            let judged = match &pipeline.candidates {
+                Ok(candidates) => Ok(deploying::judge(candidates, &pipeline.tagged, self)),
+                Err(sentences) => Err(sentences.clone()),
+            };
+            let production = match &judged {
+                Ok(judged) => deploying::any(judged.iter().map(deploying::Judged::in_production)),
+                Err(sentences) => Err(sentences.clone()),
+            };
+            for bucket in pipeline.buckets {
+                let user = BucketUser { label: pipeline.label.clone(), production: Some(production.clone()) };
+                self.bucket_users.entry(bucket).or_default().push(user);
+            }
+            for (candidate, judged) in pipeline.candidates.iter().flatten().zip(judged.iter().flatten()) {
+                let Some(group) = &candidate.group else { continue };
+                let place = (candidate.account.clone(), candidate.region.clone());
+                let target = self.targeted_groups.entry(place).or_default().entry(group.clone()).or_default();
+                match judged.in_production() {
+                    Ok(true) => {
+                        target.by.insert(pipeline.label.clone());
+                    }
+                    Ok(false) => {}
+                    Err(sentences) => target.doubts.extend(sentences),
+                }
+            }
+        }
+    }
+
+    /// The account's entry, if Organizations listed it.
+    #[must_use]
+    pub fn account(&self, id: &AccountId) -> Option<&AccountEntry> {
+        self.accounts.get(id)
+    }
+
+    /// What the account's own rules say. An account that is not listed, while others are, cannot be judged.
+    pub(super) fn environment_of(&self, id: &AccountId) -> Seen<Environment> {
+        if let Some(entry) = self.accounts.get(id) {
+            return entry.environment.clone();
+        }
+        if self.classifier.names_account(id) {
+            return Ok(Environment::Production(format!("account {id} named in the configuration")));
+        }
+        let sentences = self.gaps.over_type(&TypeName::ACCOUNT);
+        if !sentences.is_empty() {
+            Err(sentences)
+        } else if self.accounts.is_empty() {
+            Ok(Environment::Undecided)
+        } else {
+            Err(vec![format!("account {id} is not among the accounts that were listed")])
+        }
+    }
+
+    /// Whether an account belongs to the organization.
+    pub(super) fn is_own_account(&self, id: &AccountId) -> Seen<bool> {
+        if self.accounts.contains_key(id) {
+            return Ok(true);
+        }
+        let sentences = self.gaps.over_type(&TypeName::ACCOUNT);
+        if !sentences.is_empty() {
+            Err(sentences)
+        } else if self.accounts.is_empty() {
+            Err(vec![format!(
+                "account {id} cannot be told from strangers: the organization's accounts were not listed"
+            )])
+        } else {
+            Ok(false)
+        }
+    }
+
+    /// Why things of a type may be missing from an account; empty means that what was not found is not there.
+    pub(super) fn why_unseen(&self, account: &AccountId, region: Option<&Region>, name: &TypeName) -> Vec<String> {
+        let sentences = self.gaps.over(account, region, name);
+        if sentences.is_empty() && !self.looked_at.contains(account) {
+            return vec![format!("account {account} was not looked at")];
+        }
+        sentences
+    }
+
+    /// Who manages the key that `id` names from an account and Region: `CUSTOMER` or `AWS`.
+    pub(super) fn key_manager(&self, id: &str, account: &AccountId, region: &Region) -> Seen<String> {
+        let arn = Arn::parse(id).ok();
+        let resource = arn.map_or(id, |arn| arn.resource);
+        if resource.starts_with("alias/aws/") {
+            return Ok("AWS".to_owned());
+        }
+        let owner = arn.and_then(|arn| arn.account_id()).unwrap_or_else(|| account.clone());
+        let region = arn.and_then(|arn| arn.region.parse().ok()).unwrap_or_else(|| region.clone());
+        let full = if resource.starts_with("alias/") {
+            let aliases = self.key_aliases.get(&(owner.clone(), region.clone()));
+            aliases.and_then(|aliases| aliases.get(resource)).cloned()
+        } else if arn.is_some() {
+            Some(id.to_owned())
+        } else {
+            Some(format!("arn:{}:kms:{region}:{owner}:key/{id}", Partition::of_region(&region)))
+        };
+        if let Some(manager) = full.as_ref().and_then(|arn| self.key_managers.get(arn)) {
+            return manager.clone();
+        }
+        let mut sentences = self.gaps.over_resource(full.as_deref().unwrap_or(id));
+        sentences.extend(self.gaps.over(&owner, Some(&region), &TypeName::KEY));
+        if sentences.is_empty() {
+            sentences.push(format!("KMS key {id} was not looked at"));
+        }
+        Err(sentences)
+    }
+
+    /// What is weak about the bucket of that name, which something in `account` names.
+    pub(super) fn bucket_weaknesses(&self, bucket: &str, account: &AccountId) -> Found {
+        if let Some(entry) = self.buckets.get(bucket) {
+            return entry.weaknesses.clone();
+        }
+        let mut doubts: Vec<String> = ["aws", "aws-cn", "aws-us-gov"]
+            .iter()
+            .flat_map(|p| self.gaps.over_resource(&format!("arn:{p}:s3:::{bucket}")))
+            .collect();
+        doubts.extend(self.gaps.over(account, None, &TypeName::BUCKET));
+        if doubts.is_empty() {
+            doubts.push(format!("bucket {bucket} was not looked at"));
+        }
+        Found { doubts, ..Found::default() }
+    }
+
+    /// The trails seen from an account, and why there may be more.
+    pub(super) fn trails_of(&self, account: &AccountId) -> (impl Iterator<Item = (&String, &TrailEntry)>, Vec<String>) {
+        let seen = self.trails_seen_from.get(account).into_iter().flatten();
+        let trails = seen.filter_map(|arn| self.trails.get_key_value(arn));
+        let seen_any = self.trails_seen_from.contains_key(account);
+        let gaps = self.gaps.over(account, None, &TypeName::TRAIL);
+        let doubts = if seen_any || !gaps.is_empty() { gaps } else { self.why_unseen(account, None, &TypeName::TRAIL) };
+        (trails, doubts)
+    }
+}
+
+/// The place a resource lives in.
+pub(super) fn place(resource: &Resource) -> Place {
+    (resource.account.clone(), resource.region.clone())
+}

@@ -1,0 +1,136 @@
+//! Which accounts are audited, and why the others are not.
+
+use super::{Account, Tagged};
+use crate::inventory::AccountId;
+
+/// A filter expression that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` selects no accounts: write an account id (`123456789012`), an OU path (`/Workloads/Prod`), an OU or root id (`ou-ab12-…`, `r-ab12`), a tag (`tag:owner=payments`) or a state (`state:ACTIVE`)")]
+pub struct FilterError(String);
+
+/// One expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Selector {
+    Account(AccountId),
+    Path(String),
+    Unit(String),
+    Tag(String, String),
+    State(String),
+}
+
+impl Selector {
+    fn parse(text: &str) -> Result<Self, FilterError> {
+        if let Ok(account) = text.parse() {
+            return Ok(Self::Account(account));
+        }
+        if let Some((key, value)) = text.strip_prefix("tag:").and_then(|tag| tag.split_once('=')) {
+            return Ok(Self::Tag(key.to_owned(), value.to_owned()));
+        }
+        if let Some(state) = text.strip_prefix("state:") {
+            return Ok(Self::State(state.to_ascii_uppercase()));
+        }
+        if text.starts_with('/') {
+            return Ok(Self::Path(text.trim_end_matches('/').to_owned()));
+        }
+        if text.starts_with("ou-") || text.starts_with("r-") {
+            return Ok(Self::Unit(text.to_owned()));
+        }
+        Err(FilterError(text.to_owned()))
+    }
+
+    fn selects(&self, account: &Account) -> bool {
+        match self {
+            Self::Account(id) => *id == account.id,
+            Self::Path(path) => {
+                account.path == *path || account.path.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/')) || path.is_empty()
+            }
+            Self::Unit(id) => account.parent_ids.contains(id),
+            Self::Tag(key, value) => matches!(&account.tags, Tagged::Known(tags) if tags.get(key) == Some(value)),
+            Self::State(state) => account.state == *state,
+        }
+    }
+}
+
+/// Include and exclude expressions; exclude wins, and no include means all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountFilter {
+    include: Vec<(String, Selector)>,
+    exclude: Vec<(String, Selector)>,
+}
+
+impl AccountFilter {
+    /// Reads the expressions.
+    ///
+    /// # Errors
+    /// [`FilterError`] for the first that cannot be read.
+    pub fn new(include: &[String], exclude: &[String]) -> Result<Self, FilterError> {
+        let read = |texts: &[String]| texts.iter().map(|text| Ok((text.clone(), Selector::parse(text)?))).collect::<Result<Vec<_>, _>>();
+        Ok(Self { include: read(include)?, exclude: read(exclude)? })
+    }
+
+    /// Whether any expression needs the tags of accounts, which cost a call each.
+    #[must_use]
+    pub fn needs_tags(&self) -> bool {
+        self.include.iter().chain(&self.exclude).any(|(_, selector)| matches!(selector, Selector::Tag(..)))
+    }
+
+    /// Why an account is left out; `None` if it is audited.
+    #[must_use]
+    pub fn reason_to_skip(&self, account: &Account) -> Option<String> {
+        if let Some((text, _)) = self.exclude.iter().find(|(_, selector)| selector.selects(account)) {
+            return Some(format!("excluded by `{text}`"));
+        }
+        let asks_for_state = self.include.iter().any(|(_, selector)| matches!(selector, Selector::State(_)));
+        if account.state != "ACTIVE" && !asks_for_state {
+            return Some(format!("account is {}", account.state));
+        }
+        let included = self.include.is_empty() || self.include.iter().any(|(_, selector)| selector.selects(account));
+        (!included).then(|| "not selected by any include filter".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(path: &str, state: &str, tag: Option<(&str, &str)>) -> Account {
+        Account {
+            id: "111122223333".parse().unwrap(),
+            arn: String::new(),
+            name: String::new(),
+            state: state.to_owned(),
+            parent_ids: vec!["r-ab12".to_owned(), "ou-ab12-1".to_owned()],
+            path: path.to_owned(),
+            tags: Tagged::Known(tag.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()),
+        }
+    }
+
+    fn skip(include: &[&str], exclude: &[&str], account: &Account) -> Option<String> {
+        let own = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>();
+        AccountFilter::new(&own(include), &own(exclude)).unwrap().reason_to_skip(account)
+    }
+
+    #[test]
+    fn each_kind_of_expression_selects() {
+        let prod = account("/Workloads/Prod", "ACTIVE", Some(("owner", "payments")));
+        for text in ["111122223333", "/Workloads", "/Workloads/Prod", "/", "ou-ab12-1", "r-ab12", "tag:owner=payments", "state:active"] {
+            assert_eq!(skip(&[text], &[], &prod), None, "{text}");
+            assert!(skip(&[], &[text], &prod).is_some(), "{text}");
+        }
+        for text in ["999999999999", "/Work", "/Workloads/Prod/X", "ou-ab12-2", "tag:owner=x", "state:SUSPENDED"] {
+            assert!(skip(&[text], &[], &prod).is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn accounts_that_are_not_active_are_skipped_with_the_reason() {
+        assert_eq!(skip(&[], &[], &account("/", "SUSPENDED", None)), Some("account is SUSPENDED".to_owned()));
+        assert_eq!(skip(&["state:SUSPENDED"], &[], &account("/", "SUSPENDED", None)), None);
+    }
+
+    #[test]
+    fn unreadable_expressions_are_errors() {
+        assert!(AccountFilter::new(&["Workloads".to_owned()], &[]).is_err());
+        assert!(AccountFilter::new(&[], &["tag:owner".to_owned()]).is_err());
+    }
+}

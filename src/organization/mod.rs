@@ -1,0 +1,29 @@
+//! The organization: which accounts there are, where they stand, and how to enter them.
+//!
+//! In: the credentials of the audit account. Out: a [`Directory`] of accounts with their place in the tree, tags and
+//! service control policies, and a [`Scope`](crate::collect::Scope) per account through [`Sessions`]. It exists so that
+//! collectors never think about roles.
+
+mod directory;
+mod filter;
+mod role;
+mod sessions;
+mod tree;
+
+pub use directory::{Account, Directory, DiscoveryError, Tagged};
+pub use filter::{AccountFilter, FilterError};
+pub use role::{RoleHop, RolePattern, RolePatternError};
+pub use sessions::{SessionOptions, Sessions};
+
+/// IAM actions that discovery calls in the management account or a delegated administrator.
+pub const DIRECTORY_ACTIONS: &[&str] = &[
+    "organizations:DescribeOrganization",
+    "organizations:DescribePolicy",
+    "organizations:ListAccounts",
+    "organizations:ListAccountsForParent",
+    "organizations:ListOrganizationalUnitsForParent",
+    "organizations:ListPolicies",
+    "organizations:ListRoots",
+    "organizations:ListTagsForResource",
+    "organizations:ListTargetsForPolicy",
+];

@@ -1,0 +1,127 @@
+//! The part of the terminal's page about what was looked at and what was not.
+//!
+//! In: the ledger and the blind spots of a report. Out: three sections. They are as loud as the violations, because a
+//! result that nobody could see is not a good one.
+
+use std::io;
+
+use super::Report;
+use super::blind_spot::BlindSpot;
+use super::digest::Digest;
+use super::terminal::{Page, TEXT, Tone};
+use super::text::{counted, grouped, short};
+use super::wording::{account_label, calls_by_service, calls_in_words, regions_in_words, remedy, skipped_by_reason};
+use crate::finding::ComplianceType;
+use crate::inventory::Region;
+
+/// Causes named before the rest is only counted.
+const SPOTS: usize = 12;
+/// Accounts named per cause or reason.
+const ACCOUNTS: usize = 5;
+/// Services in the table of calls.
+const SERVICES: usize = 16;
+
+pub(super) fn write(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -> io::Result<()> {
+    write_blind(page, report, digest)?;
+    write_skipped(page, report)?;
+    write_calls(page, report)
+}
+
+fn write_blind(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -> io::Result<()> {
+    page.heading("What could not be seen", "")?;
+    let unknown = report.counts.of(ComplianceType::InsufficientData);
+    if digest.blind.is_empty() {
+        return page.line(2, "Nothing: every call that mattered was answered.");
+    }
+    if unknown > 0 {
+        let be = if unknown == 1 { "is" } else { "are" };
+        let line = format!(
+            "{} {be} unknown because of this; a result may wait for several of these.",
+            counted(unknown, "result")
+        );
+        page.wrapped(2, 2, None, &line)?;
+    }
+    for spot in digest.blind.iter().take(SPOTS) {
+        write_spot(page, report, spot)?;
+    }
+    match digest.blind.len().saturating_sub(SPOTS) as u64 {
+        0 => Ok(()),
+        more => page.line(2, &format!("… and {} in coverage.json", counted(more, "more cause"))),
+    }
+}
+
+fn write_spot(page: &mut Page<'_>, report: &Report<'_>, spot: &BlindSpot) -> io::Result<()> {
+    let tone = if spot.unknown > 0 { Tone::Worrying } else { Tone::Quiet };
+    let accounts = counted(spot.accounts.len() as u64, "account");
+    let action = short(&spot.action, 200);
+    let head = format!("{action} · {} unknown · {accounts}", counted(spot.unknown, "result"));
+    page.line(0, "")?;
+    page.labelled(&spot.word, tone, &head)?;
+    for (id, account) in spot.accounts.iter().take(ACCOUNTS) {
+        let line = format!(
+            "• {}: {} ({} unknown)",
+            account_label(report, id),
+            regions_in_words(&account.regions),
+            grouped(account.unknown)
+        );
+        page.wrapped(TEXT, TEXT + 2, None, &line)?;
+    }
+    let more = spot.accounts.len().saturating_sub(ACCOUNTS) as u64;
+    if more > 0 {
+        page.line(TEXT, &format!("• … and {} in coverage.json", counted(more, "more account")))?;
+    }
+    if !spot.example.is_empty() {
+        page.wrapped(TEXT, TEXT + 1, Some(Tone::Quiet), &format!("“{}”", short(&spot.example, 300)))?;
+    }
+    match remedy(spot) {
+        Some(remedy) => page.wrapped(TEXT, TEXT + 2, None, &format!("→ {remedy}")),
+        None => Ok(()),
+    }
+}
+
+fn write_skipped(page: &mut Page<'_>, report: &Report<'_>) -> io::Result<()> {
+    if report.coverage.skipped.is_empty() {
+        return Ok(());
+    }
+    page.heading("Left out on purpose", "")?;
+    for (reason, places) in skipped_by_reason(report) {
+        page.wrapped(2, 4, Some(Tone::Strong), &short(reason, 300))?;
+        for (id, regions) in places.iter().take(ACCOUNTS) {
+            let whole = regions.contains(&Region::GLOBAL);
+            let part = if whole { String::new() } else { format!(": {}", regions_in_words(regions)) };
+            page.wrapped(4, 6, None, &format!("• {}{part}", account_label(report, id)))?;
+        }
+        let more = places.len().saturating_sub(ACCOUNTS) as u64;
+        if more > 0 {
+            page.line(4, &format!("• … and {} in coverage.csv", counted(more, "more account")))?;
+        }
+    }
+    Ok(())
+}
+
+fn write_calls(page: &mut Page<'_>, report: &Report<'_>) -> io::Result<()> {
+    page.heading("Calls to AWS", "")?;
+    page.line(2, &calls_in_words(&report.calls))?;
+    let services = calls_by_service(report);
+    if services.is_empty() {
+        return Ok(());
+    }
+    let title = page.paint(Tone::Quiet, "     calls         ok    denied  throttled     error  service");
+    page.line(2, &title)?;
+    for (service, counts) in services.iter().take(SERVICES) {
+        let row = format!(
+            "{:>10} {:>10} {:>9} {:>10} {:>9}  {}",
+            grouped(counts.calls()),
+            grouped(counts.ok),
+            grouped(counts.denied),
+            grouped(counts.throttled),
+            grouped(counts.error),
+            short(service, 32)
+        );
+        page.line(2, &row)?;
+    }
+    match services.len().saturating_sub(SERVICES) as u64 {
+        0 => Ok(()),
+        more => page.line(2, &format!("… and {} in coverage.csv", counted(more, "more service"))),
+    }
+}

@@ -1,0 +1,39 @@
+//! The run directory: evidence, not only output.
+//!
+//! In: inventories, findings and a report, as they become complete. Out: one folder per run, in which every file appears
+//! whole or not at all, and a manifest written last that names the hash of every file and of the run before. It exists
+//! so that a killed run goes on where it stopped, and so that nobody has to believe a report that can be checked.
+//!
+//! ```text
+//! <out>/runs/<run-id>/
+//!   plan.json                                      what was asked; written first
+//!   inventory/organization.jsonl.gz
+//!   inventory/account=<id>/inventory.jsonl.gz      written when the account is complete
+//!   inventory/account=<id>/referenced.jsonl.gz
+//!   findings.spool.jsonl.gz                        all findings in order; every format is made from it
+//!   findings.csv, findings.json, summary.txt, …
+//!   coverage.csv, coverage.json
+//!   manifest.json                                  written last: without it the run is unfinished
+//! ```
+//!
+//! No module here reads a clock: times come in with the [`Plan`], so that a resumed run writes the bytes that an unbroken
+//! one would have written.
+
+mod directory;
+mod error;
+mod id;
+mod manifest;
+mod plan;
+mod spool;
+mod verify;
+
+pub use directory::{INVENTORY, ORGANIZATION, REFERENCED, RunDirectory};
+pub use error::RunError;
+pub use id::RunId;
+pub use manifest::{FileEntry, MANIFEST, Manifest, PreviousRun};
+pub use plan::{PLAN, Plan};
+pub use spool::{FindingSpool, FindingSpoolWriter, SPOOL};
+pub use verify::{Link, Verified, VerifyError, verify};
+
+/// Version of the shape of `plan.json`, `manifest.json` and the spool.
+pub const SCHEMA_VERSION: u32 = 1;

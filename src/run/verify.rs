@@ -1,0 +1,135 @@
+//! Does a run still hold?
+//!
+//! In: the folder of a finished run. Out: the first file that is not what the manifest says, or the word that all are,
+//! and whether the run before is still the one that the manifest saw.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use super::manifest::{files_in, hash_file};
+use super::{MANIFEST, Manifest, RunError, RunId};
+
+/// A run that does not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The folder or its manifest cannot be read.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The manifest names a file that is gone.
+    #[error("{} is missing, but the manifest names it", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is not the one that was written.
+    #[error("{} was changed: the manifest says SHA-256 {expected}, but it has {found}", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// By the manifest.
+        expected: String,
+        /// By the disk.
+        found: String,
+    },
+    /// A file was added later.
+    #[error("{} was added: the manifest does not name it", path.display())]
+    Unlisted {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The run before was changed, or this manifest was.
+    #[error("the chain is broken: {} has SHA-256 {found}, but run {run_id} recorded {expected}", path.display())]
+    Chain {
+        /// This run.
+        run_id: String,
+        /// The previous run's manifest.
+        path: PathBuf,
+        /// By this run's manifest.
+        expected: String,
+        /// By the disk.
+        found: String,
+    },
+    /// The folder was renamed, or the manifest belongs to another run.
+    #[error("{} is the manifest of run {found}, which is not the name of its folder", path.display())]
+    Renamed {
+        /// The manifest.
+        path: PathBuf,
+        /// The run it says.
+        found: String,
+    },
+}
+
+/// How a run is linked to the one before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    /// There was none.
+    First,
+    /// It is there, and its manifest is the one that was seen.
+    Holds(RunId),
+    /// It is no longer there, so nobody can say.
+    Gone(RunId),
+}
+
+/// A run that holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verified {
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// SHA-256 of the manifest, hex: written down elsewhere, it fixes the whole chain.
+    pub manifest_sha256: String,
+    /// How it is linked to the run before.
+    pub previous: Link,
+}
+
+/// Reads every file of the run at `path` again and compares it with the manifest.
+///
+/// # Errors
+/// [`VerifyError`] with the first file that does not hold.
+pub fn verify(path: &Path) -> Result<Verified, VerifyError> {
+    let manifest_path = path.join(MANIFEST);
+    if !manifest_path.is_file() {
+        return Err(RunError::NotARun { path: path.to_owned(), missing: MANIFEST }.into());
+    }
+    let manifest = Manifest::read(&manifest_path)?;
+    let folder = std::path::absolute(path).map_err(RunError::io("find", path))?;
+    if folder.file_name().and_then(|name| name.to_str()) != Some(manifest.run.run_id.as_str()) {
+        return Err(VerifyError::Renamed { path: manifest_path, found: manifest.run.run_id });
+    }
+    let mut unlisted: BTreeMap<String, PathBuf> = files_in(path)?.into_iter().collect();
+    for entry in &manifest.files {
+        // A forged manifest must not make us read what lies outside the run.
+        if !Path::new(&entry.path).components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(VerifyError::Missing { path: PathBuf::from(&entry.path) });
+        }
+        let Some(file) = unlisted.remove(&entry.path) else {
+            return Err(VerifyError::Missing { path: path.join(&entry.path) });
+        };
+        let (bytes, found) = hash_file(&file).map_err(RunError::io("read", &file))?;
+        if found != entry.sha256 || bytes != entry.bytes {
+            return Err(VerifyError::Changed { path: file, expected: entry.sha256.clone(), found });
+        }
+    }
+    if let Some((_, path)) = unlisted.pop_first() {
+        return Err(VerifyError::Unlisted { path });
+    }
+    let (_, manifest_sha256) = hash_file(&manifest_path).map_err(RunError::io("read", &manifest_path))?;
+    let previous = link_of(&folder, &manifest)?;
+    Ok(Verified { manifest, manifest_sha256, previous })
+}
+
+fn link_of(folder: &Path, manifest: &Manifest) -> Result<Link, VerifyError> {
+    let Some(previous) = &manifest.previous else { return Ok(Link::First) };
+    let path = folder.with_file_name(previous.run_id.as_str()).join(MANIFEST);
+    match hash_file(&path) {
+        Ok((_, found)) if found == previous.manifest_sha256 => Ok(Link::Holds(previous.run_id.clone())),
+        Ok((_, found)) => Err(VerifyError::Chain {
+            run_id: manifest.run.run_id.clone(),
+            path,
+            expected: previous.manifest_sha256.clone(),
+            found,
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Link::Gone(previous.run_id.clone())),
+        Err(error) => Err(RunError::io("read", &path)(error).into()),
+    }
+}

@@ -1,0 +1,205 @@
+//! Walls between modules. The table below is their source; the module documents only explain them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use syn::visit::Visit;
+
+/// Module, the modules of this crate it may use, and the crates that are found only there (or in one of the files named
+/// in [`ALSO`]).
+const WALLS: &[(&str, &[&str], &[&str])] = &[
+    ("inventory", &[], &[]),
+    ("facts", &["inventory"], &[]),
+    ("finding", &["inventory"], &[]),
+    ("organization", &["inventory", "collect"], &["aws_config", "aws_sdk_organizations", "aws_sdk_sts", "aws_credential_types"]),
+    ("collect", &["inventory"], &["aws_sdk_codepipeline", "aws_sdk_codedeploy", "aws_sdk_codebuild", "aws_sdk_s3", "aws_sdk_kms", "aws_sdk_cloudwatch", "aws_sdk_cloudtrail", "aws_sdk_config", "aws_smithy_runtime_api", "aws_smithy_types", "aws_types"]),
+    ("evaluate", &["inventory", "facts", "finding"], &["cedar_policy"]),
+    ("report", &["inventory", "finding"], &["csv"]),
+    ("run", &["inventory", "finding", "report"], &[]),
+    ("audit", &["inventory", "organization", "collect", "facts", "evaluate", "finding", "report", "run"], &["aws_sdk_account", "rayon"]),
+    ("simulate", &["inventory", "finding"], &["hyper", "hyper_util", "http_body_util", "ciborium", "fastrand"]),
+    ("config", &["inventory", "organization", "collect", "facts", "evaluate", "audit"], &["toml"]),
+    ("cli", &["inventory", "organization", "collect", "facts", "evaluate", "finding", "report", "run", "audit", "simulate", "config"], &["clap", "miette", "indicatif", "tracing_subscriber", "aws_smithy_http_client"]),
+];
+
+/// Second homes of a crate, with the reason.
+const ALSO: &[(&str, &str, &str)] = &[
+    ("aws_config", "cli", "the command line loads the user's AWS configuration"),
+    ("aws_credential_types", "cli", "the demo's credentials mean nothing and are made there"),
+    ("aws_sdk_sts", "cli", "whose credentials are these"),
+    ("aws_smithy_types", "cli", "timeouts"),
+    ("aws_smithy_types", "organization", "times of sessions"),
+    ("aws_types", "organization", "the shared SDK configuration"),
+];
+
+/// Modules that know no clock, environment, network or file.
+const PURE: &[&str] = &["facts", "finding", "evaluate"];
+const IMPURE: &[&str] = &["std::fs", "std::env", "std::net", "std::process", "std::time::SystemTime", "std::time::Instant", "tokio"];
+
+/// Lines of a file before its tests, at most.
+const LONGEST_FILE: usize = 500;
+
+struct Paths(Vec<Vec<String>>);
+
+impl<'ast> Visit<'ast> for Paths {
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        let for_tests = item.attrs.iter().any(|a| a.path().is_ident("cfg") && quote(&a.meta).contains("test"));
+        if !for_tests {
+            syn::visit::visit_item_mod(self, item);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        let mut trees: Vec<(Vec<String>, &syn::UseTree)> = vec![(Vec::new(), &item.tree)];
+        while let Some((mut prefix, tree)) = trees.pop() {
+            match tree {
+                syn::UseTree::Path(path) => {
+                    prefix.push(path.ident.to_string());
+                    trees.push((prefix, &path.tree));
+                }
+                syn::UseTree::Group(group) => trees.extend(group.items.iter().map(|item| (prefix.clone(), item))),
+                syn::UseTree::Name(name) => self.0.push([prefix, vec![name.ident.to_string()]].concat()),
+                syn::UseTree::Rename(name) => self.0.push([prefix, vec![name.ident.to_string()]].concat()),
+                _ => self.0.push(prefix),
+            }
+        }
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        self.0.push(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
+        syn::visit::visit_path(self, path);
+    }
+}
+
+fn quote(meta: &syn::Meta) -> String {
+    match meta {
+        syn::Meta::List(list) => list.tokens.to_string(),
+        _ => String::new(),
+    }
+}
+
+fn sources() -> Vec<(String, PathBuf)> {
+    fn find(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                find(&path, files);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    find(&root, &mut files);
+    files.sort();
+    let module = |file: &Path| {
+        let first = file.strip_prefix(&root).unwrap().components().next().unwrap();
+        first.as_os_str().to_str().unwrap().trim_end_matches(".rs").to_owned()
+    };
+    files.into_iter().map(|file| (module(&file), file)).collect()
+}
+
+fn paths_of(file: &Path) -> Vec<Vec<String>> {
+    let parsed = syn::parse_file(&fs::read_to_string(file).unwrap()).unwrap();
+    // A file that only exists for tests is no part of the walls.
+    let mut paths = Paths(Vec::new());
+    paths.visit_file(&parsed);
+    paths.0
+}
+
+fn only_for_tests(file: &Path) -> bool {
+    let name = file.file_stem().unwrap().to_str().unwrap();
+    let Some(folder) = file.parent() else { return false };
+    let Ok(parent) = fs::read_to_string(folder.join("mod.rs")) else { return false };
+    parent.contains(&format!("#[cfg(test)]\nmod {name};")) || parent.contains(&format!("#[cfg(test)]\npub(crate) mod {name};"))
+}
+
+#[test]
+fn every_module_uses_only_what_its_wall_lets_through() {
+    let mut broken = BTreeSet::new();
+    for (module, file) in sources() {
+        if ["lib", "main"].contains(&module.as_str()) || only_for_tests(&file) {
+            continue;
+        }
+        let Some((_, may_use, _)) = WALLS.iter().find(|(name, ..)| *name == module) else {
+            broken.insert(format!("src/{module} has no row in the table of walls"));
+            continue;
+        };
+        for path in paths_of(&file) {
+            if let [first, used, ..] = path.as_slice() {
+                let known = WALLS.iter().any(|(name, ..)| name == used);
+                if first == "crate" && known && *used != module && !may_use.contains(&used.as_str()) {
+                    broken.insert(format!("{} uses crate::{used}, which {module} may not", file.display()));
+                }
+            }
+            for (home, _, crates) in WALLS {
+                for name in *crates {
+                    let second_home = ALSO.iter().any(|(also, place, _)| also == name && *place == module);
+                    if path.first().is_some_and(|first| first == name) && *home != module && !second_home {
+                        broken.insert(format!("{} uses {name}, which belongs in {home}", file.display()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn pure_modules_know_no_clock_environment_network_or_file() {
+    let mut broken = BTreeSet::new();
+    for (module, file) in sources().into_iter().filter(|(module, file)| PURE.contains(&module.as_str()) && !only_for_tests(file)) {
+        for path in paths_of(&file) {
+            let path = path.join("::");
+            if IMPURE.iter().any(|impure| path == *impure || path.starts_with(&format!("{impure}::"))) {
+                broken.insert(format!("{module}: {} uses {path}", file.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn collectors_and_formats_do_not_know_each_other() {
+    let mut broken = Vec::new();
+    let services = ["codepipeline", "codedeploy", "codebuild", "s3", "kms", "cloudwatch", "cloudtrail", "config"];
+    for (_, file) in sources().into_iter().filter(|(module, _)| module == "collect") {
+        let own = file.file_stem().unwrap().to_str().unwrap().to_owned();
+        for path in paths_of(&file) {
+            let through_parent = matches!(path.as_slice(), [first, used, ..] if first == "super" && services.contains(&used.as_str()) && !own.starts_with(used.as_str()));
+            let through_crate = matches!(path.as_slice(), [a, b, used, ..] if a == "crate" && b == "collect" && services.contains(&used.as_str()) && !own.starts_with(used.as_str()));
+            if (through_parent || through_crate) && own != "mod" {
+                broken.push(format!("{} uses {}", file.display(), path.join("::")));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_can_be_held_in_mind() {
+    let mut broken = Vec::new();
+    for (_, file) in sources() {
+        let text = fs::read_to_string(&file).unwrap();
+        if !text.starts_with("//!") {
+            broken.push(format!("{} does not open with //!", file.display()));
+        }
+        let before_tests = text.split("#[cfg(test)]\nmod tests {").next().unwrap().lines().count();
+        if before_tests > LONGEST_FILE && !only_for_tests(&file) {
+            broken.push(format!("{} has {before_tests} lines before its tests", file.display()));
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn the_walls_would_be_noticed() {
+    let parsed = syn::parse_file("use crate::evaluate::Policies; fn f() { cedar_policy::x(); } #[cfg(test)] mod tests { use crate::cli; }").unwrap();
+    let mut paths = Paths(Vec::new());
+    paths.visit_file(&parsed);
+    let flat: Vec<String> = paths.0.iter().map(|path| path.join("::")).collect();
+    assert!(flat.contains(&"crate::evaluate::Policies".to_owned()) && flat.contains(&"cedar_policy::x".to_owned()), "{flat:?}");
+    assert!(!flat.iter().any(|path| path.contains("cli")), "{flat:?}");
+}

@@ -1,0 +1,327 @@
+//! The whole audit against the simulated organization, through the real SDK clients.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_types::retry::RetryConfig;
+use pipewarden::audit::{Collection, Evaluation, Silent};
+use pipewarden::collect::{COLLECTORS, CallGate};
+use pipewarden::config::{Config, Written};
+use pipewarden::evaluate::Policies;
+use pipewarden::finding::{ComplianceType, Finding};
+use pipewarden::inventory::{AccountId, CallCounts, Gap, Partition};
+use pipewarden::organization::Sessions;
+use pipewarden::run::{Plan, RunDirectory, RunId};
+use pipewarden::simulate::{PLANTED_SECRET, Simulation, SimulationOptions, SimulationServer};
+use serde_json::json;
+
+use crate::loopback;
+
+type Key = (String, String, String, String);
+
+/// What came out of one audit.
+struct Audited {
+    verdicts: BTreeMap<Key, ComplianceType>,
+    findings: Vec<Finding>,
+    gaps: Vec<Gap>,
+    skipped: BTreeSet<AccountId>,
+    calls: BTreeMap<String, u64>,
+    totals: CallCounts,
+    /// Calls by IAM action, as the server counted them.
+    served: BTreeMap<String, u64>,
+    directory: tempfile::TempDir,
+}
+
+fn configuration() -> Config {
+    Written::default().resolve("test").unwrap()
+}
+
+async fn collect(simulation: &Simulation, config: &Config, run: &RunDirectory) {
+    let server = SimulationServer::start(Arc::new(simulation.clone()), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let sdk = loopback::config(&server.endpoint_url(), loopback::credentials(), "us-east-1", RetryConfig::standard());
+    let home = Partition::Aws.default_region();
+    let gate = CallGate::new(config.audit.concurrency);
+    let sessions = Sessions::new(sdk, simulation.management_account(), Partition::Aws, home, config.audit.sessions.clone(), gate);
+    let collection = Collection { sessions: &sessions, options: &config.audit, run, progress: &Silent };
+    collection.complete().await.unwrap();
+    server.stop().await;
+}
+
+fn audit_with(options: SimulationOptions, config: &Config) -> Audited {
+    let directory = tempfile::tempdir().unwrap();
+    let simulation = Simulation::new(options.clone());
+    let plan = Plan::new(RunId::at(options.now).unwrap(), json!({}), options.seed);
+    let run = RunDirectory::create(directory.path(), plan).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(collect(&simulation, config, &run));
+    let policies = Policies::load(&Policies::embedded(), &BTreeSet::new()).unwrap();
+    let evaluation = Evaluation { policies: &policies, settings: config.settings.clone(), production: config.production.clone() };
+    let judged = evaluation.judge(&run).unwrap();
+    let report = judged.report(&run, &policies);
+    run.finish(&report, pipewarden::report::FORMATS).unwrap();
+    let findings: Vec<Finding> = report.findings.findings().unwrap().map(Result::unwrap).collect();
+    let key = |finding: &Finding| {
+        let resource = &finding.resource;
+        (finding.control.clone(), resource.uid.to_string(), resource.account.to_string(), resource.region.to_string())
+    };
+    let mut calls = BTreeMap::new();
+    for (key, counts) in report.coverage.rows() {
+        *calls.entry(format!("{}:{}", key.service, key.action)).or_default() += counts.calls();
+    }
+    Audited {
+        verdicts: findings.iter().map(|finding| (key(finding), finding.compliance)).collect(),
+        gaps: report.gaps.to_vec(),
+        skipped: report.coverage.skipped.iter().map(|skip| skip.account.clone()).collect(),
+        calls,
+        totals: report.calls,
+        served: simulation.statistics(),
+        findings,
+        directory,
+    }
+}
+
+fn audit(options: SimulationOptions) -> Audited {
+    audit_with(options, &configuration())
+}
+
+/// Everything in which the audit and the known truth differ, both ways.
+fn differences(audited: &Audited, simulation: &Simulation) -> Vec<String> {
+    let truth: BTreeMap<Key, &str> = simulation.truth().findings.iter().map(|(key, expected)| (key.clone(), expected.as_str())).collect();
+    let mut lines = Vec::new();
+    for (key, expected) in &truth {
+        match audited.verdicts.get(key) {
+            None => lines.push(format!("not found: {key:?} should be {expected}")),
+            Some(actual) if actual.as_str() != *expected => lines.push(format!("{key:?} is {actual}, should be {expected}")),
+            Some(_) => {}
+        }
+    }
+    let unexpected = audited.verdicts.iter().filter(|(key, _)| !truth.contains_key(*key));
+    lines.extend(unexpected.map(|(key, actual)| format!("not in the truth: {key:?} is {actual}")));
+    lines
+}
+
+fn assert_is_truth(options: SimulationOptions) -> Audited {
+    let audited = audit(options.clone());
+    let lines = differences(&audited, &Simulation::new(options));
+    assert!(lines.is_empty(), "{} differences, the first of them:\n{}", lines.len(), lines.iter().take(40).cloned().collect::<Vec<_>>().join("\n"));
+    audited
+}
+
+#[test]
+fn the_findings_are_the_known_truth_both_ways() {
+    let options = SimulationOptions { accounts: 14, ..SimulationOptions::default() };
+    let audited = assert_is_truth(options.clone());
+    let truth = Simulation::new(options).truth();
+    assert_eq!(audited.skipped, truth.skipped_accounts);
+    for result in ComplianceType::ALL {
+        assert!(audited.verdicts.values().any(|compliance| *compliance == result), "no {result} in the whole organization");
+    }
+    let policies = Policies::load(&Policies::embedded(), &BTreeSet::new()).unwrap();
+    for control in policies.controls().keys() {
+        let of = |result| audited.verdicts.iter().any(|(key, compliance)| key.0 == *control && *compliance == result);
+        assert!(of(ComplianceType::Compliant) && of(ComplianceType::NonCompliant), "{control} has no good or no bad resource in the organization");
+    }
+    assert!(audited.totals.calls() > 500);
+}
+
+#[test]
+fn another_seed_is_another_organization_and_its_truth_holds_too() {
+    for seed in [2, 3] {
+        assert_is_truth(SimulationOptions { accounts: 10, seed, ..SimulationOptions::default() });
+    }
+}
+
+#[test]
+fn throttling_and_latency_lose_no_call() {
+    let options = SimulationOptions { accounts: 4, latency: Duration::from_millis(5), denials: false, ..SimulationOptions::default() };
+    let audited = assert_is_truth(options);
+    assert_eq!(audited.totals.throttled, 0, "a call was given up on");
+    assert_eq!(audited.totals.error, 0);
+}
+
+/// For every action of every collector: refusing it everywhere leaves a gap that names it, and turns verdicts into
+/// "could not be seen", never into a pass and never into silence.
+#[test]
+fn refusing_any_action_is_a_gap_and_never_a_pass() {
+    let options = SimulationOptions { accounts: 5, pipelines_per_account_region: 2, denials: false, limits: false, ..SimulationOptions::default() };
+    let seen = audit(options.clone());
+    let mut problems = Vec::new();
+    let actions: BTreeSet<&str> = COLLECTORS.iter().flat_map(|collector| collector.actions()).copied().collect();
+    for action in actions.into_iter().chain(["account:ListRegions"]) {
+        if !seen.calls.contains_key(action) {
+            assert!(FALLBACKS.contains(&action), "{action} is declared but never called");
+            continue;
+        }
+        let blind = audit(SimulationOptions { deny_action: Some(action.to_owned()), ..options.clone() });
+        let named = blind.gaps.iter().any(|gap| gap.action == action);
+        if !named {
+            problems.push(format!("{action}: no gap names it"));
+        }
+        let denied = blind.calls.get(action).copied().unwrap_or(0);
+        if denied == 0 {
+            problems.push(format!("{action}: the ledger does not know of it"));
+        }
+        for (key, before) in &seen.verdicts {
+            match blind.verdicts.get(key) {
+                Some(after) if after == before || *after == ComplianceType::InsufficientData => {}
+                Some(after) => problems.push(format!("{action}: {key:?} went from {before} to {after}")),
+                None if still_known(key, &blind) => {}
+                None => problems.push(format!("{action}: {key:?} was {before} and has vanished")),
+            }
+        }
+        let unknown = |audited: &Audited| audited.verdicts.values().filter(|compliance| **compliance == ComplianceType::InsufficientData).count();
+        if unknown(&blind) <= unknown(&seen) && !READ_BY_NO_CONTROL.contains(&action) && !HAS_FALLBACK.contains(&action) {
+            problems.push(format!("{action}: refusing it makes nothing unknown"));
+        }
+    }
+    assert!(problems.is_empty(), "{} problems, the first of them:\n{}", problems.len(), problems.iter().take(40).cloned().collect::<Vec<_>>().join("\n"));
+}
+
+/// Called only where another call was refused.
+const FALLBACKS: &[&str] = &["codedeploy:GetApplication", "codedeploy:GetDeploymentGroup"];
+/// Refusing these costs calls, not knowledge: single gets, and the Region that S3 names even in a refusal.
+const HAS_FALLBACK: &[&str] = &["codedeploy:BatchGetApplications", "codedeploy:BatchGetDeploymentGroups", "s3:ListBucket"];
+/// Collected for later controls and for the reader of an inventory.
+const READ_BY_NO_CONTROL: &[&str] = &[
+    "account:ListRegions",
+    "codebuild:BatchGetProjects",
+    "codebuild:ListProjects",
+    "codepipeline:GetPipelineState",
+    "config:DescribeConfigurationRecorderStatus",
+    "config:DescribeConfigurationRecorders",
+    "config:DescribeDeliveryChannels",
+    "kms:ListResourceTags",
+    "s3:GetBucketTagging",
+    "s3:GetLifecycleConfiguration",
+];
+
+/// A resource that could not be listed vanishes; what must not vanish is that its type could not be seen there.
+fn still_known(key: &Key, blind: &Audited) -> bool {
+    let (control, _, account, _) = key;
+    let by_placeholder = blind.verdicts.iter().any(|((other, uid, other_account, _), compliance)| {
+        other == control && other_account == account && *compliance == ComplianceType::InsufficientData && (uid.ends_with(":*") || uid.ends_with(":root"))
+    });
+    let unreachable = !blind.gaps.is_empty();
+    by_placeholder || (unreachable && REFERENCED.iter().any(|prefix| control.starts_with(prefix)))
+}
+
+/// Buckets, keys and alarms are found through what names them; if that cannot be listed, its own type says so.
+const REFERENCED: &[&str] = &["s3-", "kms-", "cloudwatch-"];
+
+#[test]
+fn the_ledger_counts_what_the_server_served() {
+    let audited = audit(SimulationOptions { accounts: 5, limits: false, ..SimulationOptions::default() });
+    let mut served = audited.served.clone();
+    served.remove("throttled");
+    let mismatched: Vec<String> = served
+        .iter()
+        .filter(|(action, count)| audited.calls.get(*action) != Some(count))
+        .map(|(action, count)| format!("{action}: served {count}, counted {:?}", audited.calls.get(action)))
+        .collect();
+    assert!(mismatched.is_empty(), "{mismatched:#?}");
+    let declared: BTreeSet<&str> = COLLECTORS
+        .iter()
+        .flat_map(|collector| collector.actions())
+        .chain(pipewarden::audit::ACCOUNT_ACTIONS)
+        .chain(pipewarden::organization::DIRECTORY_ACTIONS)
+        .copied()
+        .chain(["sts:AssumeRole", "sts:GetCallerIdentity"])
+        .collect();
+    let undeclared: Vec<&String> = served.keys().filter(|action| !declared.contains(action.as_str())).collect();
+    assert!(undeclared.is_empty(), "called but not in the audit role: {undeclared:?}");
+}
+
+#[test]
+fn no_secret_reaches_any_file() {
+    let audited = audit(SimulationOptions { accounts: 8, ..SimulationOptions::default() });
+    let mut searched = 0;
+    let mut folders = vec![audited.directory.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = fs::read(&path).unwrap();
+            let text = if path.extension().is_some_and(|e| e == "gz") {
+                let mut text = Vec::new();
+                std::io::Read::read_to_end(&mut flate2::read::MultiGzDecoder::new(bytes.as_slice()), &mut text).unwrap();
+                text
+            } else {
+                bytes
+            };
+            searched += 1;
+            assert!(!String::from_utf8_lossy(&text).contains(PLANTED_SECRET), "{} holds a secret", path.display());
+        }
+    }
+    assert!(searched > 10);
+    let secretive = audited.findings.iter().any(|f| f.control == "codepipeline-actions-no-plaintext-secrets" && f.compliance == ComplianceType::NonCompliant);
+    assert!(secretive, "the organization has no planted secret that is found");
+}
+
+#[test]
+fn filters_choose_accounts_and_say_why_the_others_are_skipped() {
+    let options = SimulationOptions { accounts: 10, denials: false, ..SimulationOptions::default() };
+    let whole = audit(options.clone());
+    let accounts: BTreeSet<&String> = whole.verdicts.keys().map(|key| &key.2).collect();
+    let chosen = accounts.iter().next_back().unwrap().to_string();
+    let mut written = Written::default();
+    written.accounts.include = vec![chosen.clone()];
+    let part = audit_with(options, &written.resolve("test").unwrap());
+    assert!(part.verdicts.keys().all(|key| key.2 == chosen));
+    assert!(part.skipped.len() > whole.skipped.len());
+}
+
+fn demo(out: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pipewarden"));
+    command.args(["demo", "--accounts", "10", "--latency", "3", "--out"]).arg(out).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// All reports of the one run under `out`, by name.
+fn reports(out: &Path) -> BTreeMap<String, Vec<u8>> {
+    let runs: Vec<_> = fs::read_dir(out.join("runs")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    let [run] = runs.as_slice() else { panic!("expected one run, found {runs:?}") };
+    let files = fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    files.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_point_ends_as_an_unbroken_one() {
+    let unbroken = tempfile::tempdir().unwrap();
+    let start = std::time::Instant::now();
+    assert!(demo(unbroken.path()).status().unwrap().success());
+    let whole = start.elapsed();
+    let expected = reports(unbroken.path());
+    assert!(expected.contains_key("manifest.json") && expected.contains_key("findings.json"));
+
+    let broken = tempfile::tempdir().unwrap();
+    let mut killed = 0;
+    for tenth in 1..=9 {
+        let mut child = demo(broken.path()).spawn().unwrap();
+        std::thread::sleep(whole * tenth / 10);
+        if child.try_wait().unwrap().is_none() {
+            child.kill().unwrap();
+            killed += 1;
+        }
+        child.wait().unwrap();
+        if broken.path().join("runs").is_dir() && fs::read_dir(broken.path().join("runs")).unwrap().flatten().any(|run| run.path().join("manifest.json").is_file()) {
+            break;
+        }
+    }
+    if !fs::read_dir(broken.path().join("runs")).unwrap().flatten().any(|run| run.path().join("manifest.json").is_file()) {
+        assert!(demo(broken.path()).status().unwrap().success());
+    }
+    assert!(killed > 0, "no run was killed");
+    let actual = reports(broken.path());
+    assert_eq!(expected.keys().collect::<Vec<_>>(), actual.keys().collect::<Vec<_>>());
+    for (name, bytes) in &expected {
+        assert!(actual.get(name) == Some(bytes), "{name} differs after {killed} kills");
+    }
+}

@@ -1,0 +1,20 @@
+//! One test binary: what is slow to link is linked once.
+
+/// The walls between modules, and the rules of the house, read from the source.
+mod architecture;
+/// The whole audit against the simulated organization: truth, denials, resume, secrets.
+mod audit;
+/// The command line as a user meets it: exit codes and error messages.
+mod cli;
+/// The program and its tests must not build the SDKs twice.
+mod dependencies;
+/// SDK configuration for a server on loopback.
+mod loopback;
+/// A server that nobody here wrote.
+mod moto;
+/// Every control: form, cases, and the contract of facts.
+mod policies;
+/// Every format on a report of mixed outcomes.
+mod report;
+/// The run directory.
+mod run;
