@@ -196,8 +196,7 @@ fn denied(simulation: &Simulation, account: usize, action: &str, service: &str) 
         "User: {caller} is not authorized to perform: {action} because no identity-based policy allows the {action} action"
     );
     match service {
-        "s3" => ApiError::new(403, "AccessDenied", message),
-        "sts" => ApiError::new(403, "AccessDenied", message),
+        "s3" | "sts" => ApiError::new(403, "AccessDenied", message),
         "account" => ApiError::new(403, "AccessDeniedException", message),
         _ => ApiError::new(400, "AccessDeniedException", message),
     }
@@ -244,5 +243,88 @@ fn s3_answer(simulation: &Simulation, request: &Request<'_>, signer: &Signer<'_>
             response.headers.extend(region.map(|region| ("x-amz-bucket-region", region)));
             Ok(response)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::SimulationOptions;
+
+    fn signed(service: &str, headers: &[(&'static str, &str)]) -> HeaderMap {
+        let authorization =
+            format!("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261121/us-east-1/{service}/aws4_request, Signature=00");
+        let mut map = HeaderMap::new();
+        map.insert("authorization", authorization.parse().unwrap());
+        for (name, value) in headers {
+            map.insert(*name, value.parse().unwrap());
+        }
+        map
+    }
+
+    fn ask(method: &str, path: &str, query: &str, headers: &HeaderMap, body: &[u8]) -> (u16, String, Response) {
+        let simulation = Simulation::new(SimulationOptions { limits: false, ..SimulationOptions::default() });
+        let response = respond(&simulation, &Request { method, path, query, headers, body });
+        (response.status, String::from_utf8_lossy(&response.body.bytes).into_owned(), response)
+    }
+
+    #[test]
+    fn every_rpc_service_answers_json_and_cbor_alike() {
+        for service in SERVICES {
+            let Some(operation) = service.operations.first() else { panic!("{} has no operation", service.prefix) };
+            let target = format!("{}.{}", service.target, operation.name);
+            let kind = ("content-type", "application/x-amz-json-1.1");
+            let headers = signed(service.prefix, &[("x-amz-target", &target), kind]);
+            let (json_status, json_body, _) = ask("POST", "/", "", &headers, b"{}");
+            let path = format!("/service/{}/operation/{}", service.target, operation.name);
+            let headers = signed(service.prefix, &[("smithy-protocol", "rpc-v2-cbor")]);
+            let (cbor_status, _, response) = ask("POST", &path, "", &headers, b"\xa0");
+            assert_eq!(json_status, cbor_status, "{target}: {json_body}");
+            assert_eq!(response.body.content_type, "application/cbor");
+            assert!(response.headers.contains(&("smithy-protocol", "rpc-v2-cbor".to_owned())));
+            let read = Protocol::Cbor.decode(&response.body.bytes).unwrap();
+            let json: Value = serde_json::from_str(&json_body).unwrap();
+            for name in read.as_object().unwrap().keys() {
+                assert!(json.get(name).is_some(), "{target} answers {name} in CBOR only");
+            }
+        }
+    }
+
+    #[test]
+    fn targets_may_be_long_and_older_clients_keep_their_type() {
+        let target = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.ListTrails";
+        let headers = signed("cloudtrail", &[("x-amz-target", target), ("content-type", "application/x-amz-json-1.0")]);
+        let (status, body, response) = ask("POST", "/", "", &headers, b"{}");
+        assert_eq!((status, response.body.content_type), (200, "application/x-amz-json-1.0"), "{body}");
+    }
+
+    #[test]
+    fn query_clients_are_answered_in_xml() {
+        let form = ("content-type", "application/x-www-form-urlencoded; charset=utf-8");
+        let (status, body, _) = ask("POST", "/", "", &signed("sts", &[form]), b"Action=GetCallerIdentity&Version=1");
+        assert_eq!(status, 200);
+        assert!(body.starts_with("<GetCallerIdentityResponse"), "{body}");
+        let alarms = b"Action=DescribeAlarms&AlarmNames.member.1=x";
+        let (status, body, _) = ask("POST", "/", "", &signed("monitoring", &[form]), alarms);
+        assert_eq!(status, 200);
+        assert!(body.contains("<MetricAlarms></MetricAlarms>"), "{body}");
+        let (status, body, _) = ask("POST", "/", "", &signed("sts", &[form]), b"Action=AssumeRole");
+        assert_eq!(status, 400);
+        assert!(body.contains("<ErrorResponse><Error><Type>Sender</Type><Code>ValidationException"), "{body}");
+    }
+
+    #[test]
+    fn what_is_not_simulated_is_an_error_of_the_protocol() {
+        let headers = signed("codepipeline", &[("x-amz-target", "CodePipeline_20150709.DeletePipeline")]);
+        let (status, body, response) = ask("POST", "/", "", &headers, b"{}");
+        assert_eq!(status, 400);
+        assert!(body.contains("\"__type\":\"UnknownOperationException\""), "{body}");
+        assert!(response.headers.contains(&("x-amzn-errortype", "UnknownOperationException".to_owned())));
+        let (status, body, _) = ask("PUT", "/bucket", "", &signed("s3", &[]), b"");
+        assert_eq!(status, 501);
+        assert!(body.contains("<Error><Code>NotImplemented</Code>"), "{body}");
+        let (status, body, _) = ask("GET", "/nothing", "policy=", &signed("s3", &[]), b"");
+        assert_eq!(status, 404);
+        assert!(body.contains("<Code>NoSuchBucket</Code>"), "{body}");
     }
 }

@@ -4,8 +4,8 @@
 //! in front of it ([`SimulationServer`]), and what a right audit finds in it ([`Truth`]). It exists so that the whole
 //! tool can be tried, tested and loaded without an AWS account.
 //!
-//! Every simulated thing is a few explicit knobs ([`estate`]) made on demand from (seed, account, Region, number);
-//! [`services`] renders the knobs to API answers, [`truth`] to expected results, and neither reads the other. The
+//! Every simulated thing is a few explicit knobs (`estate`) made on demand from (seed, account, Region, number);
+//! `services` renders the knobs to API answers, `truth` to expected results, and neither reads the other. The
 //! module knows nothing of facts, policies or collectors, so that it can contradict them. It shares this project's
 //! reading of AWS's documentation, though: no answer here was recorded from AWS.
 

@@ -138,8 +138,7 @@ fn member(options: &SimulationOptions, index: usize) -> Member {
     }
     let denied_action = if options.denials { denied_action(options.seed, ordinal) } else { None };
     let known = denied_action.is_some_and(|action| NEEDS_KNOWN_ENVIRONMENT.contains(&action));
-    let environment = match ordinal % 5 {
-        _ if known => Some("prod"),
+    let environment = match if known { 0 } else { ordinal % 5 } {
         0 => Some("prod"),
         2 => Some("staging"),
         4 => Some("dev"),

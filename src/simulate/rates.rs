@@ -23,11 +23,11 @@ pub const ASSUMED: Rate = rate_of(20.0, 40.0);
 ///
 /// | service | operations | rate | source |
 /// |---|---|---|---|
-/// | cloudtrail | Describe, Get, List | 10/s | published, CloudTrail quotas |
-/// | cloudwatch | `DescribeAlarms` | 9/s | published, CloudWatch quotas |
+/// | cloudtrail | Describe, Get, List | 10/s | published, `CloudTrail` quotas |
+/// | cloudwatch | `DescribeAlarms` | 9/s | published, `CloudWatch` quotas |
 /// | kms | `DescribeKey`, `ListResourceTags` | 2000/s | published, KMS request quotas |
 /// | kms | `GetKeyPolicy`, `GetKeyRotationStatus` | 1000/s | published, KMS request quotas |
-/// | sts | all | 600/s | published, IAM and STS quotas |
+/// | sts | all | 600/s | assumed: the default that AWS documents, shared by its operations |
 /// | s3 | requests on buckets' settings | 100/s | assumed; AWS publishes rates for objects only |
 /// | organizations | all | 20/s, burst 40 | assumed; AWS's own values differ by operation |
 /// | others | all | 20/s, burst 40 | assumed |

@@ -30,7 +30,7 @@ pub(crate) struct World {
     made: AtomicU64,
 }
 
-const SPREAD: u64 = 104_729_771;
+const SPREAD: u64 = 432_989_012_347;
 const IDS: u64 = 700_000_000_003;
 const FIRST_ID: u64 = 200_000_000_000;
 
@@ -40,7 +40,7 @@ impl World {
         let members = organization::members(&options);
         let offset = mix(options.seed, 0, 0, 0) % IDS;
         let ids: Vec<AccountId> = (0..members.len())
-            .filter_map(|index| format!("{}", FIRST_ID + (offset + SPREAD * index as u64) % IDS).parse().ok())
+            .filter_map(|index| (FIRST_ID + (offset + SPREAD * index as u64) % IDS).to_string().parse().ok())
             .collect();
         let positions = ids.iter().cloned().enumerate().map(|(index, id)| (id, index)).collect();
         Self { options, partition, members, ids, positions, made: AtomicU64::new(0) }
@@ -187,7 +187,7 @@ impl World {
     pub(crate) fn generator(&self, account: usize, region: usize, kind: &str, number: usize) -> fastrand::Rng {
         self.made.fetch_add(1, Ordering::Relaxed);
         let kind = kind.bytes().fold(17_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
-        let place = (account as u64) << 16 | region as u64;
+        let place = ((account as u64) << 16) | region as u64;
         fastrand::Rng::with_seed(mix(self.options.seed, place, kind, number as u64))
     }
 

@@ -1,6 +1,6 @@
 //! Deployment groups and the configurations they deploy with.
 
-use super::pipeline::{PipelineSpec, Reach, Step};
+use super::knobs::{PipelineSpec, Reach, Step};
 use super::{BucketRef, choose, name, word};
 use crate::simulate::world::World;
 

@@ -4,6 +4,7 @@
 //! name carries its number, so that asking by name makes only that thing.
 
 mod deployment;
+mod knobs;
 mod observation;
 mod pipeline;
 mod project;
@@ -14,12 +15,12 @@ pub(crate) use deployment::{
     AlarmName, Blue, CONFIGS, Config, Fleet, GroupSpec, Naming, Notification, Platform, Rollback,
 };
 pub(crate) use deployment::{application_count, application_name, platform};
-pub(crate) use observation::{
-    ALARM_SLOTS, AlarmSpec, AlarmState, DataEvents, Scope, TrailSpec, alarm_slot_of, organization_trail, trails_of,
-};
-pub(crate) use pipeline::{
+pub(crate) use knobs::{
     Approval, Artifact, Mode, PipelineSpec, Reach, Secret, Source, StageRollback, Staging, Step, Store, Tests, Version,
     Watch, Webhook,
+};
+pub(crate) use observation::{
+    ALARM_SLOTS, AlarmSpec, AlarmState, DataEvents, Scope, TrailSpec, alarm_slot_of, organization_trail, trails_of,
 };
 pub(crate) use project::ProjectSpec;
 pub(crate) use storage::{

@@ -4,7 +4,14 @@
 //! deploys to production whatever names say, one tagged otherwise never does, and names decide only where there is no
 //! tag. An `environment` tag other than `prod` never meets a production name.
 
-use super::pipeline::{Approval, Staging, Step, Tests};
+use super::knobs::{Approval, Staging, Step, Tests};
+use Approval::{
+    AfterDeploy, BeforeTeardown, CalledSo, EarlierStage, EqualRunOrder, Missing, PartOfStage, SameStage, StagingOnly,
+};
+use Staging::{Absent, After, First};
+use Step::{ChangeSet, CodeBuildApply, CodeDeploy, CommandsApply, Ecs, Lambda, S3, Stack, StateMachine};
+use Target::{Assumed, CrossAccount, LooksLikeProduction, Name, NonProduction, Nothing, OwnAccount, Tag};
+use Tests::{Build, Late, TestOnly};
 
 /// Where a recipe deploys to, before the accounts are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,14 +47,6 @@ pub(super) struct Recipe {
 const fn recipe(target: Target, step: Step, approval: Approval, tests: Tests, staging: Staging) -> Recipe {
     Recipe { target, step, approval, tests, staging }
 }
-
-use Approval::{
-    AfterDeploy, BeforeTeardown, CalledSo, EarlierStage, EqualRunOrder, Missing, PartOfStage, SameStage, StagingOnly,
-};
-use Staging::{Absent, After, First};
-use Step::{ChangeSet, CodeBuildApply, CodeDeploy, CommandsApply, Ecs, Lambda, S3, Stack, StateMachine};
-use Target::{Assumed, CrossAccount, LooksLikeProduction, Name, NonProduction, Nothing, OwnAccount, Tag};
-use Tests::{Build, Late, TestOnly};
 
 /// Accounts without an `environment` tag: names decide.
 pub(super) const OPEN: &[Recipe] = &[

@@ -251,7 +251,7 @@ impl BucketRef {
 impl KeyRef {
     /// The key's id.
     pub(crate) fn id(self, world: &World) -> String {
-        let place = (self.account as u64) << 16 | self.region as u64;
+        let place = ((self.account as u64) << 16) | self.region as u64;
         let high = mix(world.options.seed, place, self.slot as u64, 3);
         let low = mix(world.options.seed, place, self.slot as u64, 4);
         let hex = format!("{high:016x}{low:016x}");

@@ -61,9 +61,10 @@ pub(super) fn encode(operation: &str, answer: &Value) -> Vec<u8> {
     let mut text =
         format!("<{operation}Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><{operation}Result>");
     write_value(&mut text, answer);
-    text.push_str(&format!(
+    let _ = write!(
+        text,
         "</{operation}Result><ResponseMetadata><RequestId>{REQUEST_ID}</RequestId></ResponseMetadata></{operation}Response>"
-    ));
+    );
     text.into_bytes()
 }
 

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::protocol::ApiError;
-use super::codepipeline::with_token;
-use super::pages::page;
+use super::pages::{page, with_token};
 use super::{Answer, Call, Operation, Service};
 
 pub(super) const SERVICE: Service = Service {

@@ -4,8 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::estate::{DataEvents, Scope, TrailSpec, organization_trail, trails_of};
 use super::super::protocol::{ApiError, timestamp};
-use super::codepipeline::with_token;
-use super::pages::page;
+use super::pages::{page, with_token};
 use super::{Answer, Call, Operation, Service, days_ago};
 
 pub(super) const SERVICE: Service = Service {

@@ -1,12 +1,11 @@
-//! CodeBuild.
+//! `CodeBuild`.
 
 use serde_json::{Value, json};
 
 use super::super::PLANTED_SECRET;
 use super::super::estate::{ProjectSpec, word};
 use super::super::protocol::{ApiError, timestamp};
-use super::codepipeline::with_token;
-use super::pages::page;
+use super::pages::{page, with_token};
 use super::{Answer, Call, Operation, Service, days_ago};
 
 pub(super) const SERVICE: Service = Service {

@@ -1,4 +1,4 @@
-//! CodeDeploy.
+//! `CodeDeploy`.
 
 use serde_json::{Map, Value, json};
 
@@ -8,8 +8,7 @@ use super::super::estate::{
 };
 use super::super::protocol::{ApiError, timestamp};
 use super::super::world::mix;
-use super::codepipeline::with_token;
-use super::pages::page;
+use super::pages::{page, with_token};
 use super::{Answer, Call, Operation, Service, days_ago};
 
 pub(super) const SERVICE: Service = Service {
@@ -75,7 +74,7 @@ fn application_info(call: &Call<'_>, region: usize, number: usize) -> Value {
 }
 
 fn identifier(call: &Call<'_>, kind: &str, region: usize, number: usize) -> String {
-    let place = (call.account as u64) << 16 | region as u64;
+    let place = ((call.account as u64) << 16) | region as u64;
     let value = mix(call.world.options.seed, place, kind.len() as u64, number as u64);
     format!("{:08x}-{:04x}-4000-8000-{:012x}", value >> 32, value & 0xffff, value & 0xffff_ffff_ffff)
 }

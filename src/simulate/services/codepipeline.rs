@@ -1,4 +1,4 @@
-//! CodePipeline.
+//! `CodePipeline`.
 
 use serde_json::{Map, Value, json};
 
@@ -6,7 +6,7 @@ use super::super::PLANTED_SECRET;
 use super::super::estate::{KeyForm, KeyRef, KeyUse, Mode, PipelineSpec, Reach, Source, Store, Version, Webhook};
 use super::super::protocol::{ApiError, timestamp};
 use super::super::world::World;
-use super::pages::page;
+use super::pages::{page, with_token};
 use super::pipeline_stages::{SOURCE_ACTION, main_stage, stages};
 use super::{Answer, Call, Operation, Service, days_ago};
 
@@ -68,14 +68,6 @@ fn list_pipelines(call: &Call<'_>) -> Answer {
         })
         .collect();
     Ok(with_token(json!({ "pipelines": summaries }), "nextToken", next))
-}
-
-/// Adds the token of the next page, if there is one.
-pub(super) fn with_token(mut answer: Value, member: &str, next: Option<String>) -> Value {
-    if let (Some(next), Some(fields)) = (next, answer.as_object_mut()) {
-        fields.insert(member.to_owned(), json!(next));
-    }
-    answer
 }
 
 fn get_pipeline(call: &Call<'_>) -> Answer {

@@ -5,8 +5,7 @@ use serde_json::{Map, Value, json};
 use super::super::organization::{CONTROL_POLICIES, ControlPolicy, FIRST_WORKLOAD, Part, State, UNITS};
 use super::super::protocol::{ApiError, timestamp};
 use super::super::world::World;
-use super::codepipeline::with_token;
-use super::pages::page;
+use super::pages::{page, with_token};
 use super::{Answer, Call, Operation, Service, days_ago};
 
 pub(super) const SERVICE: Service = Service {

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use serde_json::{Value, json};
+
 use super::super::protocol::ApiError;
 
 const MASK: u64 = 0x5a17_b00c_91f3_4d6b;
@@ -25,6 +27,14 @@ pub(super) fn page(
     let size = wanted.unwrap_or(limit).clamp(1, limit);
     let end = start.saturating_add(size).min(count);
     Ok((start..end, (end < count).then(|| write(end))))
+}
+
+/// Adds the token of the next page, if there is one.
+pub(super) fn with_token(mut answer: Value, member: &str, next: Option<String>) -> Value {
+    if let (Some(next), Some(fields)) = (next, answer.as_object_mut()) {
+        fields.insert(member.to_owned(), json!(next));
+    }
+    answer
 }
 
 fn write(start: usize) -> String {

@@ -49,7 +49,7 @@ struct Writer<'a> {
 }
 
 fn stage(name: &str, actions: Vec<Value>) -> Value {
-    json!({ "name": name, "actions": actions })
+    json!({ "name": name, "actions": Value::Array(actions) })
 }
 
 fn kind(category: &str, owner: &str, provider: &str, version: &str) -> Value {
