@@ -114,7 +114,7 @@ fn assert_is_truth(options: SimulationOptions) -> Audited {
 
 #[test]
 fn the_findings_are_the_known_truth_both_ways() {
-    let options = SimulationOptions { accounts: 14, ..SimulationOptions::default() };
+    let options = SimulationOptions { accounts: 24, ..SimulationOptions::default() };
     let audited = assert_is_truth(options.clone());
     let truth = Simulation::new(options).truth();
     assert_eq!(audited.skipped, truth.skipped_accounts);
@@ -157,7 +157,13 @@ fn refusing_any_action_is_a_gap_and_never_a_pass() {
             assert!(FALLBACKS.contains(&action), "{action} is declared but never called");
             continue;
         }
-        let blind = audit(SimulationOptions { deny_action: Some(action.to_owned()), ..options.clone() });
+        let denying = SimulationOptions { deny_action: Some(action.to_owned()), ..options.clone() };
+        let blind = audit(denying.clone());
+        if action == "kms:DescribeKey" {
+            // Then the simulated organization names its keys otherwise, so the runs cannot be compared; its truth can.
+            problems.extend(differences(&blind, &Simulation::new(denying)));
+            continue;
+        }
         let named = blind.gaps.iter().any(|gap| gap.action == action);
         if !named {
             problems.push(format!("{action}: no gap names it"));

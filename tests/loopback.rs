@@ -7,12 +7,12 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_types::retry::RetryConfig;
 
 /// Credentials that stand for the management account.
-pub fn credentials() -> Credentials {
+pub(crate) fn credentials() -> Credentials {
     Credentials::new("AKIATEST", "test", None, None, "test")
 }
 
 /// Calls go to `endpoint`, signed for `region`.
-pub fn config(endpoint: &str, credentials: Credentials, region: &str, retry: RetryConfig) -> SdkConfig {
+pub(crate) fn config(endpoint: &str, credentials: Credentials, region: &str, retry: RetryConfig) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(aws_smithy_http_client::Builder::new().build_http())

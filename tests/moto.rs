@@ -221,9 +221,8 @@ fn audit(moto: &Moto, out: &Path) -> (Vec<Value>, Vec<Value>, String) {
     assert_eq!(output.status.code(), Some(0), "{text}");
     let run = fs::read_dir(out.join("runs")).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.join("manifest.json").is_file()).unwrap();
     let read = |name: &str| serde_json::from_str::<Value>(&fs::read_to_string(run.join(name)).unwrap()).unwrap();
-    let report = read("findings.json");
-    let list = |name: &str| report[name].as_array().cloned().unwrap_or_default();
-    (list("findings"), list("gaps"), text)
+    let list = |file: &str, name: &str| read(file)[name].as_array().cloned().unwrap_or_default();
+    (list("findings.json", "findings"), list("coverage.json", "gaps"), text)
 }
 
 #[test]

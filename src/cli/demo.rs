@@ -89,11 +89,7 @@ pub(super) fn run(args: DemoArgs) -> Result<Exit, Failure> {
         let server = SimulationServer::start(Arc::clone(&simulation), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(|error| Failure::failed(&error))?;
         say(&format!("simulating {} accounts in {} Regions on {}", args.world.accounts, args.world.regions.len(), server.endpoint_url()));
         let sessions = aws::sessions(aws::for_loopback(&server.endpoint_url(), &home), &config).await?;
-        let run = match args.run.run_directory(&asked, args.world.seed, now) {
-            Ok(run) => run,
-            Err(_) if !args.run.fresh => args.run.run_directory(&asked, args.world.seed, time::OffsetDateTime::now_utc())?,
-            Err(failure) => return Err(failure),
-        };
+        let run = args.run.run_directory(&asked, args.world.seed, now)?;
         collect::into(&run, &sessions, &config).await?;
         server.stop().await;
         Ok::<_, Failure>(run)

@@ -15,7 +15,7 @@ use crate::config::{Config, Written};
 use crate::evaluate::Policies;
 use crate::finding::Severity;
 use crate::report::{FORMATS, ReportFormat, Terminal};
-use crate::run::{Plan, RunDirectory, RunId};
+use crate::run::{Plan, RunDirectory, RunError, RunId};
 
 /// What is audited, and where the run goes.
 #[derive(Debug, Clone, Args)]
@@ -73,15 +73,22 @@ impl RunOptions {
 
     /// The unfinished run that asked the same question, or a new one.
     pub(super) fn run_directory(&self, question: &Value, seed: u64, now: OffsetDateTime) -> Result<RunDirectory, Failure> {
-        let plan = Plan::new(RunId::at(now).map_err(|e| Failure::failed(&e))?, question.clone(), seed);
-        if !self.fresh {
-            let unfinished = RunDirectory::unfinished(&self.out, &plan.question).map_err(|e| Failure::failed(&e))?;
-            if let Some(run) = unfinished {
-                tracing::info!(run = %run.plan().run_id, "going on with an unfinished run");
-                return Ok(run);
+        let mut at = now;
+        loop {
+            let plan = Plan::new(RunId::at(at).map_err(|e| Failure::failed(&e))?, question.clone(), seed);
+            if !self.fresh {
+                let unfinished = RunDirectory::unfinished(&self.out, &plan.question).map_err(|e| Failure::failed(&e))?;
+                if let Some(run) = unfinished {
+                    tracing::info!(run = %run.plan().run_id, "going on with an unfinished run");
+                    return Ok(run);
+                }
+            }
+            match RunDirectory::create(&self.out, plan) {
+                // A run's id is a second; the demonstration's clock stands still, so its next run takes the next one.
+                Err(RunError::Exists { .. }) => at += time::Duration::SECOND,
+                created => return created.map_err(|e| Failure::failed(&e)),
             }
         }
-        RunDirectory::create(&self.out, plan).map_err(|e| Failure::failed(&e))
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]
     out: PathBuf,
     /// Format to print
-    #[arg(long, value_name = "NAME", default_value = "summary", value_parser = PossibleValuesParser::new(FORMATS.iter().map(|f| f.name())))]
+    #[arg(long, value_name = "NAME", default_value = "terminal", value_parser = PossibleValuesParser::new(FORMATS.iter().map(|f| f.name())))]
     format: String,
 }
 

@@ -2,10 +2,11 @@
 //!
 //! In: a scope. Out: `AWS::CodeDeploy::Application`, `AWS::CodeDeploy::DeploymentGroup`,
 //! `AWS::CodeDeploy::DeploymentConfig`, and references to alarms and revision buckets. Where an account or an endpoint
-//! refuses the batch calls, the single calls bring the same; the refusal stays in the ledger.
+//! refuses the batch calls, the single calls bring the same; the refusal stays in the ledger and is a gap over
+//! no resource.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use aws_sdk_codedeploy::Client;
@@ -15,7 +16,7 @@ use serde_json::Value;
 use super::codedeploy_properties::{application_properties, config_properties, group_properties};
 use super::pages::{Listed, all_pages, in_order};
 use super::{CallError, Collected, Collector, Reach, Scope, arn};
-use crate::inventory::{GapCause, Reference, Resource, TypeName};
+use crate::inventory::{Affects, Gap, Reference, Resource, TypeName};
 
 /// Reads CodeDeploy.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +63,7 @@ impl Collector for CodeDeploy {
     }
 
     async fn collect(&self, scope: &Scope, _wanted: &[Reference]) -> Collected {
-        let reader = Reader { scope, client: Client::new(scope.config()), batch_refused: AtomicBool::new(false) };
+        let reader = Reader { scope, client: Client::new(scope.config()), refusals: Mutex::default() };
         let mut collected = Collected::default();
         let listed = reader.list_applications().await;
         collected.gaps.extend(listed.error.map(|error| error.unlisted(scope, self.types())));
@@ -77,6 +78,7 @@ impl Collector for CodeDeploy {
         let jobs = configs.iter().map(|name| reader.config(name)).collect();
         let configs = in_order(jobs).await;
         collected.resources.extend(configs);
+        collected.gaps.extend(std::mem::take(&mut *reader.refusals.lock().unwrap_or_else(PoisonError::into_inner)));
         collected
     }
 }
@@ -84,8 +86,8 @@ impl Collector for CodeDeploy {
 struct Reader<'a> {
     scope: &'a Scope,
     client: Client,
-    /// Set once a batch call was refused, so that it is not refused again for every application.
-    batch_refused: AtomicBool,
+    /// Batch calls that were refused; the single calls may bring the same, but a refusal is never silent.
+    refusals: Mutex<Vec<Gap>>,
 }
 
 impl Reader<'_> {
@@ -98,10 +100,20 @@ impl Reader<'_> {
         .await
     }
 
+    /// Keeps the refusal of a batch call; nothing came of it.
+    fn refused<T>(&self, error: CallError) -> Vec<T> {
+        let gap = error.gap(self.scope, Affects::Details);
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner).push(gap);
+        Vec::new()
+    }
+
     async fn applications(&self, names: &[String]) -> Vec<Resource> {
         let ask = || self.client.batch_get_applications().set_application_names(Some(names.to_vec())).send();
         let answer = self.scope.call(BATCH_GET_APPLICATIONS, ask).await;
-        let infos = answer.map(|answer| answer.applications_info.unwrap_or_default()).unwrap_or_default();
+        let infos = match answer {
+            Ok(answer) => answer.applications_info.unwrap_or_default(),
+            Err(error) => self.refused(error),
+        };
         let mut by_name: BTreeMap<String, ApplicationInfo> =
             infos.into_iter().filter_map(|info| Some((info.application_name.clone()?, info))).collect();
         let jobs = names.iter().map(|name| self.application(name, by_name.remove(name))).collect();
@@ -151,21 +163,13 @@ impl Reader<'_> {
     }
 
     async fn batch_of_groups(&self, application: &str, names: &[String]) -> BTreeMap<String, DeploymentGroupInfo> {
-        if self.batch_refused.load(Ordering::Relaxed) {
-            return BTreeMap::new();
-        }
         let ask = || {
             let request = self.client.batch_get_deployment_groups().application_name(application);
             request.set_deployment_group_names(Some(names.to_vec())).send()
         };
         let infos = match self.scope.call(BATCH_GET_GROUPS, ask).await {
             Ok(answer) => answer.deployment_groups_info.unwrap_or_default(),
-            Err(error) => {
-                if matches!(error.cause, GapCause::AccessDenied { .. } | GapCause::Unsupported { .. }) {
-                    self.batch_refused.store(true, Ordering::Relaxed);
-                }
-                return BTreeMap::new();
-            }
+            Err(error) => self.refused(error),
         };
         infos.into_iter().filter_map(|info| Some((info.deployment_group_name.clone()?, info))).collect()
     }

@@ -19,7 +19,7 @@ use super::s3_properties::{
     encryption, key_names, lifecycle, logging, object_lock, ownership, public_access, versioning,
 };
 use super::{CallError, Collected, Collector, Reach, Scope, arn};
-use crate::inventory::{GapCause, Reference, Region, Resource, TypeName};
+use crate::inventory::{Affects, GapCause, Reference, Region, Resource, TypeName};
 
 /// Reads S3.
 #[derive(Debug, Clone, Copy)]
@@ -165,14 +165,16 @@ async fn read_bucket(scope: &Scope, client: &Client, name: &str, head: Head) -> 
     let uid = arn::of_bucket(scope, name);
     let mut resource = Resource::live(TypeName::BUCKET, uid, scope.account.clone(), scope.region.clone());
     resource.properties.insert("BucketName".to_owned(), Value::from(name));
+    let mut gaps = Vec::new();
     if let Some(error) = head.error {
         if is_missing(&error) {
             error.hides(scope, &mut resource, &["*"]);
             return Collected { resources: vec![resource], ..Collected::default() };
         }
         if head.region.is_none() {
-            error.hides(scope, &mut resource, &["Region"]);
+            error.clone().hides(scope, &mut resource, &["Region"]);
         }
+        gaps.push(error.gap(scope, Affects::Details));
     }
     let mut bucket = Bucket { scope, client, name, owner: scope.account.as_str(), resource };
     bucket.read_protection().await;
@@ -180,7 +182,7 @@ async fn read_bucket(scope: &Scope, client: &Client, name: &str, head: Head) -> 
     bucket.read_upkeep().await;
     let keys = key_names(bucket.resource.properties.get("BucketEncryption"));
     let references = keys.into_iter().filter_map(|key| arn::reference(scope, TypeName::KEY, key)).collect();
-    Collected { resources: vec![bucket.resource], references, ..Collected::default() }
+    Collected { resources: vec![bucket.resource], gaps, references }
 }
 
 /// A bucket being read. Every call names the expected owner, so that a namesake elsewhere is never taken for it.

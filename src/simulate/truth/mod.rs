@@ -92,7 +92,7 @@ type Verdict = (&'static str, Expected);
 /// Everything that visible things name; only what is named is looked at.
 #[derive(Debug, Default)]
 struct Named {
-    /// Artifact buckets, and whether a production pipeline names them.
+    /// Artifact buckets, and whether a production pipeline names them; a bucket of a production account counts anyway.
     buckets: BTreeMap<BucketRef, bool>,
     trail_buckets: BTreeSet<BucketRef>,
     keys: BTreeSet<KeyRef>,
@@ -137,6 +137,20 @@ impl Writer<'_> {
         self.world.refusal(account, action) == Some(super::world::Refusal::Denied)
     }
 
+    /// Whether some of what may name a bucket in an account could not be seen.
+    fn users_hidden(&self, account: usize) -> bool {
+        let listings = [
+            "codepipeline:ListPipelines",
+            "codepipeline:GetPipeline",
+            "codebuild:ListProjects",
+            "codebuild:BatchGetProjects",
+            "codedeploy:ListApplications",
+            "codedeploy:ListDeploymentGroups",
+            "codedeploy:GetDeploymentGroup",
+        ];
+        listings.iter().any(|action| self.refused(account, action))
+    }
+
     /// What stands for the things of a type that could not even be listed.
     fn placeholder(&self, service: &str, account: usize, region: usize) -> String {
         self.world.arn(service, region, account, "*")
@@ -147,7 +161,6 @@ impl Writer<'_> {
         let uid = world.account_arn(account);
         if world.member(account).state != State::Active {
             self.truth.skipped_accounts.insert(world.account_id(account));
-            self.put(&uid, account, "global", [(trail::ACCOUNT, Expected::NotApplicable)]);
             return;
         }
         if world.role_denied(account) {
@@ -285,8 +298,14 @@ impl Writer<'_> {
             if !world.visible(bucket.account) {
                 continue;
             }
-            let production = named.buckets.get(bucket).copied();
-            let verdicts = storage::bucket_verdicts(world, *bucket, production);
+            let in_production = world.member(bucket.account).environment == Some("prod");
+            let production = named.buckets.get(bucket).map(|by_pipeline| *by_pipeline || in_production);
+            let verdicts = if production.is_none() && self.users_hidden(bucket.account) {
+                // Whatever is hidden there may store its artifacts here.
+                storage::BUCKET_CONTROLS.iter().map(|id| (*id, Expected::InsufficientData)).collect()
+            } else {
+                storage::bucket_verdicts(world, *bucket, production)
+            };
             let region = world.region_name(bucket.region).to_owned();
             self.put(&bucket.arn(world), bucket.account, &region, verdicts);
             if !self.refused(bucket.account, "s3:GetEncryptionConfiguration") {

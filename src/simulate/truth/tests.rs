@@ -1,3 +1,5 @@
+//! The truth holds together: every result occurs, and denials reach what they hide.
+
 use super::*;
 use crate::simulate::SimulationOptions;
 
