@@ -203,8 +203,10 @@ impl Written {
     pub fn read(path: Option<&Path>) -> Result<(Self, String), ConfigError> {
         let Some(path) = path else { return Ok((Self::default(), "defaults".to_owned())) };
         let file = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { file: file.clone(), problem: error.to_string() })?;
-        let written = toml::from_str(&text).map_err(|error| ConfigError::Syntax { file: file.clone(), message: error.to_string() })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Unreadable { file: file.clone(), problem: error.to_string() })?;
+        let written = toml::from_str(&text)
+            .map_err(|error| ConfigError::Syntax { file: file.clone(), message: error.to_string() })?;
         Ok((written, file))
     }
 
@@ -213,10 +215,18 @@ impl Written {
     /// # Errors
     /// [`ConfigError::Value`] for the first that cannot be used.
     pub fn resolve(self, file: &str) -> Result<Config, ConfigError> {
-        let wrong = |key: &str, problem: String| ConfigError::Value { file: file.to_owned(), key: key.to_owned(), problem };
-        let filter = AccountFilter::new(&self.accounts.include, &self.accounts.exclude).map_err(|e| wrong("accounts", e.to_string()))?;
+        let wrong =
+            |key: &str, problem: String| ConfigError::Value { file: file.to_owned(), key: key.to_owned(), problem };
+        let filter = AccountFilter::new(&self.accounts.include, &self.accounts.exclude)
+            .map_err(|e| wrong("accounts", e.to_string()))?;
         let regions = parse_all::<Region>(&self.regions.only).map_err(|problem| wrong("regions.only", problem))?;
-        let home_region = self.regions.home.as_deref().map(str::parse).transpose().map_err(|e: crate::inventory::IdentityError| wrong("regions.home", e.to_string()))?;
+        let home_region = self
+            .regions
+            .home
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(|e: crate::inventory::IdentityError| wrong("regions.home", e.to_string()))?;
         let settings = self.settings(file)?;
         let caps = &self.concurrency;
         if caps.accounts == 0 || caps.calls == 0 || caps.calls_per_service == 0 {
@@ -226,10 +236,21 @@ impl Written {
             filter,
             sessions: self.sessions(file)?,
             regions: if regions.is_empty() { RegionChoice::Enabled } else { RegionChoice::Listed(regions) },
-            concurrency: Concurrency { accounts: caps.accounts, calls: caps.calls, calls_per_service: caps.calls_per_service },
+            concurrency: Concurrency {
+                accounts: caps.accounts,
+                calls: caps.calls,
+                calls_per_service: caps.calls_per_service,
+            },
             single_account: false,
         };
-        Ok(Config { audit, home_region, production: self.production(file)?, settings, policies: self.policies.clone(), written: self })
+        Ok(Config {
+            audit,
+            home_region,
+            production: self.production(file)?,
+            settings,
+            policies: self.policies.clone(),
+            written: self,
+        })
     }
 
     fn settings(&self, file: &str) -> Result<Settings, ConfigError> {
@@ -251,19 +272,31 @@ impl Written {
 
     fn sessions(&self, file: &str) -> Result<SessionOptions, ConfigError> {
         let role = &self.role;
-        let wrong = |key: &str, problem: String| ConfigError::Value { file: file.to_owned(), key: key.to_owned(), problem };
+        let wrong =
+            |key: &str, problem: String| ConfigError::Value { file: file.to_owned(), key: key.to_owned(), problem };
         let hop = |key: &str, name: &str, external_id: &Option<String>| {
-            let role = name.parse().map_err(|error: crate::organization::RolePatternError| wrong(key, error.to_string()))?;
+            let role =
+                name.parse().map_err(|error: crate::organization::RolePatternError| wrong(key, error.to_string()))?;
             Ok(RoleHop { role, external_id: external_id.clone() })
         };
-        let mut hops = role.chain.iter().map(|h| hop("role.chain", &h.role, &h.external_id)).collect::<Result<Vec<_>, ConfigError>>()?;
+        let mut hops = role
+            .chain
+            .iter()
+            .map(|h| hop("role.chain", &h.role, &h.external_id))
+            .collect::<Result<Vec<_>, ConfigError>>()?;
         hops.push(hop("role.name", &role.name, &role.external_id)?);
         if !(900..=43_200).contains(&role.duration_seconds) {
-            return Err(wrong("role.duration_seconds", format!("{} is outside what STS takes: 900 to 43200", role.duration_seconds)));
+            return Err(wrong(
+                "role.duration_seconds",
+                format!("{} is outside what STS takes: 900 to 43200", role.duration_seconds),
+            ));
         }
         let named = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
         if !(2..=64).contains(&role.session_name.len()) || !role.session_name.chars().all(named) {
-            return Err(wrong("role.session_name", format!("`{}` is no session name: 2 to 64 letters, digits or any of `_+=,.@-`", role.session_name)));
+            return Err(wrong(
+                "role.session_name",
+                format!("`{}` is no session name: 2 to 64 letters, digits or any of `_+=,.@-`", role.session_name),
+            ));
         }
         Ok(SessionOptions {
             hops,
@@ -280,7 +313,11 @@ impl Written {
         let written = &self.production;
         if let Some(accounts) = &written.accounts {
             rules.accounts = parse_all::<AccountId>(accounts)
-                .map_err(|problem| ConfigError::Value { file: file.to_owned(), key: "production.accounts".to_owned(), problem })?
+                .map_err(|problem| ConfigError::Value {
+                    file: file.to_owned(),
+                    key: "production.accounts".to_owned(),
+                    problem,
+                })?
                 .into_iter()
                 .collect();
         }
@@ -310,7 +347,10 @@ mod tests {
     use super::*;
 
     fn resolve(text: &str) -> Result<Config, String> {
-        toml::from_str::<Written>(text).map_err(|e| e.to_string())?.resolve("pipewarden.toml").map_err(|e| e.to_string())
+        toml::from_str::<Written>(text)
+            .map_err(|e| e.to_string())?
+            .resolve("pipewarden.toml")
+            .map_err(|e| e.to_string())
     }
 
     #[test]

@@ -12,15 +12,55 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
     ("inventory", &[], &[]),
     ("facts", &["inventory"], &[]),
     ("finding", &["inventory"], &[]),
-    ("organization", &["inventory", "collect"], &["aws_config", "aws_sdk_organizations", "aws_sdk_sts", "aws_credential_types"]),
-    ("collect", &["inventory"], &["aws_sdk_codepipeline", "aws_sdk_codedeploy", "aws_sdk_codebuild", "aws_sdk_s3", "aws_sdk_kms", "aws_sdk_cloudwatch", "aws_sdk_cloudtrail", "aws_sdk_config", "aws_smithy_runtime_api", "aws_smithy_types", "aws_types"]),
+    (
+        "organization",
+        &["inventory", "collect"],
+        &["aws_config", "aws_sdk_organizations", "aws_sdk_sts", "aws_credential_types"],
+    ),
+    (
+        "collect",
+        &["inventory"],
+        &[
+            "aws_sdk_codepipeline",
+            "aws_sdk_codedeploy",
+            "aws_sdk_codebuild",
+            "aws_sdk_s3",
+            "aws_sdk_kms",
+            "aws_sdk_cloudwatch",
+            "aws_sdk_cloudtrail",
+            "aws_sdk_config",
+            "aws_smithy_runtime_api",
+            "aws_smithy_types",
+            "aws_types",
+        ],
+    ),
     ("evaluate", &["inventory", "facts", "finding"], &["cedar_policy"]),
     ("report", &["inventory", "finding"], &["csv"]),
     ("run", &["inventory", "finding", "report"], &[]),
-    ("audit", &["inventory", "organization", "collect", "facts", "evaluate", "finding", "report", "run"], &["aws_sdk_account", "rayon"]),
+    (
+        "audit",
+        &["inventory", "organization", "collect", "facts", "evaluate", "finding", "report", "run"],
+        &["aws_sdk_account", "rayon"],
+    ),
     ("simulate", &["inventory", "finding"], &["hyper", "hyper_util", "http_body_util", "ciborium", "fastrand"]),
     ("config", &["inventory", "organization", "collect", "facts", "evaluate", "audit"], &["toml"]),
-    ("cli", &["inventory", "organization", "collect", "facts", "evaluate", "finding", "report", "run", "audit", "simulate", "config"], &["clap", "miette", "indicatif", "tracing_subscriber", "aws_smithy_http_client"]),
+    (
+        "cli",
+        &[
+            "inventory",
+            "organization",
+            "collect",
+            "facts",
+            "evaluate",
+            "finding",
+            "report",
+            "run",
+            "audit",
+            "simulate",
+            "config",
+        ],
+        &["clap", "miette", "indicatif", "tracing_subscriber", "aws_smithy_http_client"],
+    ),
 ];
 
 /// Second homes of a crate, with the reason.
@@ -35,7 +75,8 @@ const ALSO: &[(&str, &str, &str)] = &[
 
 /// Modules that know no clock, environment, network or file.
 const PURE: &[&str] = &["facts", "finding", "evaluate"];
-const IMPURE: &[&str] = &["std::fs", "std::env", "std::net", "std::process", "std::time::SystemTime", "std::time::Instant", "tokio"];
+const IMPURE: &[&str] =
+    &["std::fs", "std::env", "std::net", "std::process", "std::time::SystemTime", "std::time::Instant", "tokio"];
 
 /// Lines of a file before its tests, at most.
 const LONGEST_FILE: usize = 500;
@@ -113,7 +154,9 @@ fn only_for_tests(file: &Path) -> bool {
     let name = file.file_stem().unwrap().to_str().unwrap();
     let Some(folder) = file.parent() else { return false };
     let Ok(parent) = fs::read_to_string(folder.join("mod.rs")) else { return false };
-    name == "tests" || parent.contains(&format!("#[cfg(test)]\nmod {name};")) || parent.contains(&format!("#[cfg(test)]\npub(crate) mod {name};"))
+    name == "tests"
+        || parent.contains(&format!("#[cfg(test)]\nmod {name};"))
+        || parent.contains(&format!("#[cfg(test)]\npub(crate) mod {name};"))
 }
 
 #[test]
@@ -150,7 +193,9 @@ fn every_module_uses_only_what_its_wall_lets_through() {
 #[test]
 fn pure_modules_know_no_clock_environment_network_or_file() {
     let mut broken = BTreeSet::new();
-    for (module, file) in sources().into_iter().filter(|(module, file)| PURE.contains(&module.as_str()) && !only_for_tests(file)) {
+    for (module, file) in
+        sources().into_iter().filter(|(module, file)| PURE.contains(&module.as_str()) && !only_for_tests(file))
+    {
         for path in paths_of(&file) {
             let path = path.join("::");
             if IMPURE.iter().any(|impure| path == *impure || path.starts_with(&format!("{impure}::"))) {
@@ -196,10 +241,16 @@ fn every_file_says_what_it_is_for_and_can_be_held_in_mind() {
 
 #[test]
 fn the_walls_would_be_noticed() {
-    let parsed = syn::parse_file("use crate::evaluate::Policies; fn f() { cedar_policy::x(); } #[cfg(test)] mod tests { use crate::cli; }").unwrap();
+    let parsed = syn::parse_file(
+        "use crate::evaluate::Policies; fn f() { cedar_policy::x(); } #[cfg(test)] mod tests { use crate::cli; }",
+    )
+    .unwrap();
     let mut paths = Paths(Vec::new());
     paths.visit_file(&parsed);
     let flat: Vec<String> = paths.0.iter().map(|path| path.join("::")).collect();
-    assert!(flat.contains(&"crate::evaluate::Policies".to_owned()) && flat.contains(&"cedar_policy::x".to_owned()), "{flat:?}");
+    assert!(
+        flat.contains(&"crate::evaluate::Policies".to_owned()) && flat.contains(&"cedar_policy::x".to_owned()),
+        "{flat:?}"
+    );
     assert!(!flat.iter().any(|path| path.contains("cli")), "{flat:?}");
 }

@@ -42,11 +42,14 @@ fn configuration() -> Config {
 }
 
 async fn collect(simulation: &Simulation, config: &Config, run: &RunDirectory) {
-    let server = SimulationServer::start(Arc::new(simulation.clone()), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+    let server = SimulationServer::start(Arc::new(simulation.clone()), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+        .await
+        .unwrap();
     let sdk = loopback::config(&server.endpoint_url(), loopback::credentials(), "us-east-1", RetryConfig::standard());
     let home = Partition::Aws.default_region();
     let gate = CallGate::new(config.audit.concurrency);
-    let sessions = Sessions::new(sdk, simulation.management_account(), Partition::Aws, home, config.audit.sessions.clone(), gate);
+    let sessions =
+        Sessions::new(sdk, simulation.management_account(), Partition::Aws, home, config.audit.sessions.clone(), gate);
     let collection = Collection { sessions: &sessions, options: &config.audit, run, progress: &Silent };
     collection.complete().await.unwrap();
     server.stop().await;
@@ -60,7 +63,8 @@ fn audit_with(options: SimulationOptions, config: &Config) -> Audited {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(collect(&simulation, config, &run));
     let policies = Policies::load(&Policies::embedded(), &BTreeSet::new()).unwrap();
-    let evaluation = Evaluation { policies: &policies, settings: config.settings.clone(), production: config.production.clone() };
+    let evaluation =
+        Evaluation { policies: &policies, settings: config.settings.clone(), production: config.production.clone() };
     let judged = evaluation.judge(&run).unwrap();
     let report = judged.report(&run, &policies);
     run.finish(&report, pipewarden::report::FORMATS).unwrap();
@@ -91,12 +95,15 @@ fn audit(options: SimulationOptions) -> Audited {
 
 /// Everything in which the audit and the known truth differ, both ways.
 fn differences(audited: &Audited, simulation: &Simulation) -> Vec<String> {
-    let truth: BTreeMap<Key, &str> = simulation.truth().findings.iter().map(|(key, expected)| (key.clone(), expected.as_str())).collect();
+    let truth: BTreeMap<Key, &str> =
+        simulation.truth().findings.iter().map(|(key, expected)| (key.clone(), expected.as_str())).collect();
     let mut lines = Vec::new();
     for (key, expected) in &truth {
         match audited.verdicts.get(key) {
             None => lines.push(format!("not found: {key:?} should be {expected}")),
-            Some(actual) if actual.as_str() != *expected => lines.push(format!("{key:?} is {actual}, should be {expected}")),
+            Some(actual) if actual.as_str() != *expected => {
+                lines.push(format!("{key:?} is {actual}, should be {expected}"))
+            }
             Some(_) => {}
         }
     }
@@ -108,37 +115,45 @@ fn differences(audited: &Audited, simulation: &Simulation) -> Vec<String> {
 fn assert_is_truth(options: SimulationOptions) -> Audited {
     let audited = audit(options.clone());
     let lines = differences(&audited, &Simulation::new(options));
-    assert!(lines.is_empty(), "{} differences, the first of them:\n{}", lines.len(), lines.iter().take(40).cloned().collect::<Vec<_>>().join("\n"));
+    assert!(
+        lines.is_empty(),
+        "{} differences, the first of them:\n{}",
+        lines.len(),
+        lines.iter().take(40).cloned().collect::<Vec<_>>().join("\n")
+    );
     audited
 }
 
+/// Three organizations, so that every control meets something good and something bad in one of them.
 #[test]
 fn the_findings_are_the_known_truth_both_ways() {
-    let options = SimulationOptions { accounts: 24, ..SimulationOptions::default() };
-    let audited = assert_is_truth(options.clone());
-    let truth = Simulation::new(options).truth();
-    assert_eq!(audited.skipped, truth.skipped_accounts);
-    for result in ComplianceType::ALL {
-        assert!(audited.verdicts.values().any(|compliance| *compliance == result), "no {result} in the whole organization");
+    let mut met: BTreeSet<(String, ComplianceType)> = BTreeSet::new();
+    for seed in [1, 2, 3] {
+        let options = SimulationOptions { accounts: 24, seed, ..SimulationOptions::default() };
+        let audited = assert_is_truth(options.clone());
+        assert_eq!(audited.skipped, Simulation::new(options).truth().skipped_accounts);
+        assert!(audited.totals.calls() > 1_000);
+        met.extend(audited.verdicts.iter().map(|(key, compliance)| (key.0.clone(), *compliance)));
     }
     let policies = Policies::load(&Policies::embedded(), &BTreeSet::new()).unwrap();
     for control in policies.controls().keys() {
-        let of = |result| audited.verdicts.iter().any(|(key, compliance)| key.0 == *control && *compliance == result);
-        assert!(of(ComplianceType::Compliant) && of(ComplianceType::NonCompliant), "{control} has no good or no bad resource in the organization");
-    }
-    assert!(audited.totals.calls() > 500);
-}
-
-#[test]
-fn another_seed_is_another_organization_and_its_truth_holds_too() {
-    for seed in [2, 3] {
-        assert_is_truth(SimulationOptions { accounts: 10, seed, ..SimulationOptions::default() });
+        for result in [ComplianceType::Compliant, ComplianceType::NonCompliant, ComplianceType::InsufficientData] {
+            assert!(
+                met.contains(&(control.clone(), result)),
+                "{control} is never {result} in any of the organizations"
+            );
+        }
     }
 }
 
 #[test]
 fn throttling_and_latency_lose_no_call() {
-    let options = SimulationOptions { accounts: 4, latency: Duration::from_millis(5), denials: false, ..SimulationOptions::default() };
+    let options = SimulationOptions {
+        accounts: 4,
+        latency: Duration::from_millis(5),
+        denials: false,
+        ..SimulationOptions::default()
+    };
     let audited = assert_is_truth(options);
     assert_eq!(audited.totals.throttled, 0, "a call was given up on");
     assert_eq!(audited.totals.error, 0);
@@ -148,7 +163,13 @@ fn throttling_and_latency_lose_no_call() {
 /// "could not be seen", never into a pass and never into silence.
 #[test]
 fn refusing_any_action_is_a_gap_and_never_a_pass() {
-    let options = SimulationOptions { accounts: 5, pipelines_per_account_region: 2, denials: false, limits: false, ..SimulationOptions::default() };
+    let options = SimulationOptions {
+        accounts: 5,
+        pipelines_per_account_region: 2,
+        denials: false,
+        limits: false,
+        ..SimulationOptions::default()
+    };
     let seen = audit(options.clone());
     let mut problems = Vec::new();
     let actions: BTreeSet<&str> = COLLECTORS.iter().flat_map(|collector| collector.actions()).copied().collect();
@@ -180,18 +201,27 @@ fn refusing_any_action_is_a_gap_and_never_a_pass() {
                 None => problems.push(format!("{action}: {key:?} was {before} and has vanished")),
             }
         }
-        let unknown = |audited: &Audited| audited.verdicts.values().filter(|compliance| **compliance == ComplianceType::InsufficientData).count();
-        if unknown(&blind) <= unknown(&seen) && !READ_BY_NO_CONTROL.contains(&action) && !HAS_FALLBACK.contains(&action) {
+        let unknown = |audited: &Audited| {
+            audited.verdicts.values().filter(|compliance| **compliance == ComplianceType::InsufficientData).count()
+        };
+        if unknown(&blind) <= unknown(&seen) && !READ_BY_NO_CONTROL.contains(&action) && !HAS_FALLBACK.contains(&action)
+        {
             problems.push(format!("{action}: refusing it makes nothing unknown"));
         }
     }
-    assert!(problems.is_empty(), "{} problems, the first of them:\n{}", problems.len(), problems.iter().take(40).cloned().collect::<Vec<_>>().join("\n"));
+    assert!(
+        problems.is_empty(),
+        "{} problems, the first of them:\n{}",
+        problems.len(),
+        problems.iter().take(40).cloned().collect::<Vec<_>>().join("\n")
+    );
 }
 
 /// Called only where another call was refused.
 const FALLBACKS: &[&str] = &["codedeploy:GetApplication", "codedeploy:GetDeploymentGroup"];
 /// Refusing these costs calls, not knowledge: single gets, and the Region that S3 names even in a refusal.
-const HAS_FALLBACK: &[&str] = &["codedeploy:BatchGetApplications", "codedeploy:BatchGetDeploymentGroups", "s3:ListBucket"];
+const HAS_FALLBACK: &[&str] =
+    &["codedeploy:BatchGetApplications", "codedeploy:BatchGetDeploymentGroups", "s3:ListBucket"];
 /// Collected for later controls and for the reader of an inventory.
 const READ_BY_NO_CONTROL: &[&str] = &[
     "account:ListRegions",
@@ -210,7 +240,10 @@ const READ_BY_NO_CONTROL: &[&str] = &[
 fn still_known(key: &Key, blind: &Audited) -> bool {
     let (control, _, account, _) = key;
     let by_placeholder = blind.verdicts.iter().any(|((other, uid, other_account, _), compliance)| {
-        other == control && other_account == account && *compliance == ComplianceType::InsufficientData && (uid.ends_with(":*") || uid.ends_with(":root"))
+        other == control
+            && other_account == account
+            && *compliance == ComplianceType::InsufficientData
+            && (uid.ends_with(":*") || uid.ends_with(":root"))
     });
     let unreachable = !blind.gaps.is_empty();
     by_placeholder || (unreachable && REFERENCED.iter().any(|prefix| control.starts_with(prefix)))
@@ -257,7 +290,8 @@ fn no_secret_reaches_any_file() {
             let bytes = fs::read(&path).unwrap();
             let text = if path.extension().is_some_and(|e| e == "gz") {
                 let mut text = Vec::new();
-                std::io::Read::read_to_end(&mut flate2::read::MultiGzDecoder::new(bytes.as_slice()), &mut text).unwrap();
+                std::io::Read::read_to_end(&mut flate2::read::MultiGzDecoder::new(bytes.as_slice()), &mut text)
+                    .unwrap();
                 text
             } else {
                 bytes
@@ -267,7 +301,9 @@ fn no_secret_reaches_any_file() {
         }
     }
     assert!(searched > 10);
-    let secretive = audited.findings.iter().any(|f| f.control == "codepipeline-actions-no-plaintext-secrets" && f.compliance == ComplianceType::NonCompliant);
+    let secretive = audited.findings.iter().any(|f| {
+        f.control == "codepipeline-actions-no-plaintext-secrets" && f.compliance == ComplianceType::NonCompliant
+    });
     assert!(secretive, "the organization has no planted secret that is found");
 }
 
@@ -286,13 +322,21 @@ fn filters_choose_accounts_and_say_why_the_others_are_skipped() {
 
 fn demo(out: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pipewarden"));
-    command.args(["demo", "--accounts", "10", "--latency", "3", "--out"]).arg(out).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .args(["demo", "--accounts", "10", "--latency", "3", "--out"])
+        .arg(out)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command
 }
 
 /// All reports of the one run under `out`, by name.
 fn reports(out: &Path) -> BTreeMap<String, Vec<u8>> {
-    let runs: Vec<_> = fs::read_dir(out.join("runs")).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    let runs: Vec<_> = fs::read_dir(out.join("runs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
     let [run] = runs.as_slice() else { panic!("expected one run, found {runs:?}") };
     let files = fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     files.map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), fs::read(path).unwrap())).collect()
@@ -317,11 +361,20 @@ fn a_run_that_is_killed_at_any_point_ends_as_an_unbroken_one() {
             killed += 1;
         }
         child.wait().unwrap();
-        if broken.path().join("runs").is_dir() && fs::read_dir(broken.path().join("runs")).unwrap().flatten().any(|run| run.path().join("manifest.json").is_file()) {
+        if broken.path().join("runs").is_dir()
+            && fs::read_dir(broken.path().join("runs"))
+                .unwrap()
+                .flatten()
+                .any(|run| run.path().join("manifest.json").is_file())
+        {
             break;
         }
     }
-    if !fs::read_dir(broken.path().join("runs")).unwrap().flatten().any(|run| run.path().join("manifest.json").is_file()) {
+    if !fs::read_dir(broken.path().join("runs"))
+        .unwrap()
+        .flatten()
+        .any(|run| run.path().join("manifest.json").is_file())
+    {
         assert!(demo(broken.path()).status().unwrap().success());
     }
     assert!(killed > 0, "no run was killed");

@@ -28,7 +28,11 @@ fn refused(args: &[&str], folder: &Path, code: i32, words: &[&str]) {
         assert!(text.contains(word), "{args:?}: `{word}` is not in: {text}");
     }
     assert!(!text.contains("panicked"), "{text}");
-    assert!(!folder.join("pipewarden-out/runs").is_dir() || fs::read_dir(folder.join("pipewarden-out/runs")).unwrap().flatten().all(|e| !e.path().is_dir()), "{args:?} left something behind");
+    assert!(
+        !folder.join("pipewarden-out/runs").is_dir()
+            || fs::read_dir(folder.join("pipewarden-out/runs")).unwrap().flatten().all(|e| !e.path().is_dir()),
+        "{args:?} left something behind"
+    );
 }
 
 #[test]
@@ -46,7 +50,10 @@ fn bad_input_is_named_with_its_place_and_its_mending() {
         "fact/controls/x.cedar",
         "@id(\"x\") @title(\"t\") @severity(\"LOW\") @remediation(\"r\") @frameworks(\"f\")\nforbid (principal, action == Pipewarden::Action::\"Release\", resource is AWS::CodePipeline::Pipeline)\nunless { resource.pipelineTipe == \"V2\" };\n",
     );
-    write("exception/exceptions/x.cedar", "@id(\"x\") @control(\"codepipeline-type-v2\")\npermit (principal, action, resource);\n");
+    write(
+        "exception/exceptions/x.cedar",
+        "@id(\"x\") @control(\"codepipeline-type-v2\")\npermit (principal, action, resource);\n",
+    );
     fs::create_dir(folder.path().join("empty")).unwrap();
     let at = folder.path();
     refused(&["audit", "--config", "missing.toml"], at, 64, &["missing.toml", "cannot be read"]);
@@ -114,7 +121,10 @@ fn the_roles_permissions_are_reads_only() {
         assert!(actions.len() > 5);
         for action in actions {
             let (_, operation) = action.as_str().unwrap().split_once(':').unwrap();
-            assert!(["Get", "List", "Describe", "BatchGet", "AssumeRole"].iter().any(|read| operation.starts_with(read)), "{action}");
+            assert!(
+                ["Get", "List", "Describe", "BatchGet", "AssumeRole"].iter().any(|read| operation.starts_with(read)),
+                "{action}"
+            );
         }
     }
 }

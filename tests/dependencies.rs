@@ -12,7 +12,10 @@ fn tree(edges: &str) -> BTreeSet<String> {
         .expect("cargo tree runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
-    text.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).filter(|line| !line.starts_with("pipewarden ")).collect()
+    text.lines()
+        .map(|line| line.trim_end_matches(" (*)").to_owned())
+        .filter(|line| !line.starts_with("pipewarden "))
+        .collect()
 }
 
 #[test]
@@ -20,6 +23,9 @@ fn the_program_and_its_tests_build_dependencies_with_the_same_features() {
     let program = tree("normal,build");
     let tests = tree("normal,build,dev");
     let rebuilt: Vec<_> = program.difference(&tests).collect();
-    assert!(rebuilt.is_empty(), "the tests ask other features of these; repeat the features in [dependencies]: {rebuilt:#?}");
+    assert!(
+        rebuilt.is_empty(),
+        "the tests ask other features of these; repeat the features in [dependencies]: {rebuilt:#?}"
+    );
     assert!(program.len() > 100, "the tree was not read");
 }

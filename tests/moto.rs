@@ -27,7 +27,8 @@ fn installed() -> PathBuf {
 }
 
 fn run(command: &mut Command, what: &str) {
-    let output = command.output().unwrap_or_else(|error| panic!("{what}: {error}; the test needs python3 with venv and pip"));
+    let output =
+        command.output().unwrap_or_else(|error| panic!("{what}: {error}; the test needs python3 with venv and pip"));
     assert!(
         output.status.success(),
         "{what} failed; the test needs python3 (3.11 or later) with venv and pip, and the Python package index\n{}{}",
@@ -48,7 +49,12 @@ fn environment() -> PathBuf {
     let _ = fs::remove_dir_all(&folder);
     run(Command::new("python3").args(["-m", "venv"]).arg(&folder), "making a virtual environment");
     let pip = folder.join("bin/pip");
-    run(Command::new(pip).args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"]).arg(&requirements), "installing moto");
+    run(
+        Command::new(pip)
+            .args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"])
+            .arg(&requirements),
+        "installing moto",
+    );
     fs::write(stamp, pinned).unwrap();
     folder
 }
@@ -122,9 +128,22 @@ async fn build_organization(moto: &Moto) -> Vec<String> {
     let unit = unit.organizational_unit().unwrap().id().unwrap().to_owned();
     let mut accounts = Vec::new();
     for (name, environment) in [("payments", "prod"), ("search", "dev")] {
-        let created = organizations.create_account().account_name(name).email(format!("{name}@example.com")).send().await.unwrap();
+        let created = organizations
+            .create_account()
+            .account_name(name)
+            .email(format!("{name}@example.com"))
+            .send()
+            .await
+            .unwrap();
         let account = created.create_account_status().unwrap().account_id().unwrap().to_owned();
-        organizations.move_account().account_id(&account).source_parent_id(&root).destination_parent_id(&unit).send().await.unwrap();
+        organizations
+            .move_account()
+            .account_id(&account)
+            .source_parent_id(&root)
+            .destination_parent_id(&unit)
+            .send()
+            .await
+            .unwrap();
         let tag = aws_sdk_organizations::types::Tag::builder().key("environment").value(environment).build().unwrap();
         organizations.tag_resource().resource_id(&account).tags(tag).send().await.unwrap();
         furnish(moto, &management, &account).await;
@@ -142,7 +161,13 @@ async fn furnish(moto: &Moto, management: &SdkConfig, account: &str) {
         .await
         .unwrap();
     let session = assumed.credentials().unwrap();
-    let credentials = Credentials::new(session.access_key_id(), session.secret_access_key(), Some(session.session_token().to_owned()), None, "test");
+    let credentials = Credentials::new(
+        session.access_key_id(),
+        session.secret_access_key(),
+        Some(session.session_token().to_owned()),
+        None,
+        "test",
+    );
     moto.create_role(session.access_key_id(), "pipeline");
     let config = moto.config(credentials, REGIONS[0]);
     let key = aws_sdk_kms::Client::new(&config).create_key().send().await.unwrap();
@@ -151,10 +176,18 @@ async fn furnish(moto: &Moto, management: &SdkConfig, account: &str) {
     let s3 = aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build());
     let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(REGIONS[0].into()).build();
     s3.create_bucket().bucket(&bucket).create_bucket_configuration(place).send().await.unwrap();
-    let versioned = aws_sdk_s3::types::VersioningConfiguration::builder().status(aws_sdk_s3::types::BucketVersioningStatus::Enabled).build();
+    let versioned = aws_sdk_s3::types::VersioningConfiguration::builder()
+        .status(aws_sdk_s3::types::BucketVersioningStatus::Enabled)
+        .build();
     s3.put_bucket_versioning().bucket(&bucket).versioning_configuration(versioned).send().await.unwrap();
     let codedeploy = aws_sdk_codedeploy::Client::new(&config);
-    codedeploy.create_application().application_name("web").compute_platform(aws_sdk_codedeploy::types::ComputePlatform::Server).send().await.unwrap();
+    codedeploy
+        .create_application()
+        .application_name("web")
+        .compute_platform(aws_sdk_codedeploy::types::ComputePlatform::Server)
+        .send()
+        .await
+        .unwrap();
     codedeploy
         .create_deployment_group()
         .application_name("web")
@@ -168,11 +201,17 @@ async fn furnish(moto: &Moto, management: &SdkConfig, account: &str) {
 
 async fn pipeline(config: &SdkConfig, account: &str, bucket: &str, key: &str) {
     use aws_sdk_codepipeline::types::{
-        ActionCategory, ActionDeclaration, ActionOwner, ActionTypeId, ArtifactStore, ArtifactStoreType, EncryptionKey, EncryptionKeyType, InputArtifact,
-        OutputArtifact, PipelineDeclaration, StageDeclaration,
+        ActionCategory, ActionDeclaration, ActionOwner, ActionTypeId, ArtifactStore, ArtifactStoreType, EncryptionKey,
+        EncryptionKeyType, InputArtifact, OutputArtifact, PipelineDeclaration, StageDeclaration,
     };
     let kind = |category, provider: &str| {
-        ActionTypeId::builder().category(category).owner(ActionOwner::Aws).provider(provider).version("1").build().unwrap()
+        ActionTypeId::builder()
+            .category(category)
+            .owner(ActionOwner::Aws)
+            .provider(provider)
+            .version("1")
+            .build()
+            .unwrap()
     };
     let source = ActionDeclaration::builder()
         .name("Source")
@@ -193,7 +232,8 @@ async fn pipeline(config: &SdkConfig, account: &str, bucket: &str, key: &str) {
         .unwrap();
     let stage = |name: &str, action| StageDeclaration::builder().name(name).actions(action).build().unwrap();
     let key = EncryptionKey::builder().id(key).r#type(EncryptionKeyType::Kms).build().unwrap();
-    let store = ArtifactStore::builder().r#type(ArtifactStoreType::S3).location(bucket).encryption_key(key).build().unwrap();
+    let store =
+        ArtifactStore::builder().r#type(ArtifactStoreType::S3).location(bucket).encryption_key(key).build().unwrap();
     let declaration = PipelineDeclaration::builder()
         .name("web")
         .role_arn(format!("arn:aws:iam::{account}:role/pipeline"))
@@ -214,12 +254,21 @@ fn audit(moto: &Moto, out: &Path) -> (Vec<Value>, Vec<Value>, String) {
         .arg("--out")
         .arg(out)
         .env_clear()
-        .envs([("AWS_ACCESS_KEY_ID", "AKIATEST"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", "us-east-1"), ("AWS_MAX_ATTEMPTS", "1")])
+        .envs([
+            ("AWS_ACCESS_KEY_ID", "AKIATEST"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_MAX_ATTEMPTS", "1"),
+        ])
         .output()
         .unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{text}");
-    let run = fs::read_dir(out.join("runs")).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.join("manifest.json").is_file()).unwrap();
+    let run = fs::read_dir(out.join("runs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.join("manifest.json").is_file())
+        .unwrap();
     let read = |name: &str| serde_json::from_str::<Value>(&fs::read_to_string(run.join(name)).unwrap()).unwrap();
     let list = |file: &str, name: &str| read(file)[name].as_array().cloned().unwrap_or_default();
     (list("findings.json", "findings"), list("coverage.json", "gaps"), text)
@@ -234,31 +283,58 @@ fn the_audit_works_on_a_server_that_nobody_here_wrote() {
     let (findings, gaps, text) = audit(&moto, out.path());
 
     let verdict = |account: &str, control: &str, type_name: &str| {
-        let of = findings.iter().filter(|f| f["resource"]["account"] == account && f["control"] == control && f["resource"]["typeName"] == type_name);
+        let of = findings.iter().filter(|f| {
+            f["resource"]["account"] == account && f["control"] == control && f["resource"]["typeName"] == type_name
+        });
         of.map(|f| f["compliance"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     // Tags and the tree were read: the same pipeline deploys to production in one account and not in the other.
     for (account, expected) in accounts.iter().zip(["NonCompliant", "NotApplicable"]) {
-        assert_eq!(verdict(account, "codepipeline-production-approval-required", "AWS::CodePipeline::Pipeline"), [expected], "{text}");
+        assert_eq!(
+            verdict(account, "codepipeline-production-approval-required", "AWS::CodePipeline::Pipeline"),
+            [expected],
+            "{text}"
+        );
     }
     for account in &accounts {
         // Discovery, AssumeRole and isolation: exactly the one pipeline, group and bucket of each account.
-        assert_eq!(verdict(account, "codedeploy-rollback-on-failure", "AWS::CodeDeploy::DeploymentGroup"), ["NonCompliant"], "{text}");
+        assert_eq!(
+            verdict(account, "codedeploy-rollback-on-failure", "AWS::CodeDeploy::DeploymentGroup"),
+            ["NonCompliant"],
+            "{text}"
+        );
         assert_eq!(verdict(account, "s3-artifact-bucket-tls-only", "AWS::S3::Bucket"), ["NonCompliant"], "{text}");
         // moto answers GetBucketVersioning with an XML root that AWS does not use, and the SDK refuses it.
-        assert_eq!(verdict(account, "s3-artifact-bucket-versioning", "AWS::S3::Bucket"), ["InsufficientData"], "{text}");
-        assert_eq!(verdict(account, "codepipeline-artifact-store-customer-key", "AWS::CodePipeline::Pipeline"), ["Compliant"], "{text}");
+        assert_eq!(
+            verdict(account, "s3-artifact-bucket-versioning", "AWS::S3::Bucket"),
+            ["InsufficientData"],
+            "{text}"
+        );
+        assert_eq!(
+            verdict(account, "codepipeline-artifact-store-customer-key", "AWS::CodePipeline::Pipeline"),
+            ["Compliant"],
+            "{text}"
+        );
         assert_eq!(verdict(account, "kms-key-rotation-enabled", "AWS::KMS::Key"), ["NonCompliant"], "{text}");
-        assert_eq!(verdict(account, "organizations-account-trail-logging", "AWS::Organizations::Account"), ["NonCompliant"], "{text}");
+        assert_eq!(
+            verdict(account, "organizations-account-trail-logging", "AWS::Organizations::Account"),
+            ["NonCompliant"],
+            "{text}"
+        );
     }
     // What moto lacks is a gap, and never a verdict.
-    let by_action: BTreeMap<&str, usize> = gaps.iter().filter_map(|gap| gap["action"].as_str()).fold(BTreeMap::new(), |mut sum, action| {
-        *sum.entry(action).or_default() += 1;
-        sum
-    });
+    let by_action: BTreeMap<&str, usize> =
+        gaps.iter().filter_map(|gap| gap["action"].as_str()).fold(BTreeMap::new(), |mut sum, action| {
+            *sum.entry(action).or_default() += 1;
+            sum
+        });
     assert!(by_action.contains_key("codepipeline:GetPipelineState"), "{by_action:?}");
     assert!(by_action.contains_key("codepipeline:ListWebhooks"), "{by_action:?}");
     for account in &accounts {
-        assert_eq!(verdict(account, "codepipeline-webhooks-authenticated", "AWS::CodePipeline::Pipeline"), ["InsufficientData"], "{text}");
+        assert_eq!(
+            verdict(account, "codepipeline-webhooks-authenticated", "AWS::CodePipeline::Pipeline"),
+            ["InsufficientData"],
+            "{text}"
+        );
     }
 }

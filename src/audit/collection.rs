@@ -28,7 +28,9 @@ pub enum CollectionError {
     #[error(transparent)]
     Run(#[from] RunError),
     /// The filters leave nothing.
-    #[error("the filters leave no account to audit: {skipped} were skipped; `pipewarden audit --help` shows how to select accounts")]
+    #[error(
+        "the filters leave no account to audit: {skipped} were skipped; `pipewarden audit --help` shows how to select accounts"
+    )]
     NothingSelected {
         /// How many were skipped.
         skipped: usize,
@@ -163,7 +165,12 @@ impl Collection<'_> {
     }
 
     /// Fetches what accounts name of each other: every account is asked once for what it owns of it.
-    async fn join(&self, selected: &[AccountId], elsewhere: BTreeSet<Reference>, partition: &str) -> Result<(), CollectionError> {
+    async fn join(
+        &self,
+        selected: &[AccountId],
+        elsewhere: BTreeSet<Reference>,
+        partition: &str,
+    ) -> Result<(), CollectionError> {
         if elsewhere.is_empty() {
             return Ok(());
         }
@@ -174,7 +181,11 @@ impl Collection<'_> {
             .map(|account| async move {
                 let names_it = |reference: &Reference| reference.name.split(':').nth(4) == Some(account.as_str());
                 let asked = buckets_are_wanted || wanted.iter().any(names_it);
-                if asked && !self.run.has_part(Some(account), REFERENCED) { self.owned_by(account, wanted).await } else { Ok(()) }
+                if asked && !self.run.has_part(Some(account), REFERENCED) {
+                    self.owned_by(account, wanted).await
+                } else {
+                    Ok(())
+                }
             })
             .buffer_unordered(self.options.concurrency.accounts.max(1));
         while let Some(part) = parts.next().await {
@@ -198,7 +209,12 @@ impl Collection<'_> {
     }
 
     /// Writes down what nobody owned up to, so that it is unknown and not absent.
-    fn unowned(&self, selected: &[AccountId], elsewhere: &BTreeSet<Reference>, partition: &str) -> Result<(), CollectionError> {
+    fn unowned(
+        &self,
+        selected: &[AccountId],
+        elsewhere: &BTreeSet<Reference>,
+        partition: &str,
+    ) -> Result<(), CollectionError> {
         let mut found: BTreeSet<ResourceUid> = BTreeSet::new();
         let mut named = elsewhere.clone();
         let mut dark = 0;
@@ -210,7 +226,12 @@ impl Collection<'_> {
             }
             let own = self.run.read_inventory(Some(account), INVENTORY)?;
             dark += usize::from(own.gaps.iter().any(|gap| gap.affects == crate::inventory::Affects::Account));
-            found.extend(own.resources.into_iter().filter(|r| r.type_name == TypeName::BUCKET || r.type_name == TypeName::KEY).map(|r| r.uid));
+            found.extend(
+                own.resources
+                    .into_iter()
+                    .filter(|r| r.type_name == TypeName::BUCKET || r.type_name == TypeName::KEY)
+                    .map(|r| r.uid),
+            );
         }
         let mut by_account: BTreeMap<AccountId, Inventory> = BTreeMap::new();
         for reference in &named {

@@ -104,10 +104,17 @@ impl Evaluation<'_> {
         })
     }
 
-    fn findings(&self, asking: &Asking<'_>, inventory: &Inventory, joins: &Joins) -> Result<Vec<Finding>, EvaluateError> {
+    fn findings(
+        &self,
+        asking: &Asking<'_>,
+        inventory: &Inventory,
+        joins: &Joins,
+    ) -> Result<Vec<Finding>, EvaluateError> {
         let subjects = facts::subjects(inventory, joins);
-        let judged: Result<Vec<Vec<Finding>>, EvaluateError> = subjects.par_iter().map(|subject| asking.judge(subject)).collect();
-        let partition = inventory.resources.iter().find_map(|r| Arn::parse(r.uid.as_str()).ok()).map_or("aws", |arn| arn.partition);
+        let judged: Result<Vec<Vec<Finding>>, EvaluateError> =
+            subjects.par_iter().map(|subject| asking.judge(subject)).collect();
+        let partition =
+            inventory.resources.iter().find_map(|r| Arn::parse(r.uid.as_str()).ok()).map_or("aws", |arn| arn.partition);
         let mut findings: Vec<Finding> = judged?.into_iter().flatten().collect();
         findings.extend(unlisted(self.policies, partition, &inventory.gaps));
         findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
@@ -155,7 +162,8 @@ fn is_dark(inventory: &Inventory) -> bool {
 
 fn group_by_account(organization: &Inventory, collected: &[AccountId]) -> BTreeMap<AccountId, Resource> {
     let collected: BTreeSet<&AccountId> = collected.iter().collect();
-    let accounts = organization.resources.iter().filter(|r| r.type_name == TypeName::ACCOUNT && collected.contains(&r.account));
+    let accounts =
+        organization.resources.iter().filter(|r| r.type_name == TypeName::ACCOUNT && collected.contains(&r.account));
     accounts.map(|resource| (resource.account.clone(), resource.clone())).collect()
 }
 
@@ -171,7 +179,9 @@ fn principals(accounts: &BTreeMap<AccountId, Resource>, joins: &Joins) -> BTreeM
 }
 
 fn infos(organization: &Inventory) -> BTreeMap<AccountId, AccountInfo> {
-    let text = |resource: &Resource, name: &str| resource.properties.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+    let text = |resource: &Resource, name: &str| {
+        resource.properties.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned()
+    };
     organization
         .resources
         .iter()

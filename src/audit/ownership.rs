@@ -4,11 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::collect::{Reach, Scope, COLLECTORS};
+use crate::collect::{COLLECTORS, Reach, Scope};
 use crate::inventory::{AccountId, Affects, Arn, Gap, GapCause, Inventory, Reference, Region, Resource, TypeName};
 
 /// Fetches what is named, and what that names in turn, as far as this account owns it. Returns what is left for others.
-pub(super) async fn fetch_owned(scope: &Scope, inventory: &mut Inventory, references: Vec<Reference>) -> Vec<Reference> {
+pub(super) async fn fetch_owned(
+    scope: &Scope,
+    inventory: &mut Inventory,
+    references: Vec<Reference>,
+) -> Vec<Reference> {
     let mut elsewhere = BTreeSet::new();
     let mut seen: BTreeSet<Reference> = BTreeSet::new();
     let mut pending: BTreeSet<Reference> = references.into_iter().collect();
@@ -37,7 +41,8 @@ pub(super) async fn fetch_owned(scope: &Scope, inventory: &mut Inventory, refere
         }
         for ((region, type_name), wanted) in owned {
             let scope = scope.in_region(&region);
-            let collectors = COLLECTORS.iter().filter(|c| c.reach() == Reach::Referenced && c.types().contains(&type_name));
+            let collectors =
+                COLLECTORS.iter().filter(|c| c.reach() == Reach::Referenced && c.types().contains(&type_name));
             for collector in collectors {
                 let collected = collector.collect(&scope, &wanted).await;
                 inventory.resources.extend(collected.resources);

@@ -3,7 +3,7 @@
 use aws_sdk_account::Client;
 use aws_sdk_account::types::RegionOptStatus;
 
-use crate::collect::{CallError, Reach, Scope, COLLECTORS};
+use crate::collect::{COLLECTORS, CallError, Reach, Scope};
 use crate::inventory::{Affects, Gap, Partition, Region, TypeName};
 
 /// Regions as configured.
@@ -20,9 +20,23 @@ pub enum RegionChoice {
 fn enabled_by_default(partition: Partition) -> Vec<Region> {
     let names: &[&str] = match partition {
         Partition::Aws => &[
-            "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
-            "ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "sa-east-1",
-            "us-east-1", "us-east-2", "us-west-1", "us-west-2",
+            "ap-northeast-1",
+            "ap-northeast-2",
+            "ap-northeast-3",
+            "ap-south-1",
+            "ap-southeast-1",
+            "ap-southeast-2",
+            "ca-central-1",
+            "eu-central-1",
+            "eu-north-1",
+            "eu-west-1",
+            "eu-west-2",
+            "eu-west-3",
+            "sa-east-1",
+            "us-east-1",
+            "us-east-2",
+            "us-west-1",
+            "us-west-2",
         ],
         Partition::AwsCn => &["cn-north-1", "cn-northwest-1"],
         Partition::AwsUsGov => &["us-gov-east-1", "us-gov-west-1"],

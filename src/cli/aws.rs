@@ -31,7 +31,10 @@ pub(super) struct AwsOptions {
 
 /// No single try may hang a run; AWS answers these reads in well under a second.
 fn timeouts() -> TimeoutConfig {
-    TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_attempt_timeout(Duration::from_secs(30)).build()
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(30))
+        .build()
 }
 
 /// The SDK's own configuration, from the environment and the AWS configuration files.
@@ -73,8 +76,10 @@ pub(super) fn for_loopback(endpoint_url: &str, region: &Region) -> SdkConfig {
 /// Finds out whose credentials these are, and prepares the way into every account.
 pub(super) async fn sessions(sdk: SdkConfig, config: &Config) -> Result<Sessions, Failure> {
     let gate = CallGate::new(config.audit.concurrency);
-    let asked_in = sdk.region().and_then(|region| region.as_ref().parse().ok()).unwrap_or_else(|| Partition::Aws.default_region());
-    let unknown: AccountId = "000000000000".parse().map_err(|error: crate::inventory::IdentityError| Failure::because(error))?;
+    let asked_in =
+        sdk.region().and_then(|region| region.as_ref().parse().ok()).unwrap_or_else(|| Partition::Aws.default_region());
+    let unknown: AccountId =
+        "000000000000".parse().map_err(|error: crate::inventory::IdentityError| Failure::because(error))?;
     let scope = Scope::new(unknown, Partition::of_region(&asked_in), asked_in, &sdk, gate.clone());
     let client = aws_sdk_sts::Client::new(scope.config());
     let identity = scope.call("sts:GetCallerIdentity", || client.get_caller_identity().send()).await.map_err(|error| {
@@ -85,7 +90,10 @@ pub(super) async fn sessions(sdk: SdkConfig, config: &Config) -> Result<Sessions
     })?;
     let arn = identity.arn().unwrap_or_default();
     let partition = Arn::parse(arn).ok().and_then(|arn| arn.partition.parse().ok()).unwrap_or(Partition::Aws);
-    let account = identity.account().and_then(|id| id.parse().ok()).ok_or_else(|| Failure::because(format!("sts:GetCallerIdentity answered no account id (`{arn}`)")))?;
+    let account = identity
+        .account()
+        .and_then(|id| id.parse().ok())
+        .ok_or_else(|| Failure::because(format!("sts:GetCallerIdentity answered no account id (`{arn}`)")))?;
     let home = config.home_region.clone().unwrap_or_else(|| partition.default_region());
     Ok(Sessions::new(sdk, account, partition, home, config.audit.sessions.clone(), gate))
 }

@@ -33,7 +33,11 @@ pub(super) fn run(args: CollectArgs) -> Result<Exit, Failure> {
     let run = runtime.block_on(async {
         let sdk = aws::from_environment(&args.aws, config.home_region.as_ref()).await;
         let sessions = aws::sessions(sdk, &config).await?;
-        let run = args.run.run_directory(&question(&config, &policies, of_aws(&args.aws)), 0, time::OffsetDateTime::now_utc())?;
+        let run = args.run.run_directory(
+            &question(&config, &policies, of_aws(&args.aws)),
+            0,
+            time::OffsetDateTime::now_utc(),
+        )?;
         into(&run, &sessions, &config).await?;
         Ok::<_, Failure>(run)
     })?;

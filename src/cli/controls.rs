@@ -51,7 +51,11 @@ pub(super) fn run(args: ControlsArgs) -> Result<Exit, Failure> {
 fn list(policies: &Policies) -> Result<Exit, Failure> {
     print(&|out| {
         for control in policies.controls().values() {
-            writeln!(out, "{:<9} {:<60} {:<34} {}", control.severity, control.id, control.resource_type, control.title)?;
+            writeln!(
+                out,
+                "{:<9} {:<60} {:<34} {}",
+                control.severity, control.id, control.resource_type, control.title
+            )?;
         }
         Ok(())
     })?;
@@ -59,7 +63,9 @@ fn list(policies: &Policies) -> Result<Exit, Failure> {
 }
 
 fn show(policies: &Policies, id: &str) -> Result<Exit, Failure> {
-    let control = policies.controls().get(id).ok_or_else(|| Failure::usage(format!("there is no control `{id}`; `pipewarden controls list` shows all ids")))?;
+    let control = policies.controls().get(id).ok_or_else(|| {
+        Failure::usage(format!("there is no control `{id}`; `pipewarden controls list` shows all ids"))
+    })?;
     let reads = policies.facts_read_by(id).into_iter().collect::<Vec<_>>().join(", ");
     print(&|out| {
         writeln!(out, "{}\n{}\n", control.id, control.title)?;
@@ -84,7 +90,11 @@ fn test(policies: &Policies, folders: &[PathBuf]) -> Result<Exit, Failure> {
     let mut passed = 0;
     let mut lines = Vec::new();
     for file in &files {
-        let control = file.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".tests.json")).unwrap_or_default();
+        let control = file
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.strip_suffix(".tests.json"))
+            .unwrap_or_default();
         let (cases, failures) = run_cases(policies, control, &policies::text_of(file)?).map_err(Failure::policy)?;
         passed += cases.len() - failures.len();
         for failure in failures {

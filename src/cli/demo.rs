@@ -86,8 +86,15 @@ pub(super) fn run(args: DemoArgs) -> Result<Exit, Failure> {
     let home = args.world.regions.first().cloned().unwrap_or_else(|| crate::inventory::Partition::Aws.default_region());
     let asked = question(&config, &policies, json!({"simulation": format!("{:?}", args.world)}));
     let run = aws::runtime()?.block_on(async {
-        let server = SimulationServer::start(Arc::clone(&simulation), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.map_err(|error| Failure::failed(&error))?;
-        say(&format!("simulating {} accounts in {} Regions on {}", args.world.accounts, args.world.regions.len(), server.endpoint_url()));
+        let server = SimulationServer::start(Arc::clone(&simulation), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+            .await
+            .map_err(|error| Failure::failed(&error))?;
+        say(&format!(
+            "simulating {} accounts in {} Regions on {}",
+            args.world.accounts,
+            args.world.regions.len(),
+            server.endpoint_url()
+        ));
         let sessions = aws::sessions(aws::for_loopback(&server.endpoint_url(), &home), &config).await?;
         let run = args.run.run_directory(&asked, args.world.seed, now)?;
         collect::into(&run, &sessions, &config).await?;

@@ -69,7 +69,11 @@ impl Failure {
                 let mut text = String::new();
                 let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
                 let rendered = handler.render_report(&mut text, report.as_ref());
-                if rendered.is_ok() { format!("{file} cannot be used as it is\n{text}") } else { format!("{file}: {report}") }
+                if rendered.is_ok() {
+                    format!("{file} cannot be used as it is\n{text}")
+                } else {
+                    format!("{file}: {report}")
+                }
             }
         };
         // With stderr gone there is nobody left to tell.

@@ -72,12 +72,18 @@ impl RunOptions {
     }
 
     /// The unfinished run that asked the same question, or a new one.
-    pub(super) fn run_directory(&self, question: &Value, seed: u64, now: OffsetDateTime) -> Result<RunDirectory, Failure> {
+    pub(super) fn run_directory(
+        &self,
+        question: &Value,
+        seed: u64,
+        now: OffsetDateTime,
+    ) -> Result<RunDirectory, Failure> {
         let mut at = now;
         loop {
             let plan = Plan::new(RunId::at(at).map_err(|e| Failure::failed(&e))?, question.clone(), seed);
             if !self.fresh {
-                let unfinished = RunDirectory::unfinished(&self.out, &plan.question).map_err(|e| Failure::failed(&e))?;
+                let unfinished =
+                    RunDirectory::unfinished(&self.out, &plan.question).map_err(|e| Failure::failed(&e))?;
                 if let Some(run) = unfinished {
                     tracing::info!(run = %run.plan().run_id, "going on with an unfinished run");
                     return Ok(run);
@@ -105,7 +111,11 @@ pub(super) fn judge(run: &RunDirectory, config: &Config, policies: &Policies) ->
 
 impl ReportOptions {
     fn formats(&self) -> Vec<&'static dyn ReportFormat> {
-        FORMATS.iter().copied().filter(|format| self.format.is_empty() || self.format.iter().any(|name| name == format.name())).collect()
+        FORMATS
+            .iter()
+            .copied()
+            .filter(|format| self.format.is_empty() || self.format.iter().any(|name| name == format.name()))
+            .collect()
     }
 
     /// Writes the reports, prints the summary, and says how the program ends.
@@ -115,9 +125,15 @@ impl ReportOptions {
         print(&|out| terminal().write(&report, out))?;
         say(&format!("reports: {}", run.path().display()));
         if judged.visible_accounts == 0 {
-            return Err(Failure::because("no account could be entered, so nothing was judged; the first lines under \"could not be seen\" say which role was refused and why"));
+            return Err(Failure::because(
+                "no account could be entered, so nothing was judged; the first lines under \"could not be seen\" say which role was refused and why",
+            ));
         }
-        let fails = report.counts.violations.iter().any(|(severity, count)| *count > 0 && self.fail_on.0.is_some_and(|from| *severity >= from));
+        let fails = report
+            .counts
+            .violations
+            .iter()
+            .any(|(severity, count)| *count > 0 && self.fail_on.0.is_some_and(|from| *severity >= from));
         Ok(match (fails, self.fail_on_gaps && judged.gaps() > 0) {
             (true, _) => Exit::NonCompliant,
             (false, true) => Exit::Gaps,
@@ -153,8 +169,11 @@ pub(super) fn say(line: &str) {
 pub(super) fn named_run(run: Option<&Path>, out: &Path) -> Result<RunDirectory, Failure> {
     match run {
         Some(path) => RunDirectory::open(path).map_err(|error| Failure::failed(&error)),
-        None => RunDirectory::newest(out)
-            .map_err(|error| Failure::failed(&error))?
-            .ok_or_else(|| Failure::usage(format!("there is no run in {}; make one with `pipewarden audit` or `pipewarden demo`", out.display()))),
+        None => RunDirectory::newest(out).map_err(|error| Failure::failed(&error))?.ok_or_else(|| {
+            Failure::usage(format!(
+                "there is no run in {}; make one with `pipewarden audit` or `pipewarden demo`",
+                out.display()
+            ))
+        }),
     }
 }

@@ -18,7 +18,10 @@ pub(super) fn load(configured: &config::Policies, more: &[PathBuf]) -> Result<Po
 
 fn read(folder: &Path) -> Result<Vec<PolicySource>, Failure> {
     let mut sources = Vec::new();
-    for (name, of) in [("controls", PolicySource::Control as fn(SourceText) -> PolicySource), ("exceptions", PolicySource::Exceptions)] {
+    for (name, of) in [
+        ("controls", PolicySource::Control as fn(SourceText) -> PolicySource),
+        ("exceptions", PolicySource::Exceptions),
+    ] {
         let mut files = Vec::new();
         let part = folder.join(name);
         if part.is_dir() {
@@ -40,8 +43,9 @@ fn read(folder: &Path) -> Result<Vec<PolicySource>, Failure> {
 
 /// Reads one file.
 pub(super) fn text_of(file: &Path) -> Result<SourceText, Failure> {
-    let text = fs::read_to_string(file)
-        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}; give it read permission and UTF-8 text", file.display())))?;
+    let text = fs::read_to_string(file).map_err(|error| {
+        Failure::usage(format!("{} cannot be read: {error}; give it read permission and UTF-8 text", file.display()))
+    })?;
     Ok(SourceText { file: file.display().to_string(), text })
 }
 

@@ -28,7 +28,10 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     let format = FORMATS.iter().find(|format| format.name() == args.format);
     let path = run.path().join(format.map_or("", |format| format.file_name()));
     if !run.is_finished() {
-        return Err(Failure::because(format!("{} is unfinished; run the same command again to go on with it", run.path().display())));
+        return Err(Failure::because(format!(
+            "{} is unfinished; run the same command again to go on with it",
+            run.path().display()
+        )));
     }
     let text = std::fs::read(&path).map_err(|error| Failure::because(format!("{} cannot be read: {error}; the run was made without `--format {}`, judge it again with `pipewarden evaluate`", path.display(), args.format)))?;
     print(&|out| out.write_all(&text))?;

@@ -53,7 +53,11 @@ const NOW: &str = "2026-01-01T00:00:00Z";
 ///
 /// # Errors
 /// [`PolicyError::Cases`] if the file cannot be read or names a control that does not exist.
-pub fn run_cases(policies: &Policies, control: &str, file: &SourceText) -> Result<(Vec<Case>, Vec<CaseFailure>), PolicyError> {
+pub fn run_cases(
+    policies: &Policies,
+    control: &str,
+    file: &SourceText,
+) -> Result<(Vec<Case>, Vec<CaseFailure>), PolicyError> {
     let wrong = |problem: String| PolicyError::Cases { file: file.file.clone(), problem };
     let parsed: CaseFile = serde_json::from_str(&file.text).map_err(|error| wrong(error.to_string()))?;
     let known = policies.controls().get(control).ok_or_else(|| wrong(format!("there is no control `{control}`")))?;
@@ -75,7 +79,8 @@ fn run(
     case: &Case,
     type_name: crate::inventory::TypeName,
 ) -> Result<ComplianceType, String> {
-    let account: crate::inventory::AccountId = ACCOUNT.parse().map_err(|e: crate::inventory::IdentityError| e.to_string())?;
+    let account: crate::inventory::AccountId =
+        ACCOUNT.parse().map_err(|e: crate::inventory::IdentityError| e.to_string())?;
     let facts = facts(&policies.facts_of_type(&type_name), reads, case)?;
     let subject = Subject {
         uid: ResourceUid(format!("arn:aws:test:eu-west-1:{ACCOUNT}:case")),
@@ -87,9 +92,14 @@ fn run(
     };
     let mut settings = Settings::default();
     settings.0.extend(case.context.clone());
-    let asking = Asking::new(policies, NOW, "live", &settings, &BTreeMap::new()).map_err(|e: EvaluateError| e.to_string())?;
+    let asking =
+        Asking::new(policies, NOW, "live", &settings, &BTreeMap::new()).map_err(|e: EvaluateError| e.to_string())?;
     let findings = asking.judge(&subject).map_err(|e| e.to_string())?;
-    findings.into_iter().find(|f| f.control == control).map(|f| f.compliance).ok_or_else(|| "the control was not asked".to_owned())
+    findings
+        .into_iter()
+        .find(|f| f.control == control)
+        .map(|f| f.compliance)
+        .ok_or_else(|| "the control was not asked".to_owned())
 }
 
 /// Facts given are known; whatever else the controls of the type read is unknown.
@@ -114,11 +124,15 @@ fn facts(of_type: &BTreeSet<String>, reads: &BTreeSet<String>, case: &Case) -> R
 fn fact(value: &Value) -> Result<Fact, String> {
     match value {
         Value::Bool(value) => Ok(Fact::Bool(*value)),
-        Value::Number(number) => number.as_i64().map(Fact::Long).ok_or_else(|| format!("{number} is not a whole number")),
+        Value::Number(number) => {
+            number.as_i64().map(Fact::Long).ok_or_else(|| format!("{number} is not a whole number"))
+        }
         Value::String(text) if looks_like_time(text) => Ok(Fact::Datetime(text.clone())),
         Value::String(text) => Ok(Fact::Text(text.clone())),
         Value::Array(items) => {
-            let items = items.iter().map(|item| item.as_str().map(str::to_owned).ok_or_else(|| format!("{item} is not a string")));
+            let items = items
+                .iter()
+                .map(|item| item.as_str().map(str::to_owned).ok_or_else(|| format!("{item} is not a string")));
             Ok(Fact::Set(items.collect::<Result<_, _>>()?))
         }
         other => Err(format!("{other} is not a fact: expected a boolean, whole number, string or list of strings")),

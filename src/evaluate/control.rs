@@ -46,25 +46,38 @@ pub(super) fn load(source: &SourceText) -> Result<LoadedControl, PolicyError> {
     };
     let annotation = |name: &str| {
         policy.annotation(name).filter(|text| !text.trim().is_empty()).map(str::to_owned).ok_or_else(|| {
-            PolicyError::form(file, format!("the annotation `@{name}` is missing"), format!("add `@{name}(\"…\")` above the policy"))
+            PolicyError::form(
+                file,
+                format!("the annotation `@{name}` is missing"),
+                format!("add `@{name}(\"…\")` above the policy"),
+            )
         })
     };
-    let severity: Severity = annotation("severity")?.parse().map_err(|problem: String| {
-        PolicyError::form(file, problem, "correct `@severity`")
-    })?;
+    let severity: Severity = annotation("severity")?
+        .parse()
+        .map_err(|problem: String| PolicyError::form(file, problem, "correct `@severity`"))?;
     let control = Control {
         id: annotation("id")?,
         title: annotation("title")?,
         severity,
         resource_type: TypeName::from(resource_type.to_string()),
         remediation: annotation("remediation")?,
-        frameworks: annotation("frameworks")?.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect(),
+        frameworks: annotation("frameworks")?
+            .split(',')
+            .map(|name| name.trim().to_owned())
+            .filter(|name| !name.is_empty())
+            .collect(),
     };
     if !control.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-        return Err(PolicyError::form(file, format!("`{}` is not a control id", control.id), "use lower-case words joined by `-`"));
+        return Err(PolicyError::form(
+            file,
+            format!("`{}` is not a control id", control.id),
+            "use lower-case words joined by `-`",
+        ));
     }
     let json = policy.to_json().map_err(PolicyError::cedar)?;
-    let (applicability, applies_always) = applicability(&json).ok_or_else(|| PolicyError::form(file, "unexpected clauses", FORM))?;
+    let (applicability, applies_always) =
+        applicability(&json).ok_or_else(|| PolicyError::form(file, "unexpected clauses", FORM))?;
     let mut reads = BTreeSet::new();
     collect_reads(&json, &mut reads);
     let shows = policy.annotation("evidence").unwrap_or_default();
@@ -141,7 +154,8 @@ mod tests {
             HEAD.replace("forbid", "permit") + " unless { resource.deploys };",
             HEAD.replace("@severity(\"HIGH\")", "") + " unless { resource.deploys };",
             HEAD.replace("HIGH", "WORST") + " unless { resource.deploys };",
-            HEAD.replace("resource is AWS::CodePipeline::Pipeline", "resource") + " unless { context.mode == \"live\" };",
+            HEAD.replace("resource is AWS::CodePipeline::Pipeline", "resource")
+                + " unless { context.mode == \"live\" };",
             "forbid (".to_owned(),
         ] {
             assert!(load(&source(&wrong)).is_err(), "{wrong}");

@@ -25,7 +25,8 @@ pub struct Settings(pub BTreeMap<String, i64>);
 
 impl Default for Settings {
     fn default() -> Self {
-        let defaults = [("objectLockRetentionDays", 30), ("blueTerminationWaitMinutes", 5), ("alarmWithoutDataDays", 7)];
+        let defaults =
+            [("objectLockRetentionDays", 30), ("blueTerminationWaitMinutes", 5), ("alarmWithoutDataDays", 7)];
         Self(defaults.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }
@@ -62,8 +63,9 @@ impl<'a> Asking<'a> {
         settings: &Settings,
         principals: &BTreeMap<AccountId, Principal>,
     ) -> Result<Self, EvaluateError> {
-        let settings = record(settings.0.iter().map(|(name, value)| (name.clone(), RestrictedExpression::new_long(*value))))
-            .map_err(|message| EvaluateError::Entity { resource: "context.settings".to_owned(), message })?;
+        let settings =
+            record(settings.0.iter().map(|(name, value)| (name.clone(), RestrictedExpression::new_long(*value))))
+                .map_err(|message| EvaluateError::Entity { resource: "context.settings".to_owned(), message })?;
         let context = Context::from_pairs([
             ("now".to_owned(), RestrictedExpression::new_datetime(cedar_time(now))),
             ("mode".to_owned(), RestrictedExpression::new_string(mode.to_owned())),
@@ -101,7 +103,13 @@ impl<'a> Asking<'a> {
                     finding.evidence = evidence(asked, &subject.facts);
                 }
                 if compliance == ComplianceType::NonCompliant {
-                    finding.exception = self.policies.exceptions.covering(&asked.control.id, &self.today, &self.authorizer, &request, &entities);
+                    finding.exception = self.policies.exceptions.covering(
+                        &asked.control.id,
+                        &self.today,
+                        &self.authorizer,
+                        &request,
+                        &entities,
+                    );
                 }
                 Ok(finding)
             })
@@ -116,8 +124,10 @@ impl<'a> Asking<'a> {
             Some(entity) => entity.clone(),
             None => principal_entity(&subject.account, &Principal::default())?,
         };
-        let entity = Entity::new(resource.clone(), attributes(&subject.facts), HashSet::new()).map_err(|e| refused(e.to_string()))?;
-        let request = Request::new(principal.uid(), action, resource, self.context.clone(), None).map_err(|e| refused(e.to_string()))?;
+        let entity = Entity::new(resource.clone(), attributes(&subject.facts), HashSet::new())
+            .map_err(|e| refused(e.to_string()))?;
+        let request = Request::new(principal.uid(), action, resource, self.context.clone(), None)
+            .map_err(|e| refused(e.to_string()))?;
         let entities = Entities::from_entities([entity, principal], None).map_err(|e| refused(e.to_string()))?;
         Ok((request, entities))
     }
@@ -134,11 +144,14 @@ impl<'r> Answer<'r> {
     fn read(response: &'r Response, partition: &Partition) -> Self {
         let diagnostics = response.diagnostics();
         let fired: HashSet<&PolicyId> = diagnostics.reason().collect();
-        let applicable = partition.applicability.iter().filter(|(id, _)| fired.contains(id)).map(|(_, index)| *index).collect();
+        let applicable =
+            partition.applicability.iter().filter(|(id, _)| fired.contains(id)).map(|(_, index)| *index).collect();
         let erred = diagnostics
             .errors()
             .map(|error| match error {
-                cedar_policy::AuthorizationError::PolicyEvaluationError(error) => (error.policy_id(), error.inner().to_string()),
+                cedar_policy::AuthorizationError::PolicyEvaluationError(error) => {
+                    (error.policy_id(), error.inner().to_string())
+                }
             })
             .collect();
         Self { fired, erred, applicable }
@@ -162,7 +175,9 @@ fn explain(asked: &Asked, subject: &Subject, answer: &Answer<'_>) -> Result<Vec<
     let missing = || asked.reads.iter().filter(|name| !subject.facts.known.contains_key(name.as_str()));
     let explained: Option<Vec<&Vec<String>>> = missing().map(|name| subject.facts.unknown.get(name.as_str())).collect();
     match explained {
-        Some(gaps) if !gaps.is_empty() => Ok(gaps.into_iter().flatten().cloned().collect::<BTreeSet<_>>().into_iter().collect()),
+        Some(gaps) if !gaps.is_empty() => {
+            Ok(gaps.into_iter().flatten().cloned().collect::<BTreeSet<_>>().into_iter().collect())
+        }
         _ => Err(EvaluateError::BrokenPolicy {
             control: asked.control.id.clone(),
             resource: subject.uid.to_string(),

@@ -79,7 +79,9 @@ impl PolicyError {
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluateError {
     /// A policy erred although every fact it reads is known: the policy or a fact is broken.
-    #[error("control `{control}` failed on `{resource}` although no gap explains it: {message}; this is a defect in the policy or in a fact, not in your account")]
+    #[error(
+        "control `{control}` failed on `{resource}` although no gap explains it: {message}; this is a defect in the policy or in a fact, not in your account"
+    )]
     BrokenPolicy {
         /// Control id.
         control: String,

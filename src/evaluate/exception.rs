@@ -29,7 +29,8 @@ pub(super) struct Exceptions {
     texts: Vec<String>,
 }
 
-const DATE: &[time::format_description::BorrowedFormatItem<'_>] = time::macros::format_description!("[year]-[month]-[day]");
+const DATE: &[time::format_description::BorrowedFormatItem<'_>] =
+    time::macros::format_description!("[year]-[month]-[day]");
 
 impl Exceptions {
     pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
@@ -40,7 +41,11 @@ impl Exceptions {
     pub(super) fn check_controls(&self, exists: impl Fn(&str) -> bool) -> Result<(), PolicyError> {
         for (control, (_, exceptions)) in &self.by_control {
             if let (false, Some(exception)) = (exists(control), exceptions.values().next()) {
-                return Err(PolicyError::form(&exception.file, format!("there is no control `{control}`"), "correct `@control`; `pipewarden controls list` shows all ids"));
+                return Err(PolicyError::form(
+                    &exception.file,
+                    format!("there is no control `{control}`"),
+                    "correct `@control`; `pipewarden controls list` shows all ids",
+                ));
             }
         }
         Ok(())
@@ -78,7 +83,11 @@ pub(super) fn load(source: &SourceText, validator: &Validator, exceptions: &mut 
         validate(validator, policy, source)?;
         let exception = read(policy, &source.file)?;
         if !exceptions.ids.insert(exception.reference.id.clone()) {
-            return Err(PolicyError::form(&source.file, format!("the exception id `{}` is used twice", exception.reference.id), "give each exception its own `@id`"));
+            return Err(PolicyError::form(
+                &source.file,
+                format!("the exception id `{}` is used twice", exception.reference.id),
+                "give each exception its own `@id`",
+            ));
         }
         let id = PolicyId::new(&exception.reference.id);
         let (set, known) = exceptions.by_control.entry(exception.control.clone()).or_default();
@@ -91,11 +100,19 @@ pub(super) fn load(source: &SourceText, validator: &Validator, exceptions: &mut 
 
 fn read(policy: &Policy, file: &str) -> Result<Exception, PolicyError> {
     if policy.effect() != Effect::Permit {
-        return Err(PolicyError::form(file, "an exception is a `permit`", "a `forbid` is a control and belongs in `controls/`"));
+        return Err(PolicyError::form(
+            file,
+            "an exception is a `permit`",
+            "a `forbid` is a control and belongs in `controls/`",
+        ));
     }
     let annotation = |name: &str| {
         policy.annotation(name).map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).ok_or_else(|| {
-            PolicyError::form(file, format!("an exception lacks `@{name}`"), "`@id`, `@control`, `@owner`, `@ticket`, `@reason` and `@expires(\"YYYY-MM-DD\")` are all mandatory")
+            PolicyError::form(
+                file,
+                format!("an exception lacks `@{name}`"),
+                "`@id`, `@control`, `@owner`, `@ticket`, `@reason` and `@expires(\"YYYY-MM-DD\")` are all mandatory",
+            )
         })
     };
     let expires = annotation("expires")?;
@@ -104,7 +121,13 @@ fn read(policy: &Policy, file: &str) -> Result<Exception, PolicyError> {
     }
     Ok(Exception {
         control: annotation("control")?,
-        reference: ExceptionRef { id: annotation("id")?, owner: annotation("owner")?, ticket: annotation("ticket")?, reason: annotation("reason")?, expires },
+        reference: ExceptionRef {
+            id: annotation("id")?,
+            owner: annotation("owner")?,
+            ticket: annotation("ticket")?,
+            reason: annotation("reason")?,
+            expires,
+        },
         file: file.to_owned(),
     })
 }

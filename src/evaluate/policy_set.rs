@@ -73,8 +73,10 @@ impl Policies {
     /// The first thing that is wrong with any of them, with its place.
     pub fn load(sources: &[PolicySource], disabled: &BTreeSet<String>) -> Result<Self, PolicyError> {
         let schema_text = Self::embedded_schema();
-        let (schema, _) = Schema::from_cedarschema_str(&schema_text.text)
-            .map_err(|error| PolicyError::Schema { source_text: Box::new(schema_text.clone()), error: Box::new(error) })?;
+        let (schema, _) = Schema::from_cedarschema_str(&schema_text.text).map_err(|error| PolicyError::Schema {
+            source_text: Box::new(schema_text.clone()),
+            error: Box::new(error),
+        })?;
         let validator = Validator::new(schema);
         let mut loaded: BTreeMap<String, LoadedControl> = BTreeMap::new();
         let mut exceptions = Exceptions::default();
@@ -90,7 +92,11 @@ impl Policies {
         }
         for id in disabled {
             if loaded.remove(id).is_none() {
-                return Err(PolicyError::form("configuration", format!("there is no control `{id}` to disable"), "`pipewarden controls list` shows all ids"));
+                return Err(PolicyError::form(
+                    "configuration",
+                    format!("there is no control `{id}` to disable"),
+                    "`pipewarden controls list` shows all ids",
+                ));
             }
         }
         exceptions.check_controls(|id| loaded.contains_key(id))?;
@@ -120,7 +126,8 @@ impl Policies {
 
     /// The facts that any control of a type reads.
     pub(super) fn facts_of_type(&self, type_name: &TypeName) -> BTreeSet<String> {
-        let controls = self.partitions.get(type_name).map(|partition| partition.controls.as_slice()).unwrap_or_default();
+        let controls =
+            self.partitions.get(type_name).map(|partition| partition.controls.as_slice()).unwrap_or_default();
         controls.iter().flat_map(|asked| asked.reads.iter().chain(&asked.shows)).cloned().collect()
     }
 }
@@ -138,7 +145,9 @@ pub(super) fn validate(validator: &Validator, policy: &Policy, text: &SourceText
         return Err(PolicyError::Invalid { source_text: Box::new(text.clone()), error: Box::new(error.clone()) });
     }
     match result.validation_warnings().next() {
-        Some(warning) => Err(PolicyError::form(&text.file, warning, "change the policy so that Cedar has no warning about it")),
+        Some(warning) => {
+            Err(PolicyError::form(&text.file, warning, "change the policy so that Cedar has no warning about it"))
+        }
         None => Ok(()),
     }
 }
@@ -164,14 +173,21 @@ fn one_partition(controls: Vec<LoadedControl>) -> Result<Partition, PolicyError>
             let index = *distinct.entry(control.applicability.to_string()).or_insert(next);
             if index == next {
                 let id = PolicyId::new(format!("applicability {index}"));
-                let policy = Policy::from_json(Some(id.clone()), control.applicability.clone()).map_err(PolicyError::cedar)?;
+                let policy =
+                    Policy::from_json(Some(id.clone()), control.applicability.clone()).map_err(PolicyError::cedar)?;
                 policies.add(policy).map_err(PolicyError::cedar)?;
                 applicability.insert(id, index);
             }
             Some(index)
         };
         policies.add(control.policy.clone()).map_err(PolicyError::cedar)?;
-        asked.push(Asked { id: control.policy.id().clone(), control: control.control, reads: control.reads, shows: control.shows, applies });
+        asked.push(Asked {
+            id: control.policy.id().clone(),
+            control: control.control,
+            reads: control.reads,
+            shows: control.shows,
+            applies,
+        });
     }
     Ok(Partition { policies, controls: asked, applicability })
 }

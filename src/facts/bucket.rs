@@ -124,7 +124,8 @@ fn put_use(facts: &mut Facts, name: &str, resource: &Resource, joins: &Joins) {
         used_by.doubt(&joins.gaps.over(&resource.account, None, &kind));
     }
     used_by.doubt(joins.hidden_stores.get(&resource.account).map_or(&[], Vec::as_slice));
-    production_use.doubt(&used_by.doubts);
+    production_use.doubt(&joins.gaps.over(&resource.account, None, &TypeName::PIPELINE));
+    production_use.doubt(joins.hidden_releases.get(&resource.account).map_or(&[], Vec::as_slice));
     facts.put("artifactBucket", used_by.clone().decided().map(|users| !users.is_empty()));
     facts.put("usedBy", used_by.clone().decided());
 

@@ -75,6 +75,8 @@ pub struct Joins {
     pub(super) bucket_users: BTreeMap<String, Vec<BucketUser>>,
     /// Why the artifact store of something in the account is not known.
     pub(super) hidden_stores: BTreeMap<AccountId, Vec<String>>,
+    /// Why pipelines of an account may name buckets that nobody saw; only pipelines release to production.
+    pub(super) hidden_releases: BTreeMap<AccountId, Vec<String>>,
     pub(super) alarms: ByPlace<AlarmEntry>,
     pub(super) configurations: ByPlace<ConfigurationEntry>,
     pub(super) compute_platforms: ByPlace<String>,
@@ -105,6 +107,7 @@ impl Joins {
             buckets: BTreeMap::new(),
             bucket_users: BTreeMap::new(),
             hidden_stores: BTreeMap::new(),
+            hidden_releases: BTreeMap::new(),
             alarms: BTreeMap::new(),
             configurations: BTreeMap::new(),
             compute_platforms: BTreeMap::new(),
@@ -151,7 +154,7 @@ impl Joins {
     /// Answers the questions that need everything indexed: which pipelines deploy to production, and so which groups
     /// and buckets are production. Call it once, after the last [`Self::index`].
     pub fn finish(&mut self) {
-        for sentences in self.hidden_stores.values_mut() {
+        for sentences in self.hidden_stores.values_mut().chain(self.hidden_releases.values_mut()) {
             sentences.sort();
             sentences.dedup();
         }

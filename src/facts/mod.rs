@@ -149,4 +149,3 @@ pub struct Subject {
     /// Facts.
     pub facts: Facts,
 }
-

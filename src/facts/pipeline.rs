@@ -36,6 +36,7 @@ impl ResourceKind for Pipeline {
         let buckets = match stores(resource) {
             Ok(stores) => stores.iter().map(|store| bucket_name(text_at(Some(store.value), &["Location"]))).collect(),
             Err(sentences) => {
+                joins.hidden_releases.entry(resource.account.clone()).or_default().extend(sentences.iter().cloned());
                 joins.hidden_stores.entry(resource.account.clone()).or_default().extend(sentences);
                 BTreeSet::new()
             }

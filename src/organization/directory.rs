@@ -24,7 +24,9 @@ pub enum DiscoveryError {
         account: AccountId,
     },
     /// Organizations cannot be asked from here.
-    #[error("the organization cannot be read from account {account}: {cause}; run in the management account or a delegated administrator, allow `{action}`, or audit this account alone with `--single-account`")]
+    #[error(
+        "the organization cannot be read from account {account}: {cause}; run in the management account or a delegated administrator, allow `{action}`, or audit this account alone with `--single-account`"
+    )]
     Refused {
         /// Whose credentials were used.
         account: AccountId,
@@ -113,13 +115,19 @@ impl Directory {
             cause: error.cause,
         };
         let described = scope
-            .call_or_unset("organizations:DescribeOrganization", &["AWSOrganizationsNotInUseException"], || client.describe_organization().send())
+            .call_or_unset("organizations:DescribeOrganization", &["AWSOrganizationsNotInUseException"], || {
+                client.describe_organization().send()
+            })
             .await
             .map_err(refused)?;
         let organization = described
             .and_then(|answer| answer.organization)
             .ok_or_else(|| DiscoveryError::NoOrganization { account: scope.account.clone() })?;
-        let management_account = organization.master_account_id.as_deref().and_then(|id| id.parse().ok()).unwrap_or_else(|| scope.account.clone());
+        let management_account = organization
+            .master_account_id
+            .as_deref()
+            .and_then(|id| id.parse().ok())
+            .unwrap_or_else(|| scope.account.clone());
         let mut gaps = Vec::new();
         let mut accounts = match tree::walk(scope, &client, &mut gaps).await {
             Ok(accounts) => accounts,
@@ -135,13 +143,21 @@ impl Directory {
             Ok((policies, attachments)) => (policies, Ok(attachments)),
             Err(error) => (Vec::new(), Err(error.gap(scope, Affects::Types { types: vec![TypeName::POLICY] }))),
         };
-        Ok(Self { organization_id: organization.id.unwrap_or_default(), management_account, accounts, policies, attachments, gaps })
+        Ok(Self {
+            organization_id: organization.id.unwrap_or_default(),
+            management_account,
+            accounts,
+            policies,
+            attachments,
+            gaps,
+        })
     }
 
     /// Reads the tags of all accounts that have none yet; a refused call is an unknown, not an empty set.
     pub async fn read_tags(&mut self, scope: &Scope) {
         let client = Client::new(scope.config());
-        let wanted: Vec<AccountId> = self.accounts.iter().filter(|a| a.tags == Tagged::NotAsked).map(|a| a.id.clone()).collect();
+        let wanted: Vec<AccountId> =
+            self.accounts.iter().filter(|a| a.tags == Tagged::NotAsked).map(|a| a.id.clone()).collect();
         let mut answers: BTreeMap<AccountId, Tagged> = futures_util::stream::iter(wanted)
             .map(|id| {
                 let client = &client;
@@ -189,7 +205,8 @@ impl Directory {
         match &self.attachments {
             Ok(attachments) => {
                 let targets = account.parent_ids.iter().map(String::as_str).chain([account.id.as_str()]);
-                let along: Vec<Value> = targets.filter_map(|target| attachments.get(target)).flatten().cloned().collect();
+                let along: Vec<Value> =
+                    targets.filter_map(|target| attachments.get(target)).flatten().cloned().collect();
                 set("ServiceControlPolicies", Value::Array(along));
             }
             Err(gap) => {
@@ -254,7 +271,10 @@ async fn policies(scope: &Scope, client: &Client) -> Result<Attached, CallError>
             let name = summary.name.unwrap_or_default();
             let targets = targets(scope, client, &id).await?;
             for target in &targets {
-                attachments.entry(target.clone()).or_default().push(json!({"Id": id, "Name": name, "TargetId": target}));
+                attachments
+                    .entry(target.clone())
+                    .or_default()
+                    .push(json!({"Id": id, "Name": name, "TargetId": target}));
             }
             let mut resource = Resource::live(TypeName::POLICY, arn, scope.account.clone(), Region::GLOBAL);
             let mut set = |name: &str, value: Value| resource.properties.insert(name.to_owned(), value);
@@ -262,7 +282,8 @@ async fn policies(scope: &Scope, client: &Client) -> Result<Attached, CallError>
             set("Type", json!("SERVICE_CONTROL_POLICY"));
             set("AwsManaged", json!(summary.aws_managed));
             set("TargetIds", json!(targets));
-            let described = scope.call("organizations:DescribePolicy", || client.describe_policy().policy_id(&id).send()).await;
+            let described =
+                scope.call("organizations:DescribePolicy", || client.describe_policy().policy_id(&id).send()).await;
             match described {
                 Ok(answer) => {
                     let content = answer.policy.and_then(|policy| policy.content).unwrap_or_default();
@@ -290,7 +311,9 @@ async fn targets(scope: &Scope, client: &Client, policy: &str) -> Result<Vec<Str
     let mut token: Option<String> = None;
     loop {
         let page = scope
-            .call("organizations:ListTargetsForPolicy", || client.list_targets_for_policy().policy_id(policy).set_next_token(token.clone()).send())
+            .call("organizations:ListTargetsForPolicy", || {
+                client.list_targets_for_policy().policy_id(policy).set_next_token(token.clone()).send()
+            })
             .await?;
         targets.extend(page.targets.unwrap_or_default().into_iter().filter_map(|target| target.target_id));
         match page.next_token {

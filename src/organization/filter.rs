@@ -5,7 +5,9 @@ use crate::inventory::AccountId;
 
 /// A filter expression that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` selects no accounts: write an account id (`123456789012`), an OU path (`/Workloads/Prod`), an OU or root id (`ou-ab12-…`, `r-ab12`), a tag (`tag:owner=payments`) or a state (`state:ACTIVE`)")]
+#[error(
+    "`{0}` selects no accounts: write an account id (`123456789012`), an OU path (`/Workloads/Prod`), an OU or root id (`ou-ab12-…`, `r-ab12`), a tag (`tag:owner=payments`) or a state (`state:ACTIVE`)"
+)]
 pub struct FilterError(String);
 
 /// One expression.
@@ -42,7 +44,9 @@ impl Selector {
         match self {
             Self::Account(id) => *id == account.id,
             Self::Path(path) => {
-                account.path == *path || account.path.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/')) || path.is_empty()
+                account.path == *path
+                    || account.path.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'))
+                    || path.is_empty()
             }
             Self::Unit(id) => account.parent_ids.contains(id),
             Self::Tag(key, value) => matches!(&account.tags, Tagged::Known(tags) if tags.get(key) == Some(value)),
@@ -64,7 +68,9 @@ impl AccountFilter {
     /// # Errors
     /// [`FilterError`] for the first that cannot be read.
     pub fn new(include: &[String], exclude: &[String]) -> Result<Self, FilterError> {
-        let read = |texts: &[String]| texts.iter().map(|text| Ok((text.clone(), Selector::parse(text)?))).collect::<Result<Vec<_>, _>>();
+        let read = |texts: &[String]| {
+            texts.iter().map(|text| Ok((text.clone(), Selector::parse(text)?))).collect::<Result<Vec<_>, _>>()
+        };
         Ok(Self { include: read(include)?, exclude: read(exclude)? })
     }
 
@@ -113,7 +119,16 @@ mod tests {
     #[test]
     fn each_kind_of_expression_selects() {
         let prod = account("/Workloads/Prod", "ACTIVE", Some(("owner", "payments")));
-        for text in ["111122223333", "/Workloads", "/Workloads/Prod", "/", "ou-ab12-1", "r-ab12", "tag:owner=payments", "state:active"] {
+        for text in [
+            "111122223333",
+            "/Workloads",
+            "/Workloads/Prod",
+            "/",
+            "ou-ab12-1",
+            "r-ab12",
+            "tag:owner=payments",
+            "state:active",
+        ] {
             assert_eq!(skip(&[text], &[], &prod), None, "{text}");
             assert!(skip(&[], &[text], &prod).is_some(), "{text}");
         }

@@ -7,7 +7,9 @@ use crate::inventory::{AccountId, Partition};
 
 /// A pattern that names no role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{pattern}` is not a role: {problem}; write a role name such as `PipewardenAudit`, a path and name such as `audit/PipewardenAudit`, or an ARN such as `arn:{{partition}}:iam::{{account}}:role/PipewardenAudit`")]
+#[error(
+    "`{pattern}` is not a role: {problem}; write a role name such as `PipewardenAudit`, a path and name such as `audit/PipewardenAudit`, or an ARN such as `arn:{{partition}}:iam::{{account}}:role/PipewardenAudit`"
+)]
 pub struct RolePatternError {
     pattern: String,
     problem: String,
@@ -86,7 +88,15 @@ mod tests {
 
     #[test]
     fn what_is_no_role_is_refused() {
-        for wrong in ["", "a b", "arn:aws:iam::{acount}:role/x", "arn:aws:s3:::x", "arn:aws:iam::111122223333:user/x", "audit/", "rôle"] {
+        for wrong in [
+            "",
+            "a b",
+            "arn:aws:iam::{acount}:role/x",
+            "arn:aws:s3:::x",
+            "arn:aws:iam::111122223333:user/x",
+            "audit/",
+            "rôle",
+        ] {
             assert!(wrong.parse::<RolePattern>().is_err(), "{wrong}");
         }
     }

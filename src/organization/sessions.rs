@@ -51,7 +51,14 @@ const RENEW_BEFORE: Duration = Duration::from_secs(300);
 impl Sessions {
     /// Sessions that start from the credentials in `own`.
     #[must_use]
-    pub fn new(own: SdkConfig, own_account: AccountId, partition: Partition, home_region: Region, options: SessionOptions, gate: CallGate) -> Self {
+    pub fn new(
+        own: SdkConfig,
+        own_account: AccountId,
+        partition: Partition,
+        home_region: Region,
+        options: SessionOptions,
+        gate: CallGate,
+    ) -> Self {
         Self { own, own_account, partition, home_region, options: Arc::new(options), gate }
     }
 
@@ -63,7 +70,8 @@ impl Sessions {
 
     /// Enters an account. The scope comes back in any case, because its ledger holds the tries.
     pub async fn open(&self, account: &AccountId) -> (Scope, Result<(), Gap>) {
-        let outside = Scope::new(account.clone(), self.partition, self.home_region.clone(), &self.own, self.gate.clone());
+        let outside =
+            Scope::new(account.clone(), self.partition, self.home_region.clone(), &self.own, self.gate.clone());
         if *account == self.own_account && !self.options.role_in_own_account {
             return (outside, Ok(()));
         }
@@ -75,7 +83,11 @@ impl Sessions {
                 external_id: hop.external_id.clone(),
                 options: Arc::clone(&self.options),
                 // AWS caps a session that was assumed with another session's credentials at one hour.
-                duration: if nth == 0 { self.options.duration } else { self.options.duration.min(Duration::from_secs(3600)) },
+                duration: if nth == 0 {
+                    self.options.duration
+                } else {
+                    self.options.duration.min(Duration::from_secs(3600))
+                },
                 first: Mutex::new(None),
             };
             match role.assume().await {
@@ -121,7 +133,12 @@ impl AssumedRole {
     async fn assume(&self) -> Result<Credentials, CallError> {
         const ACTION: &str = "sts:AssumeRole";
         let client = aws_sdk_sts::Client::new(self.caller.config());
-        let tags: Vec<Tag> = self.options.tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect();
+        let tags: Vec<Tag> = self
+            .options
+            .tags
+            .iter()
+            .filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok())
+            .collect();
         let seconds = i32::try_from(self.duration.as_secs()).unwrap_or(3600);
         let answer = self
             .caller
@@ -137,10 +154,17 @@ impl AssumedRole {
                     .send()
             })
             .await?;
-        let session = answer.credentials.ok_or_else(|| CallError::malformed(ACTION, "an answer without credentials"))?;
+        let session =
+            answer.credentials.ok_or_else(|| CallError::malformed(ACTION, "an answer without credentials"))?;
         let expires = std::time::SystemTime::try_from(session.expiration)
             .map_err(|error| CallError::malformed(ACTION, format!("an expiry that is no time: {error}")))?;
-        Ok(Credentials::new(session.access_key_id, session.secret_access_key, Some(session.session_token), Some(expires), "AssumeRole"))
+        Ok(Credentials::new(
+            session.access_key_id,
+            session.secret_access_key,
+            Some(session.session_token),
+            Some(expires),
+            "AssumeRole",
+        ))
     }
 }
 

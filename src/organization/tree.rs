@@ -48,10 +48,13 @@ pub(super) async fn flat(scope: &Scope, client: &Client) -> Result<Vec<Account>,
     let mut accounts = Vec::new();
     let mut token: Option<String> = None;
     loop {
-        let page = scope.call("organizations:ListAccounts", || client.list_accounts().set_next_token(token.clone()).send()).await?;
+        let page = scope
+            .call("organizations:ListAccounts", || client.list_accounts().set_next_token(token.clone()).send())
+            .await?;
         for account in page.accounts.unwrap_or_default() {
             let ids = account.paths().first().map(String::as_str).unwrap_or_default();
-            let parents: Vec<String> = ids.split('/').filter(|id| id.starts_with("r-") || id.starts_with("ou-")).map(str::to_owned).collect();
+            let parents: Vec<String> =
+                ids.split('/').filter(|id| id.starts_with("r-") || id.starts_with("ou-")).map(str::to_owned).collect();
             let path = format!("/{}", parents.iter().skip(1).cloned().collect::<Vec<_>>().join("/"));
             accounts.push(account_from(&account, parents, path)?);
         }
@@ -63,10 +66,18 @@ pub(super) async fn flat(scope: &Scope, client: &Client) -> Result<Vec<Account>,
 }
 
 fn account_from(listed: &ListedAccount, parent_ids: Vec<String>, path: String) -> Result<Account, CallError> {
-    let malformed = || CallError::malformed("organizations:ListAccountsForParent", format!("an account without a valid id: {:?}", listed.id()));
+    let malformed = || {
+        CallError::malformed(
+            "organizations:ListAccountsForParent",
+            format!("an account without a valid id: {:?}", listed.id()),
+        )
+    };
     let id = listed.id().and_then(|id| id.parse().ok()).ok_or_else(malformed)?;
     // AWS is retiring `Status` in favour of `State`; older endpoints only answer the former.
-    let state = listed.state().map(|state| state.as_str().to_owned()).or_else(|| listed.status().map(|status| status.as_str().to_owned()));
+    let state = listed
+        .state()
+        .map(|state| state.as_str().to_owned())
+        .or_else(|| listed.status().map(|status| status.as_str().to_owned()));
     Ok(Account {
         id,
         arn: listed.arn().unwrap_or_default().to_owned(),
@@ -82,7 +93,8 @@ async fn roots(scope: &Scope, client: &Client) -> Result<Vec<Node>, CallError> {
     let mut roots = Vec::new();
     let mut token: Option<String> = None;
     loop {
-        let page = scope.call("organizations:ListRoots", || client.list_roots().set_next_token(token.clone()).send()).await?;
+        let page =
+            scope.call("organizations:ListRoots", || client.list_roots().set_next_token(token.clone()).send()).await?;
         let ids = page.roots.unwrap_or_default().into_iter().filter_map(|root| root.id);
         roots.extend(ids.map(|id| Node { id, parent_ids: Vec::new(), path: String::new() }));
         match page.next_token {
@@ -97,7 +109,9 @@ async fn accounts_of(scope: &Scope, client: &Client, parent: &str) -> Result<Vec
     let mut token: Option<String> = None;
     loop {
         let page = scope
-            .call("organizations:ListAccountsForParent", || client.list_accounts_for_parent().parent_id(parent).set_next_token(token.clone()).send())
+            .call("organizations:ListAccountsForParent", || {
+                client.list_accounts_for_parent().parent_id(parent).set_next_token(token.clone()).send()
+            })
             .await?;
         accounts.extend(page.accounts.unwrap_or_default());
         match page.next_token {

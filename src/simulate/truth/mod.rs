@@ -200,11 +200,18 @@ impl Writer<'_> {
         let hidden = self.refused(account, "codepipeline:GetPipeline");
         for spec in PipelineSpec::all(world, account, region) {
             let uid = spec.arn(world);
+            let verdicts = pipeline::verdicts(world, &spec);
             if hidden {
                 self.unseen(&uid, account, &region_name, &[pipeline::CONTROLS]);
+                // Webhooks are listed on their own and name their pipeline.
+                self.put(
+                    &uid,
+                    account,
+                    &region_name,
+                    verdicts.into_iter().filter(|(id, _)| *id == "codepipeline-webhooks-authenticated"),
+                );
                 continue;
             }
-            let verdicts = pipeline::verdicts(world, &spec);
             self.put(&uid, account, &region_name, verdicts);
             for store in spec.stores() {
                 *self.named.buckets.entry(store.bucket).or_default() |= spec.production();
