@@ -12,16 +12,22 @@ fn main() -> io::Result<()> {
     find(&policies.join("controls"), &mut files)?;
     files.sort();
     let mut code = String::new();
-    let schema = policies.join("schema.cedarschema");
-    let _ = writeln!(code, "const EMBEDDED_SCHEMA: &str = include_str!({schema:?});");
+    let schema = literal(&policies.join("schema.cedarschema"))?;
+    let _ = writeln!(code, "const EMBEDDED_SCHEMA: &str = include_str!({schema});");
     let _ = writeln!(code, "const EMBEDDED_CONTROLS: &[(&str, &str)] = &[");
     for file in files {
         let name = file.strip_prefix(&root).unwrap_or(&file).display().to_string().replace('\\', "/");
-        let _ = writeln!(code, "    ({name:?}, include_str!({file:?})),");
+        let _ = writeln!(code, "    ({name:?}, include_str!({})),", literal(&file)?);
     }
     let _ = writeln!(code, "];");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("no output folder"))?);
     fs::write(out.join("embedded_policies.rs"), code)
+}
+
+/// A path as a string literal of Rust.
+fn literal(path: &Path) -> io::Result<String> {
+    let text = path.to_str().ok_or_else(|| io::Error::other(format!("{} is not UTF-8", path.display())))?;
+    Ok(format!("{text:?}"))
 }
 
 fn find(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

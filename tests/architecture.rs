@@ -102,7 +102,7 @@ impl<'ast> Visit<'ast> for Paths {
                 syn::UseTree::Group(group) => trees.extend(group.items.iter().map(|item| (prefix.clone(), item))),
                 syn::UseTree::Name(name) => self.0.push([prefix, vec![name.ident.to_string()]].concat()),
                 syn::UseTree::Rename(name) => self.0.push([prefix, vec![name.ident.to_string()]].concat()),
-                _ => self.0.push(prefix),
+                syn::UseTree::Glob(_) => self.0.push(prefix),
             }
         }
     }

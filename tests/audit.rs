@@ -102,7 +102,7 @@ fn differences(audited: &Audited, simulation: &Simulation) -> Vec<String> {
         match audited.verdicts.get(key) {
             None => lines.push(format!("not found: {key:?} should be {expected}")),
             Some(actual) if actual.as_str() != *expected => {
-                lines.push(format!("{key:?} is {actual}, should be {expected}"))
+                lines.push(format!("{key:?} is {actual}, should be {expected}"));
             }
             Some(_) => {}
         }
@@ -312,7 +312,7 @@ fn filters_choose_accounts_and_say_why_the_others_are_skipped() {
     let options = SimulationOptions { accounts: 10, denials: false, ..SimulationOptions::default() };
     let whole = audit(options.clone());
     let accounts: BTreeSet<&String> = whole.verdicts.keys().map(|key| &key.2).collect();
-    let chosen = accounts.iter().next_back().unwrap().to_string();
+    let chosen = (*accounts.iter().next_back().unwrap()).clone();
     let mut written = Written::default();
     written.accounts.include = vec![chosen.clone()];
     let part = audit_with(options, &written.resolve("test").unwrap());

@@ -25,7 +25,7 @@ pub(super) struct CollectArgs {
     pub(super) aws: AwsOptions,
 }
 
-pub(super) fn run(args: CollectArgs) -> Result<Exit, Failure> {
+pub(super) fn run(args: &CollectArgs) -> Result<Exit, Failure> {
     let mut config = args.run.resolve()?;
     config.audit.single_account = args.aws.single_account;
     let policies = policies::load(&config.policies, &args.policies.policies)?;
@@ -34,7 +34,7 @@ pub(super) fn run(args: CollectArgs) -> Result<Exit, Failure> {
         let sdk = aws::from_environment(&args.aws, config.home_region.as_ref()).await;
         let sessions = aws::sessions(sdk, &config).await?;
         let run = args.run.run_directory(
-            &question(&config, &policies, of_aws(&args.aws)),
+            &question(&config, &policies, &of_aws(&args.aws)),
             0,
             time::OffsetDateTime::now_utc(),
         )?;

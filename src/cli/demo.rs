@@ -78,13 +78,13 @@ struct DemoReportOptions {
     fail: bool,
 }
 
-pub(super) fn run(args: DemoArgs) -> Result<Exit, Failure> {
+pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let config = args.run.resolve()?;
     let policies = policies::load(&config.policies, &args.policies.policies)?;
     let simulation = Arc::new(args.world.simulation());
     let now = SimulationOptions::default().now;
     let home = args.world.regions.first().cloned().unwrap_or_else(|| crate::inventory::Partition::Aws.default_region());
-    let asked = question(&config, &policies, json!({"simulation": format!("{:?}", args.world)}));
+    let asked = question(&config, &policies, &json!({"simulation": format!("{:?}", args.world)}));
     let run = aws::runtime()?.block_on(async {
         let server = SimulationServer::start(Arc::clone(&simulation), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
             .await

@@ -31,7 +31,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<Exit, Failure> {
     let run = if collected.is_finished() {
         // A finished run is evidence and stays as it is.
         let source = collected.plan().run_id.to_string();
-        let asked = question(&config, &policies, json!({"inventoriesOf": source}));
+        let asked = question(&config, &policies, &json!({"inventoriesOf": source}));
         let again = args.run.run_directory(&asked, 0, time::OffsetDateTime::now_utc())?;
         copy_inventories(&collected, &again)?;
         again

@@ -1,5 +1,6 @@
 //! What ends a run, printed once, on stderr, for the person who must act.
 
+use std::fmt::Display;
 use std::io::Write as _;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, NamedSource, Report};
@@ -22,7 +23,7 @@ enum Message {
 
 impl Failure {
     /// Wrong usage or configuration.
-    pub(super) fn usage(message: impl ToString) -> Self {
+    pub(super) fn usage(message: impl Display) -> Self {
         Self { exit: Exit::Usage, message: Message::Plain(message.to_string()) }
     }
 
@@ -42,7 +43,7 @@ impl Failure {
     }
 
     /// A message that is complete in itself.
-    pub(super) fn because(message: impl ToString) -> Self {
+    pub(super) fn because(message: impl Display) -> Self {
         Self { exit: Exit::Failed, message: Message::Plain(message.to_string()) }
     }
 

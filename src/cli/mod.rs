@@ -70,14 +70,14 @@ pub fn main() -> ExitCode {
     };
     logging::start(&cli.log);
     let outcome = match cli.command {
-        Command::Audit(args) => audit::run(args),
-        Command::Collect(args) => collect::run(args),
+        Command::Audit(args) => audit::run(&args),
+        Command::Collect(args) => collect::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Report(args) => report::run(&args),
-        Command::Demo(args) => demo::run(args),
+        Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Controls(args) => controls::run(args),
         Command::Role(args) => role::run(&args),
     };
-    outcome.unwrap_or_else(|failure| failure.print()).into()
+    outcome.unwrap_or_else(failure::Failure::print).into()
 }

@@ -99,7 +99,7 @@ impl RunOptions {
 }
 
 /// What decides the answer of a run, for its plan.
-pub(super) fn question(config: &Config, policies: &Policies, more: Value) -> Value {
+pub(super) fn question(config: &Config, policies: &Policies, more: &Value) -> Value {
     json!({"config": config.written, "policies": policies.hash(), "options": more})
 }
 

@@ -87,18 +87,15 @@ async fn read_projects(scope: &Scope, client: &Client, names: &[String]) -> Coll
     for name in names {
         let uid = arn::in_scope(scope, "codebuild", &format!("project/{name}"));
         let mut resource = Resource::live(TypeName::PROJECT, uid, scope.account.clone(), scope.region.clone());
-        match by_name.remove(name) {
-            Some(project) => {
-                let tags = project.tags().iter();
-                let tags = tags.filter_map(|tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default())));
-                resource.tags = tags.collect();
-                resource.properties = properties(name, &project);
-                collected.references.extend(references(scope, &project));
-            }
-            None => {
-                resource.properties.insert("Name".to_owned(), Value::from(name.as_str()));
-                error.clone().hides(scope, &mut resource, &["*"]);
-            }
+        if let Some(project) = by_name.remove(name) {
+            let tags = project.tags().iter();
+            let tags = tags.filter_map(|tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default())));
+            resource.tags = tags.collect();
+            resource.properties = properties(name, &project);
+            collected.references.extend(references(scope, &project));
+        } else {
+            resource.properties.insert("Name".to_owned(), Value::from(name.as_str()));
+            error.clone().hides(scope, &mut resource, &["*"]);
         }
         collected.resources.push(resource);
     }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::control::{self, LoadedControl};
 use super::error::{PolicyError, SourceText};
 use super::exception::{self, Exceptions};
-use crate::finding::Control;
+use crate::finding::{Control, hex};
 use crate::inventory::TypeName;
 
 include!(concat!(env!("OUT_DIR"), "/embedded_policies.rs"));
@@ -203,5 +203,5 @@ fn hash(schema: &SourceText, controls: &BTreeMap<String, LoadedControl>, excepti
         hash.update([1]);
         hash.update(text.as_bytes());
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }

@@ -8,7 +8,7 @@ mod control;
 pub use control::{Control, Severity, spoken};
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -113,7 +113,7 @@ impl Finding {
             hash.update(part.as_bytes());
             hash.update([0]);
         }
-        hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        hex(hash.finalize().get(..16).unwrap_or_default())
     }
 
     /// The order of every report: account, Region, type, resource, control.
@@ -128,4 +128,14 @@ impl Finding {
     pub fn fails(&self, threshold: Severity) -> bool {
         self.compliance == ComplianceType::NonCompliant && self.severity >= threshold && self.exception.is_none()
     }
+}
+
+/// Bytes as lower-case hexadecimal digits.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing into a `String` cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -302,7 +302,9 @@ async fn policies(scope: &Scope, client: &Client) -> Result<Attached, CallError>
             _ => break,
         }
     }
-    attachments.values_mut().for_each(|list| list.sort_by_key(Value::to_string));
+    for list in attachments.values_mut() {
+        list.sort_by_key(Value::to_string);
+    }
     Ok((resources, attachments))
 }
 

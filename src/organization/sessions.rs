@@ -46,7 +46,7 @@ pub struct Sessions {
 }
 
 /// Sessions are renewed this long before they expire, so that no call leaves with a session that dies on the way.
-const RENEW_BEFORE: Duration = Duration::from_secs(300);
+const RENEW_BEFORE: Duration = Duration::from_mins(5);
 
 impl Sessions {
     /// Sessions that start from the credentials in `own`.
@@ -86,7 +86,7 @@ impl Sessions {
                 duration: if nth == 0 {
                     self.options.duration
                 } else {
-                    self.options.duration.min(Duration::from_secs(3600))
+                    self.options.duration.min(Duration::from_hours(1))
                 },
                 first: Mutex::new(None),
             };

@@ -4,7 +4,6 @@
 //! the manifest of the run before, so that the runs of an organization form a chain that cannot be changed in the middle
 //! without showing.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -15,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::plan::read_versioned;
 use super::{RunError, RunId, SCHEMA_VERSION};
+use crate::finding::hex;
 use crate::inventory::CallCounts;
 use crate::report::{Counts, RunInfo};
 
@@ -96,14 +96,6 @@ pub(super) fn hash_file(path: &Path) -> io::Result<(u64, String)> {
         bytes += read as u64;
     }
     Ok((bytes, hex(&hash.finalize())))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a `String` cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// All files of a run but its manifest, sorted by their relative path.

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::manifest::hex;
 use super::{RunError, RunId, SCHEMA_VERSION};
+use crate::finding::hex;
 use crate::report::RunInfo;
 
 /// Name of the file.

@@ -69,7 +69,8 @@ async fn organizations_lists_all_accounts_in_pages() {
     let (simulation, server) = serve(SimulationOptions { accounts: 45, ..quiet() }).await;
     let client = aws_sdk_organizations::Client::new(&management(&server));
     let pages = client.list_accounts().into_paginator().send().collect::<Result<Vec<_>, _>>().await.unwrap();
-    let accounts: Vec<_> = pages.iter().flat_map(|page| page.accounts()).collect();
+    let accounts: Vec<_> =
+        pages.iter().flat_map(aws_sdk_organizations::operation::list_accounts::ListAccountsOutput::accounts).collect();
     assert_eq!(accounts.len(), 45);
     assert_eq!(simulation.statistics().get("organizations:ListAccounts"), Some(&3));
     assert!(accounts.iter().any(|a| a.state().is_none()) && accounts.iter().any(|a| a.state().is_some()));
@@ -82,7 +83,10 @@ async fn organizations_lists_all_accounts_in_pages() {
         parents.extend(units.organizational_units().iter().map(|unit| unit.id().unwrap().to_owned()));
         let pages = client.list_accounts_for_parent().parent_id(&parent).into_paginator().send();
         let pages = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
-        for account in pages.iter().flat_map(|page| page.accounts()) {
+        for account in pages
+            .iter()
+            .flat_map(aws_sdk_organizations::operation::list_accounts_for_parent::ListAccountsForParentOutput::accounts)
+        {
             found.insert(account.id().unwrap().to_owned());
         }
     }
@@ -128,7 +132,8 @@ async fn codepipeline_answers_every_pipeline_it_lists() {
         assert_eq!(pipeline.artifact_stores().map_or(1, std::collections::HashMap::len), spec.stores().count());
         let state = client.get_pipeline_state().name(name).send().await.unwrap();
         assert_eq!(state.stage_states().len(), pipeline.stages().len());
-        let names: BTreeSet<_> = pipeline.stages().iter().map(|stage| stage.name()).collect();
+        let names: BTreeSet<_> =
+            pipeline.stages().iter().map(aws_sdk_codepipeline::types::StageDeclaration::name).collect();
         assert_eq!(names.len(), pipeline.stages().len(), "stage names are unique");
         let tags = client.list_tags_for_resource().resource_arn(spec.arn(&simulation.world)).send().await.unwrap();
         assert!(!tags.tags().is_empty());
@@ -276,7 +281,11 @@ async fn s3_answers_settings_and_their_absence() {
         let client = aws_sdk_s3::Client::new(&member(&simulation, &server, account, "us-east-1"));
         let buckets = client.list_buckets().max_buckets(3).into_paginator().send();
         let pages: Vec<_> = buckets.collect::<Result<Vec<_>, _>>().await.unwrap();
-        let names: Vec<_> = pages.iter().flat_map(|page| page.buckets()).filter_map(|bucket| bucket.name()).collect();
+        let names: Vec<_> = pages
+            .iter()
+            .flat_map(aws_sdk_s3::operation::list_buckets::ListBucketsOutput::buckets)
+            .filter_map(|bucket| bucket.name())
+            .collect();
         assert_eq!((pages.len(), names.len()), (3, 8));
         for name in names {
             let spec = estate::BucketRef::named(world, name).unwrap().spec(world);

@@ -205,8 +205,8 @@ fn nobody() -> AccountId {
 }
 
 /// Four numbers to one, well mixed (the finaliser of `SplitMix64`).
-pub(crate) fn mix(a: u64, b: u64, c: u64, d: u64) -> u64 {
-    [a, b, c, d].into_iter().fold(0x9e37_79b9_7f4a_7c15, |state: u64, part| {
+pub(crate) fn mix(seed: u64, account: u64, region: u64, number: u64) -> u64 {
+    [seed, account, region, number].into_iter().fold(0x9e37_79b9_7f4a_7c15, |state: u64, part| {
         let mut z = state.wrapping_add(part).wrapping_add(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

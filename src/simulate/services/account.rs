@@ -23,7 +23,7 @@ fn list_regions(call: &Call<'_>) -> Answer {
     }
     let statuses = call.texts("RegionOptStatusContains");
     // Regions that were enabled by hand have another status than those that always are.
-    let by_hand = |name: &str| DISABLED.iter().any(|region| *region == name) || name.starts_with("me-");
+    let by_hand = |name: &str| DISABLED.contains(&name) || name.starts_with("me-");
     let enabled = call.world.regions().iter().map(|region| {
         let name = region.as_str();
         (name, if by_hand(name) { "ENABLED" } else { "ENABLED_BY_DEFAULT" })

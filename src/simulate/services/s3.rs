@@ -1,6 +1,7 @@
 //! S3: what a bucket is set to, and which buckets there are. Path style only.
 
 use serde_json::Value;
+use std::fmt::Write as _;
 use time::format_description::well_known::Rfc3339;
 
 use super::super::estate::{AWS_MANAGED_SLOT, BucketRef, BucketSpec, Encryption, KeyRef, Lock, Outsiders, TlsDeny};
@@ -274,16 +275,16 @@ fn list_buckets(call: &Call<'_>) -> Result<Answer, ApiError> {
         .collect();
     let limit = call.number("max-buckets");
     let (range, next) = page(buckets.len(), call.text("continuation-token"), limit, 10_000, "InvalidArgument")?;
-    let listed: String = buckets
-        .get(range)
-        .unwrap_or_default()
-        .iter()
-        .map(|bucket| {
-            let created = days_ago(world, 800, bucket.slot).format(&Rfc3339).unwrap_or_default();
-            let (name, region) = (bucket.name(world), world.region_name(bucket.region));
-            format!("<Bucket><Name>{name}</Name><CreationDate>{created}</CreationDate><BucketRegion>{region}</BucketRegion></Bucket>")
-        })
-        .collect();
+    let mut listed = String::new();
+    for bucket in buckets.get(range).unwrap_or_default() {
+        let created = days_ago(world, 800, bucket.slot).format(&Rfc3339).unwrap_or_default();
+        let (name, region) = (bucket.name(world), world.region_name(bucket.region));
+        // Writing into a `String` cannot fail.
+        let _ = write!(
+            listed,
+            "<Bucket><Name>{name}</Name><CreationDate>{created}</CreationDate><BucketRegion>{region}</BucketRegion></Bucket>"
+        );
+    }
     let token = next.map(|next| format!("<ContinuationToken>{next}</ContinuationToken>")).unwrap_or_default();
     let owner = "<Owner><ID>0000000000000000000000000000000000000000000000000000000000000000</ID></Owner>";
     let content = format!("{owner}<Buckets>{listed}</Buckets>{token}");

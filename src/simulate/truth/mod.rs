@@ -64,11 +64,15 @@ type Known = Option<bool>;
 
 /// All hold: one that does not decides, even if another is unknown.
 fn all(statements: impl IntoIterator<Item = Known>) -> Known {
-    statements.into_iter().fold(Some(true), |sum, next| match (sum, next) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        _ => None,
-    })
+    let mut sum = Some(true);
+    for next in statements {
+        sum = match (sum, next) {
+            (Some(false), _) | (_, Some(false)) => Some(false),
+            (Some(true), Some(true)) => Some(true),
+            _ => None,
+        };
+    }
+    sum
 }
 
 /// One holds: one that does decides, even if another is unknown.
