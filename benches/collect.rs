@@ -193,7 +193,9 @@ fn main() {
     println!("ratio to the longest bound: {:.2} (goal: at most 1.3)", wall / longest);
     let mut by_action: BTreeMap<String, f64> = BTreeMap::new();
     for row in &rows {
-        *by_action.entry(format!("{}:{}", row.service, row.action)).or_default() += row.calls;
+        if row.calls > 0.0 {
+            *by_action.entry(format!("{}:{}", row.service, row.action)).or_default() += row.calls;
+        }
     }
     for (action, calls) in by_action {
         println!("  {calls:>8} {action}");

@@ -24,9 +24,9 @@ use cedar_policy::{
 use pipewarden::audit::{Collection, Silent};
 use pipewarden::collect::CallGate;
 use pipewarden::config::Written;
-use pipewarden::evaluate::{Asking, Policies, PolicySource, Settings};
+use pipewarden::evaluate::{Asking, Policies, PolicySource, Principal, Settings};
 use pipewarden::facts::{Fact, Joins, ProductionRules, Subject, subjects};
-use pipewarden::inventory::{Inventory, Partition, ResourceUid};
+use pipewarden::inventory::{AccountId, Inventory, Partition, ResourceUid, TypeName};
 use pipewarden::organization::Sessions;
 use pipewarden::run::{INVENTORY, ORGANIZATION, Plan, REFERENCED, RunDirectory, RunId};
 use pipewarden::simulate::{Simulation, SimulationOptions, SimulationServer};
@@ -177,7 +177,17 @@ fn main() {
         inventories.iter().flat_map(|inventory| subjects(inventory, &joins)).collect::<Vec<_>>()
     });
     let policies = Policies::load(&Policies::embedded(), &BTreeSet::new()).unwrap();
-    let asking = Asking::new(&policies, NOW, "live", &Settings::default(), &BTreeMap::new()).unwrap();
+    let principals: BTreeMap<AccountId, Principal> = all
+        .iter()
+        .filter(|subject| subject.type_name == TypeName::ACCOUNT)
+        .map(|subject| {
+            (
+                subject.account.clone(),
+                Principal { facts: subject.facts.clone(), units: vec!["r-ab12".to_owned(), "ou-ab12-1".to_owned()] },
+            )
+        })
+        .collect();
+    let asking = Asking::new(&policies, NOW, "live", &Settings::default(), &principals).unwrap();
     println!(
         "{resources} resources of {ACCOUNTS} simulated accounts, {} judged, by {} controls",
         all.len(),

@@ -9,6 +9,18 @@ use super::error::{PolicyError, SourceText};
 use crate::finding::{Control, Severity};
 use crate::inventory::TypeName;
 
+/// Where a control applies.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Applicability {
+    /// To every resource of its type.
+    Always,
+    /// Where this fact is true: the most common `when`, answered without asking Cedar again.
+    Fact(String),
+    /// Where this policy, the control's scope and `when` in Cedar's JSON form, is satisfied; equal for controls that
+    /// apply to the same resources.
+    Policy(Value),
+}
+
 /// A control, ready to be put into a policy set.
 #[derive(Debug, Clone)]
 pub(super) struct LoadedControl {
@@ -18,10 +30,9 @@ pub(super) struct LoadedControl {
     pub(super) reads: BTreeSet<String>,
     /// Facts that explain what the policy reads, from the annotation `@evidence`: shown, never needed.
     pub(super) shows: BTreeSet<String>,
-    /// The scope and `when` alone, in Cedar's JSON form; equal for controls that apply to the same resources.
-    pub(super) applicability: Value,
-    /// Whether it applies to every resource of its type.
-    pub(super) applies_always: bool,
+    pub(super) applicability: Applicability,
+    /// Facts that the policy reads of the account.
+    pub(super) reads_of_account: BTreeSet<String>,
     pub(super) source: SourceText,
 }
 
@@ -76,46 +87,58 @@ pub(super) fn load(source: &SourceText) -> Result<LoadedControl, PolicyError> {
         ));
     }
     let json = policy.to_json().map_err(PolicyError::cedar)?;
-    let (applicability, applies_always) =
-        applicability(&json).ok_or_else(|| PolicyError::form(file, "unexpected clauses", FORM))?;
+    let applicability = applicability(&json).ok_or_else(|| PolicyError::form(file, "unexpected clauses", FORM))?;
     let mut reads = BTreeSet::new();
-    collect_reads(&json, &mut reads);
+    collect_reads(&json, "resource", &mut reads);
+    let mut reads_of_account = BTreeSet::new();
+    collect_reads(&json, "principal", &mut reads_of_account);
     let shows = policy.annotation("evidence").unwrap_or_default();
     let shows = shows.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
     let policy = policy.new_id(PolicyId::new(&control.id));
-    Ok(LoadedControl { control, policy, reads, shows, applicability, applies_always, source: source.clone() })
+    Ok(LoadedControl { control, policy, reads, shows, applicability, reads_of_account, source: source.clone() })
 }
 
-/// The policy without annotations and `unless`; and whether nothing but the scope is left.
-fn applicability(policy: &Value) -> Option<(Value, bool)> {
+/// Reads where a policy applies from its scope and `when`; `None` if it has other clauses than a control may have.
+fn applicability(policy: &Value) -> Option<Applicability> {
     let conditions = policy.get("conditions")?.as_array()?;
     let kinds: Vec<&str> = conditions.iter().filter_map(|c| c.get("kind")?.as_str()).collect();
     let when = match (kinds.as_slice(), conditions.as_slice()) {
-        (["unless"], _) => Vec::new(),
-        (["when", "unless"], [when, _]) => vec![when.clone()],
+        (["unless"], _) => None,
+        (["when", "unless"], [when, _]) => Some(when),
         _ => return None,
     };
-    let applies_always = when.is_empty();
+    // A scope that names accounts or units decides as much as the `when` does.
+    let every_account = policy.pointer("/principal/op").and_then(Value::as_str) == Some("All");
+    if every_account {
+        let Some(when) = when else { return Some(Applicability::Always) };
+        let body = when.get("body")?;
+        let of_resource = body.pointer("/./left/Var").and_then(Value::as_str) == Some("resource");
+        if let (true, Some(fact)) = (of_resource, body.pointer("/./attr").and_then(Value::as_str)) {
+            return Some(Applicability::Fact(fact.to_owned()));
+        }
+    }
     let mut derived = policy.as_object()?.clone();
     derived.remove("annotations");
-    derived.insert("conditions".to_owned(), Value::Array(when));
-    Some((Value::Object(derived), applies_always))
+    derived.insert("conditions".to_owned(), when.into_iter().cloned().collect());
+    Some(Applicability::Policy(Value::Object(derived)))
 }
 
-/// Collects every `resource.name` and `resource has name`, wherever it stands in Cedar's JSON form.
-fn collect_reads(node: &Value, reads: &mut BTreeSet<String>) {
+/// Collects every `variable.name` and `variable has name`, wherever it stands in Cedar's JSON form.
+pub(super) fn collect_reads(node: &Value, variable: &str, reads: &mut BTreeSet<String>) {
     match node {
         Value::Object(fields) => {
             for operator in [".", "has"] {
                 let Some(access) = fields.get(operator) else { continue };
-                let of_resource = access.pointer("/left/Var").and_then(Value::as_str) == Some("resource");
-                if let (true, Some(attribute)) = (of_resource, access.get("attr").and_then(Value::as_str)) {
+                let of_variable = access.pointer("/left/Var").and_then(Value::as_str) == Some(variable);
+                if let (true, Some(attribute)) = (of_variable, access.get("attr").and_then(Value::as_str)) {
                     reads.insert(attribute.to_owned());
                 }
             }
-            fields.values().for_each(|child| collect_reads(child, reads));
+            for child in fields.values() {
+                collect_reads(child, variable, reads);
+            }
         }
-        Value::Array(items) => items.iter().for_each(|child| collect_reads(child, reads)),
+        Value::Array(items) => items.iter().for_each(|child| collect_reads(child, variable, reads)),
         _ => {}
     }
 }
@@ -139,9 +162,21 @@ mod tests {
         .unwrap();
         assert_eq!(control.reads.iter().map(String::as_str).collect::<Vec<_>>(), ["deploys", "unapproved"]);
         assert_eq!(control.control.frameworks, ["X-1", "Y-2"]);
-        assert!(!control.applies_always);
-        let text = control.applicability.to_string();
-        assert!(text.contains("deploys") && !text.contains("unapproved"));
+        let Applicability::Policy(policy) = control.applicability else { panic!("{:?}", control.applicability) };
+        assert!(policy.to_string().contains("deploys") && !policy.to_string().contains("unapproved"));
+    }
+
+    #[test]
+    fn where_a_control_applies() {
+        let of = |text: String| load(&source(&text)).unwrap().applicability;
+        let must = "unless { resource.unapproved.isEmpty() };";
+        assert_eq!(of(format!("{HEAD} {must}")), Applicability::Always);
+        assert_eq!(of(format!("{HEAD} when {{ resource.deploys }} {must}")), Applicability::Fact("deploys".to_owned()));
+        let scoped = HEAD.replace("(principal,", r#"(principal in AWS::Organizations::OrganizationalUnit::"ou-1","#);
+        for text in [format!("{scoped} {must}"), format!("{scoped} when {{ resource.deploys }} {must}")] {
+            assert!(matches!(of(text), Applicability::Policy(_)));
+        }
+        assert!(matches!(of(format!("{HEAD} when {{ !resource.deploys }} {must}")), Applicability::Policy(_)));
     }
 
     #[test]

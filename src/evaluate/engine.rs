@@ -8,13 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use cedar_policy::{
-    Authorizer, Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, PolicyId, Request, Response,
-    RestrictedExpression,
+    Authorizer, Context, Entities, Entity, EntityId, EntityUid, PolicyId, Request, Response, RestrictedExpression,
 };
 use serde_json::Value;
 
 use super::error::EvaluateError;
-use super::policy_set::{Asked, Partition, Policies};
+use super::policy_set::{Applies, Asked, Partition, Policies, entity_uid};
 use crate::facts::{Fact, Facts, Subject};
 use crate::finding::{ComplianceType, Finding, ResourceRef};
 use crate::inventory::{AccountId, Affects, Gap, Region, ResourceUid, TypeName};
@@ -74,7 +73,9 @@ impl<'a> Asking<'a> {
         .map_err(|error| EvaluateError::Entity { resource: "context".to_owned(), message: error.to_string() })?;
         let principals = principals
             .iter()
-            .map(|(account, principal)| Ok((account.clone(), principal_entity(account, principal)?)))
+            .map(|(account, principal)| {
+                Ok((account.clone(), principal_entity(account, principal, &policies.reads_of_account)?))
+            })
             .collect::<Result<_, EvaluateError>>()?;
         let today = now.get(..10).unwrap_or_default().to_owned();
         Ok(Self { policies, authorizer: Authorizer::new(), context, principals, today })
@@ -86,7 +87,7 @@ impl<'a> Asking<'a> {
     /// [`EvaluateError::BrokenPolicy`] if a policy errs and no gap explains it.
     pub fn judge(&self, subject: &Subject) -> Result<Vec<Finding>, EvaluateError> {
         let Some(partition) = self.policies.partitions.get(&subject.type_name) else { return Ok(Vec::new()) };
-        let (request, entities) = self.question(subject)?;
+        let (request, entities) = self.question(subject, partition)?;
         let response = self.authorizer.is_authorized(&request, &partition.policies, &entities);
         let answer = Answer::read(&response, partition);
         let resource = reference(subject);
@@ -94,7 +95,7 @@ impl<'a> Asking<'a> {
             .controls
             .iter()
             .map(|asked| {
-                let compliance = answer.about(asked);
+                let compliance = answer.about(asked, &subject.facts);
                 let mut finding = finding(asked, resource.clone(), compliance);
                 if compliance == ComplianceType::InsufficientData {
                     finding.gaps = explain(asked, subject, &answer)?;
@@ -116,19 +117,20 @@ impl<'a> Asking<'a> {
             .collect()
     }
 
-    fn question(&self, subject: &Subject) -> Result<(Request, Entities), EvaluateError> {
+    fn question(&self, subject: &Subject, partition: &Partition) -> Result<(Request, Entities), EvaluateError> {
         let refused = |message: String| EvaluateError::Entity { resource: subject.uid.to_string(), message };
-        let resource = entity_uid(subject.type_name.as_str(), subject.uid.as_str()).map_err(refused)?;
-        let action = action_of(&subject.type_name).map_err(refused)?;
+        let id = EntityId::new(subject.uid.as_str());
+        let resource = EntityUid::from_type_name_and_id(partition.entity_type.clone(), id);
         let principal = match self.principals.get(&subject.account) {
             Some(entity) => entity.clone(),
-            None => principal_entity(&subject.account, &Principal::default())?,
+            None => principal_entity(&subject.account, &Principal::default(), &self.policies.reads_of_account)?,
         };
-        let entity = Entity::new(resource.clone(), attributes(&subject.facts), HashSet::new())
-            .map_err(|e| refused(e.to_string()))?;
-        let request = Request::new(principal.uid(), action, resource, self.context.clone(), None)
-            .map_err(|e| refused(e.to_string()))?;
-        let entities = Entities::from_entities([entity, principal], None).map_err(|e| refused(e.to_string()))?;
+        let entity = Entity::new(resource.clone(), attributes(&subject.facts, &partition.attributes), HashSet::new())
+            .map_err(|error| refused(error.to_string()))?;
+        let request = Request::new(principal.uid(), partition.action.clone(), resource, self.context.clone(), None)
+            .map_err(|error| refused(error.to_string()))?;
+        let entities =
+            Entities::from_entities([entity, principal], None).map_err(|error| refused(error.to_string()))?;
         Ok((request, entities))
     }
 }
@@ -157,16 +159,19 @@ impl<'r> Answer<'r> {
         Self { fired, erred, applicable }
     }
 
-    fn about(&self, asked: &Asked) -> ComplianceType {
+    fn about(&self, asked: &Asked, facts: &Facts) -> ComplianceType {
         if self.fired.contains(&asked.id) {
-            ComplianceType::NonCompliant
-        } else if self.erred.contains_key(&asked.id) {
-            ComplianceType::InsufficientData
-        } else if asked.applies.is_none_or(|index| self.applicable.contains(&index)) {
-            ComplianceType::Compliant
-        } else {
-            ComplianceType::NotApplicable
+            return ComplianceType::NonCompliant;
         }
+        if self.erred.contains_key(&asked.id) {
+            return ComplianceType::InsufficientData;
+        }
+        let applies = match &asked.applies {
+            Applies::Always => true,
+            Applies::Where(fact) => facts.known.get(fact.as_str()) == Some(&Fact::Bool(true)),
+            Applies::If(index) => self.applicable.contains(index),
+        };
+        if applies { ComplianceType::Compliant } else { ComplianceType::NotApplicable }
     }
 }
 
@@ -281,8 +286,10 @@ fn as_json(fact: &Fact) -> Value {
     }
 }
 
-fn attributes(facts: &Facts) -> HashMap<String, RestrictedExpression> {
-    facts.known.iter().map(|(name, fact)| (name.to_string(), expression(fact))).collect()
+/// The facts that some policy reads; the others would only be built to be thrown away.
+fn attributes(facts: &Facts, read: &BTreeSet<String>) -> HashMap<String, RestrictedExpression> {
+    let known = facts.known.iter().filter(|(name, _)| read.contains(name.as_ref()));
+    known.map(|(name, fact)| (name.to_string(), expression(fact))).collect()
 }
 
 fn expression(fact: &Fact) -> RestrictedExpression {
@@ -306,29 +313,153 @@ fn cedar_time(text: &str) -> String {
     }
 }
 
-fn principal_entity(account: &AccountId, principal: &Principal) -> Result<Entity, EvaluateError> {
+fn principal_entity(
+    account: &AccountId,
+    principal: &Principal,
+    read: &BTreeSet<String>,
+) -> Result<Entity, EvaluateError> {
     let refused = |message: String| EvaluateError::Entity { resource: account.to_string(), message };
-    let uid = entity_uid(TypeName::ACCOUNT.as_str(), account.as_str()).map_err(refused)?;
+    let uid = entity_uid(TypeName::ACCOUNT.as_str(), account.as_str()).map_err(|error| refused(error.to_string()))?;
     let parents = principal
         .units
         .iter()
         .map(|id| entity_uid("AWS::Organizations::OrganizationalUnit", id))
         .collect::<Result<HashSet<_>, _>>()
-        .map_err(refused)?;
-    Entity::new(uid, attributes(&principal.facts), parents).map_err(|error| refused(error.to_string()))
-}
-
-fn entity_uid(type_name: &str, id: &str) -> Result<EntityUid, String> {
-    let type_name: EntityTypeName = type_name.parse().map_err(|error: cedar_policy::ParseErrors| error.to_string())?;
-    Ok(EntityUid::from_type_name_and_id(type_name, EntityId::new(id)))
-}
-
-/// What a resource of a type would do; the schema says the same in `appliesTo`.
-fn action_of(type_name: &TypeName) -> Result<EntityUid, String> {
-    let action = crate::facts::action_of(type_name).unwrap_or("Govern");
-    entity_uid("Pipewarden::Action", action)
+        .map_err(|error| refused(error.to_string()))?;
+    Entity::new(uid, attributes(&principal.facts, read), parents).map_err(|error| refused(error.to_string()))
 }
 
 fn record(pairs: impl Iterator<Item = (String, RestrictedExpression)>) -> Result<RestrictedExpression, String> {
     RestrictedExpression::new_record(pairs).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluate::{PolicySource, SourceText};
+    use crate::finding::Severity;
+    use crate::inventory::{GapCause, Tags};
+
+    const NOW: &str = "2026-11-21T00:00:00Z";
+
+    fn source(text: &str) -> SourceText {
+        SourceText { file: "test.cedar".to_owned(), text: text.to_owned() }
+    }
+
+    fn control(id: &str, scope: &str, clauses: &str) -> PolicySource {
+        PolicySource::Control(source(&format!(
+            "@id(\"{id}\") @title(\"t\") @severity(\"HIGH\") @remediation(\"r\") @frameworks(\"f\")\nforbid ({scope}, action == Pipewarden::Action::\"Release\", resource is AWS::CodePipeline::Pipeline) {clauses};"
+        )))
+    }
+
+    fn exception(expires: &str, clause: &str) -> PolicySource {
+        PolicySource::Exceptions(source(&format!(
+            "@id(\"x\") @control(\"v2\") @owner(\"me\") @ticket(\"T-1\") @reason(\"r\") @expires(\"{expires}\")\npermit (principal, action, resource is AWS::CodePipeline::Pipeline) {clause};"
+        )))
+    }
+
+    fn pipeline(known: &[(&'static str, Fact)], unknown: &[&'static str]) -> Subject {
+        Subject {
+            uid: ResourceUid("arn:aws:codepipeline:eu-west-1:111122223333:web".to_owned()),
+            type_name: TypeName::PIPELINE,
+            account: "111122223333".parse().unwrap(),
+            region: "eu-west-1".parse().unwrap(),
+            tags: Tags::new(),
+            facts: Facts {
+                known: known.iter().map(|(name, fact)| ((*name).into(), fact.clone())).collect(),
+                unknown: unknown
+                    .iter()
+                    .map(|name| ((*name).into(), vec![format!("{name} could not be seen")]))
+                    .collect(),
+            },
+        }
+    }
+
+    fn judge(sources: &[PolicySource], subject: &Subject, units: &[&str]) -> Result<Vec<Finding>, EvaluateError> {
+        let policies = Policies::load(sources, &BTreeSet::new()).unwrap();
+        let principal =
+            Principal { units: units.iter().map(|unit| (*unit).to_owned()).collect(), ..Principal::default() };
+        let principals = BTreeMap::from([(subject.account.clone(), principal)]);
+        Asking::new(&policies, NOW, "live", &Settings::default(), &principals).unwrap().judge(subject)
+    }
+
+    fn only(sources: &[PolicySource], subject: &Subject) -> Finding {
+        judge(sources, subject, &[]).unwrap().remove(0)
+    }
+
+    const V2: &str = "unless { resource.pipelineType == \"V2\" }";
+
+    fn version(version: &str) -> Subject {
+        pipeline(&[("pipelineType", Fact::Text(version.to_owned()))], &[])
+    }
+
+    #[test]
+    fn an_exception_marks_a_violation_until_it_expires() {
+        let v2 = control("v2", "principal", V2);
+        let covered = only(&[v2.clone(), exception("2026-11-21", "")], &version("V1"));
+        assert_eq!(covered.compliance, ComplianceType::NonCompliant);
+        assert_eq!(covered.exception.as_ref().map(|e| e.owner.as_str()), Some("me"));
+        assert!(!covered.fails(Severity::Low));
+        for uncovered in [
+            only(&[v2.clone(), exception("2026-11-20", "")], &version("V1")),
+            only(&[v2.clone(), exception("2027-01-01", "when { resource.pipelineType == \"V3\" }")], &version("V1")),
+        ] {
+            assert!(uncovered.exception.is_none() && uncovered.fails(Severity::High), "{uncovered:?}");
+        }
+        assert!(only(&[v2, exception("2027-01-01", "")], &version("V2")).exception.is_none());
+    }
+
+    #[test]
+    fn a_scope_over_a_unit_is_where_a_control_applies() {
+        let scoped = control("v2", "principal in AWS::Organizations::OrganizationalUnit::\"ou-1\"", V2);
+        let result = |subject: &Subject, units: &[&str]| {
+            judge(std::slice::from_ref(&scoped), subject, units).unwrap().remove(0).compliance
+        };
+        assert_eq!(result(&version("V1"), &["r-1", "ou-1"]), ComplianceType::NonCompliant);
+        assert_eq!(result(&version("V2"), &["r-1", "ou-1"]), ComplianceType::Compliant);
+        assert_eq!(result(&version("V2"), &["r-1", "ou-2"]), ComplianceType::NotApplicable);
+        assert_eq!(result(&version("V1"), &["r-1", "ou-2"]), ComplianceType::NotApplicable);
+    }
+
+    #[test]
+    fn an_unknown_fact_is_neither_a_pass_nor_a_violation() {
+        let finding = only(&[control("v2", "principal", V2)], &pipeline(&[], &["pipelineType"]));
+        assert_eq!(finding.compliance, ComplianceType::InsufficientData);
+        assert_eq!(finding.gaps, ["pipelineType could not be seen"]);
+        let when = control("v2", "principal", &format!("when {{ resource.deploys }} {V2}"));
+        let unknown_where = pipeline(&[("pipelineType", Fact::Text("V2".to_owned()))], &["deploys"]);
+        assert_eq!(only(&[when], &unknown_where).compliance, ComplianceType::InsufficientData);
+    }
+
+    #[test]
+    fn an_error_that_no_gap_explains_ends_the_run() {
+        let error = judge(&[control("v2", "principal", V2)], &pipeline(&[], &[]), &[]).unwrap_err();
+        assert!(error.to_string().contains("v2") && error.to_string().contains("defect"), "{error}");
+    }
+
+    #[test]
+    fn what_could_not_be_listed_is_a_finding_per_control() {
+        let policies =
+            Policies::load(&[control("v2", "principal", V2), control("v3", "principal", V2)], &BTreeSet::new())
+                .unwrap();
+        let gap = |affects| Gap {
+            account: "111122223333".parse().unwrap(),
+            region: "eu-west-1".parse().unwrap(),
+            service: "codepipeline".to_owned(),
+            action: "codepipeline:ListPipelines".to_owned(),
+            cause: GapCause::AccessDenied { message: "no".to_owned() },
+            affects,
+        };
+        let findings = unlisted(&policies, "aws-cn", &[gap(Affects::Types { types: vec![TypeName::PIPELINE] })]);
+        let uids: BTreeSet<&str> = findings.iter().map(|finding| finding.resource.uid.as_str()).collect();
+        assert_eq!(uids, BTreeSet::from(["arn:aws-cn:codepipeline:eu-west-1:111122223333:*"]));
+        assert_eq!(findings.len(), 2);
+        assert!(
+            findings
+                .iter()
+                .all(|finding| finding.compliance == ComplianceType::InsufficientData && finding.gaps.len() == 1)
+        );
+        assert_eq!(unlisted(&policies, "aws", &[gap(Affects::Account)]).len(), 2);
+        assert!(unlisted(&policies, "aws", &[gap(Affects::Details)]).is_empty());
+    }
 }

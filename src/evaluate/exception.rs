@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Authorizer, Effect, Entities, Policy, PolicyId, PolicySet, Request, Validator};
 
+use super::control::collect_reads;
 use super::error::{PolicyError, SourceText};
 use super::policy_set::validate;
 use crate::finding::ExceptionRef;
@@ -27,6 +28,9 @@ pub(super) struct Exceptions {
     by_control: BTreeMap<String, (PolicySet, BTreeMap<PolicyId, Exception>)>,
     ids: BTreeSet<String>,
     texts: Vec<String>,
+    /// Facts that any of them reads, of resources and of accounts.
+    pub(super) reads: BTreeSet<String>,
+    pub(super) reads_of_account: BTreeSet<String>,
 }
 
 const DATE: &[time::format_description::BorrowedFormatItem<'_>] =
@@ -81,6 +85,9 @@ pub(super) fn load(source: &SourceText, validator: &Validator, exceptions: &mut 
     policies.sort_by_key(|policy| policy.id().to_string());
     for policy in policies {
         validate(validator, policy, source)?;
+        let json = policy.to_json().map_err(PolicyError::cedar)?;
+        collect_reads(&json, "resource", &mut exceptions.reads);
+        collect_reads(&json, "principal", &mut exceptions.reads_of_account);
         let exception = read(policy, &source.file)?;
         if !exceptions.ids.insert(exception.reference.id.clone()) {
             return Err(PolicyError::form(

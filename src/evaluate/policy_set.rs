@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use cedar_policy::{
+    EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator,
+};
 use sha2::{Digest, Sha256};
 
-use super::control::{self, LoadedControl};
+use super::control::{self, Applicability, LoadedControl};
 use super::error::{PolicyError, SourceText};
 use super::exception::{self, Exceptions};
+use crate::facts;
 use crate::finding::{Control, hex};
 use crate::inventory::TypeName;
 
@@ -28,6 +31,11 @@ pub(super) struct Partition {
     /// The controls and the distinct applicability policies.
     pub(super) policies: PolicySet,
     pub(super) controls: Vec<Asked>,
+    /// The type and the action of every question, read once.
+    pub(super) entity_type: EntityTypeName,
+    pub(super) action: EntityUid,
+    /// The facts that any policy reads of such a resource; an entity needs no others.
+    pub(super) attributes: BTreeSet<String>,
     /// Ids of the applicability policies.
     pub(super) applicability: BTreeMap<PolicyId, usize>,
 }
@@ -40,8 +48,18 @@ pub(super) struct Asked {
     pub(super) reads: BTreeSet<String>,
     /// Facts that are shown beside those it reads.
     pub(super) shows: BTreeSet<String>,
-    /// The applicability policy that says whether it applies; `None` if it always does.
-    pub(super) applies: Option<usize>,
+    pub(super) applies: Applies,
+}
+
+/// What says whether a control applies.
+#[derive(Debug)]
+pub(super) enum Applies {
+    /// Nothing has to be asked.
+    Always,
+    /// This fact.
+    Where(String),
+    /// The applicability policy of this number.
+    If(usize),
 }
 
 /// All controls and exceptions, validated; the only way to a finding.
@@ -49,6 +67,8 @@ pub(super) struct Asked {
 pub struct Policies {
     pub(super) partitions: BTreeMap<TypeName, Partition>,
     pub(super) exceptions: Exceptions,
+    /// The facts that any policy reads of the account that owns a resource.
+    pub(super) reads_of_account: BTreeSet<String>,
     controls: BTreeMap<String, Control>,
     hash: String,
 }
@@ -102,7 +122,10 @@ impl Policies {
         exceptions.check_controls(|id| loaded.contains_key(id))?;
         let hash = hash(&schema_text, &loaded, &exceptions);
         let controls = loaded.iter().map(|(id, control)| (id.clone(), control.control.clone())).collect();
-        Ok(Self { partitions: partition(loaded)?, exceptions, controls, hash })
+        let mut reads_of_account = exceptions.reads_of_account.clone();
+        reads_of_account.extend(loaded.values().flat_map(|control| control.reads_of_account.iter().cloned()));
+        let partitions = partition(loaded, &exceptions.reads)?;
+        Ok(Self { partitions, exceptions, reads_of_account, controls, hash })
     }
 
     /// All controls by id.
@@ -132,6 +155,11 @@ impl Policies {
     }
 }
 
+/// An entity's id; `type_name` is read by Cedar's parser, so this is not for every resource.
+pub(super) fn entity_uid(type_name: &str, id: &str) -> Result<EntityUid, cedar_policy::ParseErrors> {
+    Ok(EntityUid::from_type_name_and_id(type_name.parse()?, EntityId::new(id)))
+}
+
 pub(super) fn source(file: &str, text: &str) -> SourceText {
     SourceText { file: file.to_owned(), text: text.to_owned() }
 }
@@ -152,34 +180,47 @@ pub(super) fn validate(validator: &Validator, policy: &Policy, text: &SourceText
     }
 }
 
-fn partition(loaded: BTreeMap<String, LoadedControl>) -> Result<BTreeMap<TypeName, Partition>, PolicyError> {
+fn partition(
+    loaded: BTreeMap<String, LoadedControl>,
+    read_by_exceptions: &BTreeSet<String>,
+) -> Result<BTreeMap<TypeName, Partition>, PolicyError> {
     let mut by_type: BTreeMap<TypeName, Vec<LoadedControl>> = BTreeMap::new();
     for control in loaded.into_values() {
         by_type.entry(control.control.resource_type.clone()).or_default().push(control);
     }
-    by_type.into_iter().map(|(type_name, controls)| Ok((type_name, one_partition(controls)?))).collect()
+    by_type
+        .into_iter()
+        .map(|(type_name, controls)| Ok((type_name.clone(), one_partition(&type_name, controls, read_by_exceptions)?)))
+        .collect()
 }
 
-fn one_partition(controls: Vec<LoadedControl>) -> Result<Partition, PolicyError> {
+fn one_partition(
+    type_name: &TypeName,
+    controls: Vec<LoadedControl>,
+    read_by_exceptions: &BTreeSet<String>,
+) -> Result<Partition, PolicyError> {
     let mut policies = PolicySet::new();
     let mut distinct: BTreeMap<String, usize> = BTreeMap::new();
     let mut applicability = BTreeMap::new();
+    let mut attributes = read_by_exceptions.clone();
     let mut asked = Vec::with_capacity(controls.len());
     for control in controls {
-        let applies = if control.applies_always {
-            None
-        } else {
-            let next = distinct.len();
-            let index = *distinct.entry(control.applicability.to_string()).or_insert(next);
-            if index == next {
-                let id = PolicyId::new(format!("applicability {index}"));
-                let policy =
-                    Policy::from_json(Some(id.clone()), control.applicability.clone()).map_err(PolicyError::cedar)?;
-                policies.add(policy).map_err(PolicyError::cedar)?;
-                applicability.insert(id, index);
+        let applies = match control.applicability {
+            Applicability::Always => Applies::Always,
+            Applicability::Fact(name) => Applies::Where(name),
+            Applicability::Policy(json) => {
+                let next = distinct.len();
+                let index = *distinct.entry(json.to_string()).or_insert(next);
+                if index == next {
+                    let id = PolicyId::new(format!("applicability {index}"));
+                    let policy = Policy::from_json(Some(id.clone()), json).map_err(PolicyError::cedar)?;
+                    policies.add(policy).map_err(PolicyError::cedar)?;
+                    applicability.insert(id, index);
+                }
+                Applies::If(index)
             }
-            Some(index)
         };
+        attributes.extend(control.reads.iter().cloned());
         policies.add(control.policy.clone()).map_err(PolicyError::cedar)?;
         asked.push(Asked {
             id: control.policy.id().clone(),
@@ -189,7 +230,11 @@ fn one_partition(controls: Vec<LoadedControl>) -> Result<Partition, PolicyError>
             applies,
         });
     }
-    Ok(Partition { policies, controls: asked, applicability })
+    let entity_type = type_name.as_str().parse().map_err(PolicyError::cedar)?;
+    // A type without facts has no control that validates; the fallback only keeps this total.
+    let action = entity_uid("Pipewarden::Action", facts::action_of(type_name).unwrap_or("Govern"))
+        .map_err(PolicyError::cedar)?;
+    Ok(Partition { policies, controls: asked, entity_type, action, attributes, applicability })
 }
 
 fn hash(schema: &SourceText, controls: &BTreeMap<String, LoadedControl>, exceptions: &Exceptions) -> String {
