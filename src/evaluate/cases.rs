@@ -92,8 +92,8 @@ fn run(
     };
     let mut settings = Settings::default();
     settings.0.extend(case.context.clone());
-    let asking =
-        Asking::new(policies, NOW, "live", &settings, &BTreeMap::new()).map_err(|e: EvaluateError| e.to_string())?;
+    let accounts = BTreeMap::new();
+    let asking = Asking::new(policies, NOW, "live", &settings, &accounts).map_err(|e: EvaluateError| e.to_string())?;
     let findings = asking.judge(&subject).map_err(|e| e.to_string())?;
     findings
         .into_iter()

@@ -33,6 +33,8 @@ pub(super) struct LoadedControl {
     pub(super) applicability: Applicability,
     /// Facts that the policy reads of the account.
     pub(super) reads_of_account: BTreeSet<String>,
+    /// Whether the policy looks at the account at all, be it only at where it stands.
+    pub(super) looks_at_account: bool,
     pub(super) source: SourceText,
 }
 
@@ -92,10 +94,20 @@ pub(super) fn load(source: &SourceText) -> Result<LoadedControl, PolicyError> {
     collect_reads(&json, "resource", &mut reads);
     let mut reads_of_account = BTreeSet::new();
     collect_reads(&json, "principal", &mut reads_of_account);
+    let looks_at_account = looks_at_account(&json);
     let shows = policy.annotation("evidence").unwrap_or_default();
     let shows = shows.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
     let policy = policy.new_id(PolicyId::new(&control.id));
-    Ok(LoadedControl { control, policy, reads, shows, applicability, reads_of_account, source: source.clone() })
+    Ok(LoadedControl {
+        control,
+        policy,
+        reads,
+        shows,
+        applicability,
+        reads_of_account,
+        looks_at_account,
+        source: source.clone(),
+    })
 }
 
 /// Reads where a policy applies from its scope and `when`; `None` if it has other clauses than a control may have.
@@ -121,6 +133,21 @@ fn applicability(policy: &Value) -> Option<Applicability> {
     derived.remove("annotations");
     derived.insert("conditions".to_owned(), when.into_iter().cloned().collect());
     Some(Applicability::Policy(Value::Object(derived)))
+}
+
+/// Whether a policy names the principal in its scope or a condition.
+pub(super) fn looks_at_account(policy: &Value) -> bool {
+    fn mentions(node: &Value) -> bool {
+        match node {
+            Value::Object(fields) => {
+                fields.get("Var").and_then(Value::as_str) == Some("principal") || fields.values().any(mentions)
+            }
+            Value::Array(items) => items.iter().any(mentions),
+            _ => false,
+        }
+    }
+    let everybody = policy.pointer("/principal/op").and_then(Value::as_str) == Some("All");
+    !everybody || policy.get("conditions").is_some_and(mentions)
 }
 
 /// Collects every `variable.name` and `variable has name`, wherever it stands in Cedar's JSON form.

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::error::EvaluateError;
 use super::policy_set::{Applies, Asked, Partition, Policies, entity_uid};
 use crate::facts::{Fact, Facts, Subject};
-use crate::finding::{ComplianceType, Finding, ResourceRef};
+use crate::finding::{ComplianceType, Finding, ResourceRef, StableIds};
 use crate::inventory::{AccountId, Affects, Gap, Region, ResourceUid, TypeName};
 
 /// Thresholds that policies read as `context.settings`, so that nobody edits a policy to change a number.
@@ -46,6 +46,7 @@ pub struct Asking<'a> {
     authorizer: Authorizer,
     context: Context,
     principals: BTreeMap<AccountId, Entity>,
+    accounts: &'a BTreeMap<AccountId, Principal>,
     /// `YYYY-MM-DD`, to know which exceptions still hold.
     today: String,
 }
@@ -60,7 +61,7 @@ impl<'a> Asking<'a> {
         now: &str,
         mode: &str,
         settings: &Settings,
-        principals: &BTreeMap<AccountId, Principal>,
+        accounts: &'a BTreeMap<AccountId, Principal>,
     ) -> Result<Self, EvaluateError> {
         let settings =
             record(settings.0.iter().map(|(name, value)| (name.clone(), RestrictedExpression::new_long(*value))))
@@ -71,14 +72,14 @@ impl<'a> Asking<'a> {
             ("settings".to_owned(), settings),
         ])
         .map_err(|error| EvaluateError::Entity { resource: "context".to_owned(), message: error.to_string() })?;
-        let principals = principals
+        let principals = accounts
             .iter()
             .map(|(account, principal)| {
                 Ok((account.clone(), principal_entity(account, principal, &policies.reads_of_account)?))
             })
             .collect::<Result<_, EvaluateError>>()?;
         let today = now.get(..10).unwrap_or_default().to_owned();
-        Ok(Self { policies, authorizer: Authorizer::new(), context, principals, today })
+        Ok(Self { policies, authorizer: Authorizer::new(), context, principals, accounts, today })
     }
 
     /// Judges one resource by all controls of its type; empty if there are none.
@@ -91,14 +92,16 @@ impl<'a> Asking<'a> {
         let response = self.authorizer.is_authorized(&request, &partition.policies, &entities);
         let answer = Answer::read(&response, partition);
         let resource = reference(subject);
+        let ids = StableIds::of(&resource);
         partition
             .controls
             .iter()
             .map(|asked| {
                 let compliance = answer.about(asked, &subject.facts);
-                let mut finding = finding(asked, resource.clone(), compliance);
+                let mut finding = finding(asked, ids.id(&asked.control.id), resource.clone(), compliance);
                 if compliance == ComplianceType::InsufficientData {
-                    finding.gaps = explain(asked, subject, &answer)?;
+                    let account = self.accounts.get(&subject.account).map(|principal| &principal.facts);
+                    finding.gaps = explain(asked, subject, account, &answer)?;
                 }
                 if compliance != ComplianceType::NotApplicable {
                     finding.evidence = evidence(asked, &subject.facts);
@@ -121,16 +124,17 @@ impl<'a> Asking<'a> {
         let refused = |message: String| EvaluateError::Entity { resource: subject.uid.to_string(), message };
         let id = EntityId::new(subject.uid.as_str());
         let resource = EntityUid::from_type_name_and_id(partition.entity_type.clone(), id);
-        let principal = match self.principals.get(&subject.account) {
-            Some(entity) => entity.clone(),
-            None => principal_entity(&subject.account, &Principal::default(), &self.policies.reads_of_account)?,
+        // Most policy sets never look at the account; then Cedar need not index it for every resource.
+        let (principal, account) = match self.principals.get(&subject.account) {
+            Some(entity) => (entity.uid(), self.policies.looks_at_account.then(|| entity.clone())),
+            None => (account_uid(&subject.account).map_err(refused)?, None),
         };
         let entity = Entity::new(resource.clone(), attributes(&subject.facts, &partition.attributes), HashSet::new())
             .map_err(|error| refused(error.to_string()))?;
-        let request = Request::new(principal.uid(), partition.action.clone(), resource, self.context.clone(), None)
+        let request = Request::new(principal, partition.action.clone(), resource, self.context.clone(), None)
             .map_err(|error| refused(error.to_string()))?;
-        let entities =
-            Entities::from_entities([entity, principal], None).map_err(|error| refused(error.to_string()))?;
+        let entities = Entities::from_entities(std::iter::once(entity).chain(account), None)
+            .map_err(|error| refused(error.to_string()))?;
         Ok((request, entities))
     }
 }
@@ -176,19 +180,36 @@ impl<'r> Answer<'r> {
 }
 
 /// What could not be seen, for a control that erred.
-fn explain(asked: &Asked, subject: &Subject, answer: &Answer<'_>) -> Result<Vec<String>, EvaluateError> {
-    let missing = || asked.reads.iter().filter(|name| !subject.facts.known.contains_key(name.as_str()));
-    let explained: Option<Vec<&Vec<String>>> = missing().map(|name| subject.facts.unknown.get(name.as_str())).collect();
+fn explain(
+    asked: &Asked,
+    subject: &Subject,
+    account: Option<&Facts>,
+    answer: &Answer<'_>,
+) -> Result<Vec<String>, EvaluateError> {
+    let of_resource = missing(&asked.reads, &subject.facts);
+    let of_account = match account {
+        Some(facts) => missing(&asked.reads_of_account, facts),
+        None => asked.reads_of_account.iter().map(|_| Some(vec![unread(subject)])).collect(),
+    };
+    let explained: Option<Vec<Vec<String>>> = of_resource.into_iter().chain(of_account).collect();
     match explained {
-        Some(gaps) if !gaps.is_empty() => {
-            Ok(gaps.into_iter().flatten().cloned().collect::<BTreeSet<_>>().into_iter().collect())
-        }
+        Some(gaps) if !gaps.is_empty() => Ok(gaps.into_iter().flatten().collect::<BTreeSet<_>>().into_iter().collect()),
         _ => Err(EvaluateError::BrokenPolicy {
             control: asked.control.id.clone(),
             resource: subject.uid.to_string(),
             message: answer.erred.get(&asked.id).cloned().unwrap_or_default(),
         }),
     }
+}
+
+/// For every fact that is read and not known: why, or nothing if no gap says.
+fn missing(reads: &BTreeSet<String>, facts: &Facts) -> Vec<Option<Vec<String>>> {
+    let not_known = reads.iter().filter(|name| !facts.known.contains_key(name.as_str()));
+    not_known.map(|name| facts.unknown.get(name.as_str()).cloned()).collect()
+}
+
+fn unread(subject: &Subject) -> String {
+    format!("nothing is known of account {}, because the organization did not name it", subject.account)
 }
 
 /// Findings for what could not even be listed: per account or type, one [`ComplianceType::InsufficientData`] per
@@ -209,7 +230,12 @@ pub fn unlisted(policies: &Policies, partition: &str, gaps: &[Gap]) -> Vec<Findi
             let controls = of_type(&resource).map(|p| p.controls.as_slice()).unwrap_or_default();
             controls.iter().map(move |asked| Finding {
                 gaps: sentences.iter().cloned().collect(),
-                ..finding(asked, resource.clone(), ComplianceType::InsufficientData)
+                ..finding(
+                    asked,
+                    Finding::stable_id(&asked.control.id, &resource),
+                    resource.clone(),
+                    ComplianceType::InsufficientData,
+                )
             })
         })
         .collect()
@@ -246,9 +272,9 @@ fn service_of(type_name: &TypeName) -> String {
     type_name.as_str().split("::").nth(1).unwrap_or_default().to_ascii_lowercase()
 }
 
-fn finding(asked: &Asked, resource: ResourceRef, compliance: ComplianceType) -> Finding {
+fn finding(asked: &Asked, id: String, resource: ResourceRef, compliance: ComplianceType) -> Finding {
     Finding {
-        id: Finding::stable_id(&asked.control.id, &resource),
+        id,
         control: asked.control.id.clone(),
         severity: asked.control.severity,
         compliance,
@@ -319,7 +345,7 @@ fn principal_entity(
     read: &BTreeSet<String>,
 ) -> Result<Entity, EvaluateError> {
     let refused = |message: String| EvaluateError::Entity { resource: account.to_string(), message };
-    let uid = entity_uid(TypeName::ACCOUNT.as_str(), account.as_str()).map_err(|error| refused(error.to_string()))?;
+    let uid = account_uid(account).map_err(refused)?;
     let parents = principal
         .units
         .iter()
@@ -327,6 +353,10 @@ fn principal_entity(
         .collect::<Result<HashSet<_>, _>>()
         .map_err(|error| refused(error.to_string()))?;
     Entity::new(uid, attributes(&principal.facts, read), parents).map_err(|error| refused(error.to_string()))
+}
+
+fn account_uid(account: &AccountId) -> Result<EntityUid, String> {
+    entity_uid(TypeName::ACCOUNT.as_str(), account.as_str()).map_err(|error| error.to_string())
 }
 
 fn record(pairs: impl Iterator<Item = (String, RestrictedExpression)>) -> Result<RestrictedExpression, String> {
@@ -380,7 +410,8 @@ mod tests {
         let principal =
             Principal { units: units.iter().map(|unit| (*unit).to_owned()).collect(), ..Principal::default() };
         let principals = BTreeMap::from([(subject.account.clone(), principal)]);
-        Asking::new(&policies, NOW, "live", &Settings::default(), &principals).unwrap().judge(subject)
+        let asking = Asking::new(&policies, NOW, "live", &Settings::default(), &principals).unwrap();
+        asking.judge(subject)
     }
 
     fn only(sources: &[PolicySource], subject: &Subject) -> Finding {
@@ -429,6 +460,26 @@ mod tests {
         let when = control("v2", "principal", &format!("when {{ resource.deploys }} {V2}"));
         let unknown_where = pipeline(&[("pipelineType", Fact::Text("V2".to_owned()))], &["deploys"]);
         assert_eq!(only(&[when], &unknown_where).compliance, ComplianceType::InsufficientData);
+    }
+
+    #[test]
+    fn an_unknown_fact_of_the_account_is_explained_too() {
+        let control = control("v2", "principal", "unless { principal.production }");
+        let policies = Policies::load(&[control], &BTreeSet::new()).unwrap();
+        let subject = version("V2");
+        let facts = Facts {
+            unknown: BTreeMap::from([("production".into(), vec!["tags denied".to_owned()])]),
+            ..Facts::default()
+        };
+        for (principals, gap) in [
+            (BTreeMap::from([(subject.account.clone(), Principal { facts, units: Vec::new() })]), "tags denied"),
+            (BTreeMap::new(), "did not name it"),
+        ] {
+            let asking = Asking::new(&policies, NOW, "live", &Settings::default(), &principals).unwrap();
+            let finding = asking.judge(&subject).unwrap().remove(0);
+            assert_eq!(finding.compliance, ComplianceType::InsufficientData);
+            assert!(finding.gaps[0].contains(gap), "{:?}", finding.gaps);
+        }
     }
 
     #[test]

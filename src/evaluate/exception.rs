@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Authorizer, Effect, Entities, Policy, PolicyId, PolicySet, Request, Validator};
 
-use super::control::collect_reads;
+use super::control::{collect_reads, looks_at_account};
 use super::error::{PolicyError, SourceText};
 use super::policy_set::validate;
 use crate::finding::ExceptionRef;
@@ -31,6 +31,8 @@ pub(super) struct Exceptions {
     /// Facts that any of them reads, of resources and of accounts.
     pub(super) reads: BTreeSet<String>,
     pub(super) reads_of_account: BTreeSet<String>,
+    /// Whether any of them looks at the account at all.
+    pub(super) looks_at_account: bool,
 }
 
 const DATE: &[time::format_description::BorrowedFormatItem<'_>] =
@@ -88,6 +90,7 @@ pub(super) fn load(source: &SourceText, validator: &Validator, exceptions: &mut 
         let json = policy.to_json().map_err(PolicyError::cedar)?;
         collect_reads(&json, "resource", &mut exceptions.reads);
         collect_reads(&json, "principal", &mut exceptions.reads_of_account);
+        exceptions.looks_at_account |= looks_at_account(&json);
         let exception = read(policy, &source.file)?;
         if !exceptions.ids.insert(exception.reference.id.clone()) {
             return Err(PolicyError::form(

@@ -46,6 +46,8 @@ pub(super) struct Asked {
     pub(super) control: Control,
     pub(super) id: PolicyId,
     pub(super) reads: BTreeSet<String>,
+    /// Facts that the policy reads of the account.
+    pub(super) reads_of_account: BTreeSet<String>,
     /// Facts that are shown beside those it reads.
     pub(super) shows: BTreeSet<String>,
     pub(super) applies: Applies,
@@ -69,6 +71,8 @@ pub struct Policies {
     pub(super) exceptions: Exceptions,
     /// The facts that any policy reads of the account that owns a resource.
     pub(super) reads_of_account: BTreeSet<String>,
+    /// Whether any policy looks at the account at all.
+    pub(super) looks_at_account: bool,
     controls: BTreeMap<String, Control>,
     hash: String,
 }
@@ -124,8 +128,9 @@ impl Policies {
         let controls = loaded.iter().map(|(id, control)| (id.clone(), control.control.clone())).collect();
         let mut reads_of_account = exceptions.reads_of_account.clone();
         reads_of_account.extend(loaded.values().flat_map(|control| control.reads_of_account.iter().cloned()));
+        let looks_at_account = exceptions.looks_at_account || loaded.values().any(|control| control.looks_at_account);
         let partitions = partition(loaded, &exceptions.reads)?;
-        Ok(Self { partitions, exceptions, reads_of_account, controls, hash })
+        Ok(Self { partitions, exceptions, reads_of_account, looks_at_account, controls, hash })
     }
 
     /// All controls by id.
@@ -226,6 +231,7 @@ fn one_partition(
             id: control.policy.id().clone(),
             control: control.control,
             reads: control.reads,
+            reads_of_account: control.reads_of_account,
             shows: control.shows,
             applies,
         });

@@ -8,7 +8,7 @@ mod control;
 pub use control::{Control, Severity, spoken};
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -108,12 +108,7 @@ impl Finding {
     /// The id of the finding of `control` on `resource`: 32 hex digits of a SHA-256 over both, the account and Region.
     #[must_use]
     pub fn stable_id(control: &str, resource: &ResourceRef) -> String {
-        let mut hash = Sha256::new();
-        for part in [control, resource.uid.as_str(), resource.account.as_str(), resource.region.as_str()] {
-            hash.update(part.as_bytes());
-            hash.update([0]);
-        }
-        hex(hash.finalize().get(..16).unwrap_or_default())
+        StableIds::of(resource).id(control)
     }
 
     /// The order of every report: account, Region, type, resource, control.
@@ -130,12 +125,59 @@ impl Finding {
     }
 }
 
+/// The ids of all findings on one resource; what they share is hashed once.
+#[derive(Debug, Clone)]
+pub struct StableIds(Sha256);
+
+impl StableIds {
+    /// Ids on this resource.
+    #[must_use]
+    pub fn of(resource: &ResourceRef) -> Self {
+        let mut hash = Sha256::new();
+        for part in [resource.uid.as_str(), resource.account.as_str(), resource.region.as_str()] {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        Self(hash)
+    }
+
+    /// The id of the finding of one control.
+    #[must_use]
+    pub fn id(&self, control: &str) -> String {
+        let hash = self.0.clone().chain_update(control.as_bytes()).finalize();
+        hex(hash.get(..16).unwrap_or_default())
+    }
+}
+
 /// Bytes as lower-case hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a `String` cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_stable_and_tell_resources_and_controls_apart() {
+        let resource = |uid: &str, account: &str| ResourceRef {
+            uid: ResourceUid(uid.to_owned()),
+            type_name: TypeName::PIPELINE,
+            account: account.parse().unwrap(),
+            region: "eu-west-1".parse().unwrap(),
+        };
+        let web = resource("arn:web", "111122223333");
+        assert_eq!(Finding::stable_id("a", &web), Finding::stable_id("a", &web.clone()));
+        assert_eq!(Finding::stable_id("a", &web).len(), 32);
+        assert_ne!(Finding::stable_id("a", &web), Finding::stable_id("b", &web));
+        assert_ne!(Finding::stable_id("a", &web), Finding::stable_id("a", &resource("arn:web", "111122224444")));
+        assert_ne!(Finding::stable_id("a", &web), Finding::stable_id("a", &resource("arn:webs", "111122223333")));
+    }
+
+    #[test]
+    fn hexadecimal_keeps_leading_zeros() {
+        assert_eq!(hex(&[0, 1, 0xab, 0xff]), "0001abff");
+    }
 }
