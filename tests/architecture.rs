@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pipewarden::collect::COLLECTORS;
 use syn::visit::Visit;
 
 /// Module, the modules of this crate it may use, and the crates that are found only there (or in one of the files named
@@ -209,18 +210,49 @@ fn pure_modules_know_no_clock_environment_network_or_file() {
 #[test]
 fn collectors_and_formats_do_not_know_each_other() {
     let mut broken = Vec::new();
-    let services = ["codepipeline", "codedeploy", "codebuild", "s3", "kms", "cloudwatch", "cloudtrail", "config"];
-    for (_, file) in sources().into_iter().filter(|(module, _)| module == "collect") {
-        let own = file.file_stem().unwrap().to_str().unwrap().to_owned();
-        for path in paths_of(&file) {
-            let through_parent = matches!(path.as_slice(), [first, used, ..] if first == "super" && services.contains(&used.as_str()) && !own.starts_with(used.as_str()));
-            let through_crate = matches!(path.as_slice(), [a, b, used, ..] if a == "crate" && b == "collect" && services.contains(&used.as_str()) && !own.starts_with(used.as_str()));
-            if (through_parent || through_crate) && own != "mod" {
-                broken.push(format!("{} uses {}", file.display(), path.join("::")));
+    for (module, implements) in [("collect", "impl Collector for "), ("report", "impl ReportFormat for ")] {
+        let files: Vec<PathBuf> = sources().into_iter().filter(|(of, _)| of == module).map(|(_, file)| file).collect();
+        let stem = |file: &Path| file.file_stem().unwrap().to_str().unwrap().to_owned();
+        let alike: BTreeSet<String> = files
+            .iter()
+            .filter(|file| fs::read_to_string(file).unwrap().contains(implements))
+            .map(|file| stem(file))
+            .collect();
+        assert!(alike.len() > 3, "{module}: {alike:?}");
+        for file in files.iter().filter(|file| stem(file) != "mod") {
+            for path in paths_of(file) {
+                let used = match path.as_slice() {
+                    [parent, used, ..] if parent == "super" => used,
+                    [first, of, used, ..] if first == "crate" && of == module => used,
+                    _ => continue,
+                };
+                if alike.contains(used) && !stem(file).starts_with(used.as_str()) {
+                    broken.push(format!("{} uses {}", file.display(), path.join("::")));
+                }
             }
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn every_collector_stands_in_the_documents() {
+    let read = |name: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)).unwrap();
+    let (calls, resources) = (read("calls.md"), read("resources.md"));
+    let mut missing = BTreeSet::new();
+    for collector in COLLECTORS {
+        let types = collector.types().iter().filter(|name| !resources.contains(&format!("`{name}`")));
+        missing.extend(types.map(|name| format!("docs/resources.md does not describe {name}")));
+        let service = collector.service();
+        if !calls.contains(&format!("\n| {service} |")) {
+            missing.insert(format!("docs/calls.md has no row of {service}"));
+        }
+        // S3's actions are not named as its operations are.
+        let operations = collector.actions().iter().filter_map(|action| action.split_once(':')).map(|(_, name)| name);
+        let unsaid = operations.filter(|name| service != "s3" && !calls.contains(&format!("`{name}`")));
+        missing.extend(unsaid.map(|name| format!("docs/calls.md does not say when {service} asks for {name}")));
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
 }
 
 #[test]

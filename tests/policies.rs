@@ -368,11 +368,11 @@ fn facts_of_complete_resources_are_exactly_what_the_schema_declares() {
     let attributes = attributes();
     let schema = schema();
     let subjects = subjects(complete());
-    assert_eq!(subjects.len(), KINDS.len());
+    assert_eq!(subjects.len(), KINDS.len(), "complete() holds one resource of every kind in KINDS");
     for subject in subjects {
         let type_name = subject.type_name.as_str();
         assert_eq!(subject.facts.unknown, BTreeMap::new(), "{type_name}");
-        assert_eq!(names(&subject.facts), attributes[type_name], "{type_name}");
+        assert_eq!(names(&subject.facts), attributes[type_name], "{type_name}: its file in src/facts, and the schema");
         let known = subject.facts.known.iter().map(|(name, fact)| (name.to_string(), of_fact(fact))).collect();
         let resource = uid(type_name, subject.uid.as_str());
         let entity = Entity::new(resource.clone(), known, HashSet::new()).unwrap();
@@ -403,7 +403,7 @@ fn facts_of_unseen_resources_are_the_same_and_each_in_one_place_only() {
     }
     for subject in subjects(resources) {
         let type_name = subject.type_name.as_str();
-        assert_eq!(names(&subject.facts), attributes[type_name], "{type_name}");
+        assert_eq!(names(&subject.facts), attributes[type_name], "{type_name}: its file in src/facts, and the schema");
         for (name, sentences) in &subject.facts.unknown {
             assert!(!subject.facts.known.contains_key(name), "{type_name}.{name} is known and unknown");
             assert!(!sentences.is_empty(), "{type_name}.{name} is unknown without a reason");
@@ -417,8 +417,8 @@ fn facts_of_unseen_resources_are_the_same_and_each_in_one_place_only() {
 fn every_judged_type_has_controls_and_every_fact_a_type_in_the_schema() {
     let judged: BTreeSet<String> = KINDS.iter().map(|kind| kind.type_name().to_string()).collect();
     let controlled: BTreeSet<String> = controls().iter().map(Control::resource_type).collect();
-    assert_eq!(judged, controlled);
+    assert_eq!(judged, controlled, "the types in KINDS, and those that policies/controls ask about");
     let declared: BTreeSet<String> =
         attributes().into_keys().filter(|name| !name.ends_with("OrganizationalUnit")).collect();
-    assert_eq!(judged, declared);
+    assert_eq!(judged, declared, "the types in KINDS, and the entities of policies/schema.cedarschema");
 }

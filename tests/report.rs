@@ -342,7 +342,7 @@ fn assert_valid(schema: &str, document: &Value) {
     assert!(errors.is_empty(), "{errors:#?}");
 }
 
-/// The samples are made by this test: `UPDATE_SAMPLES=1 cargo test` writes them.
+/// The samples are made by this test: `UPDATE_SAMPLES=1 cargo test --test main report` writes them.
 #[test]
 fn every_format_writes_its_sample() {
     let fixture = mixed();
@@ -353,7 +353,12 @@ fn every_format_writes_its_sample() {
             fs::write(&path, &text).unwrap();
         }
         let sample = fs::read_to_string(&path).unwrap_or_default();
-        assert!(sample == text, "{} differs from what {} writes now", path.display(), format.name());
+        assert!(
+            sample == text,
+            "{} differs from what {} writes now; UPDATE_SAMPLES=1 writes it",
+            path.display(),
+            format.name()
+        );
     }
 }
 
@@ -491,7 +496,8 @@ fn a_report_of_nothing_never_reads_as_a_pass() {
         assert!(!text.contains("✅"));
     }
     for format in FORMATS {
-        assert!(!written(*format, &Fixture::empty().report()).is_empty());
+        let text = written(*format, &Fixture::empty().report());
+        assert!(!text.is_empty(), "{}: an empty file reads as good; say at least what it is", format.name());
     }
 }
 
