@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 
 use super::{AuditOptions, ownership, regions};
 use crate::collect::{COLLECTORS, Collected, Reach, Scope};
-use crate::inventory::{AccountId, Inventory, Reference, Region, ResourceUid, Skip, TypeName};
+use crate::inventory::{AccountId, Affects, Gap, Inventory, Reference, Region, ResourceUid, Skip, TypeName};
 use crate::organization::{Account, Directory, DiscoveryError, Sessions};
 use crate::run::{INVENTORY, ORGANIZATION, REFERENCED, RunDirectory, RunError};
 
@@ -198,7 +198,10 @@ impl Collection<'_> {
     async fn owned_by(&self, account: &AccountId, wanted: &BTreeSet<Reference>) -> Result<(), RunError> {
         let (scope, opened) = self.sessions.open(account).await;
         let mut inventory = Inventory::default();
-        if opened.is_ok() {
+        if let Err(gap) = opened {
+            // Its own part was collected, so the account is not dark; but what others name of it may be here.
+            inventory.gaps.push(Gap { affects: Affects::Details, ..gap });
+        } else {
             let foreign = wanted.iter().filter(|reference| reference.account != *account).cloned().collect();
             let left = ownership::fetch_owned(&scope, &mut inventory, foreign).await;
             inventory.references = left.into_iter().filter(|reference| !wanted.contains(reference)).collect();
@@ -221,16 +224,16 @@ impl Collection<'_> {
         for account in selected {
             if self.run.has_part(Some(account), REFERENCED) {
                 let part = self.run.read_inventory(Some(account), REFERENCED)?;
-                found.extend(part.resources.into_iter().map(|resource| resource.uid));
+                found.extend(part.resources.iter().flat_map(ownership::names_of));
                 named.extend(part.references);
             }
             let own = self.run.read_inventory(Some(account), INVENTORY)?;
-            dark += usize::from(own.gaps.iter().any(|gap| gap.affects == crate::inventory::Affects::Account));
+            dark += usize::from(own.gaps.iter().any(|gap| gap.affects == Affects::Account));
             found.extend(
                 own.resources
-                    .into_iter()
+                    .iter()
                     .filter(|r| r.type_name == TypeName::BUCKET || r.type_name == TypeName::KEY)
-                    .map(|r| r.uid),
+                    .flat_map(ownership::names_of),
             );
         }
         let mut by_account: BTreeMap<AccountId, Inventory> = BTreeMap::new();

@@ -12,7 +12,7 @@ use super::collection::UNOWNED;
 use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings, unlisted};
 use crate::facts::{self, Joins, ProductionRules};
 use crate::finding::Finding;
-use crate::inventory::{AccountId, Arn, Coverage, Gap, Inventory, Resource, TypeName};
+use crate::inventory::{AccountId, Affects, Arn, Coverage, Gap, GapCause, Inventory, Region, Resource, TypeName};
 use crate::report::{AccountInfo, Report};
 use crate::run::{FindingSpool, INVENTORY, ORGANIZATION, REFERENCED, RunDirectory, RunError};
 
@@ -63,7 +63,7 @@ impl Evaluation<'_> {
         let now = time::OffsetDateTime::parse(&started, &time::format_description::well_known::Rfc3339)
             .map_err(|_| EvaluationError::Time(started.clone()))?;
         let organization = run.read_inventory(None, ORGANIZATION)?;
-        let collected = run.accounts()?;
+        let collected = expected_accounts(run, &organization)?;
         let stale_days = self.settings.0.get("alarmWithoutDataDays").copied().unwrap_or(7);
         let mut joins = Joins::new(self.production.clone(), now, stale_days);
         joins.index(&organization);
@@ -81,6 +81,8 @@ impl Evaluation<'_> {
         let mut spool = run.spool()?;
         for account in &collected {
             let mut inventory = own_parts(run, account)?;
+            // What Organizations refused is a finding of the account that asked.
+            inventory.gaps.extend(organization.gaps.iter().filter(|gap| gap.account == *account).cloned());
             visible_accounts += usize::from(!is_dark(&inventory));
             // The account itself is judged with what is in it.
             if let (Some(resource), false) = (by_account.remove(account), is_dark(&inventory)) {
@@ -145,8 +147,32 @@ impl Judged {
     }
 }
 
+/// The accounts with an inventory, and those that were to get one: a collection that ended early leaves them out.
+fn expected_accounts(run: &RunDirectory, organization: &Inventory) -> Result<Vec<AccountId>, RunError> {
+    let skipped: BTreeSet<&AccountId> = organization.coverage.skipped.iter().map(|skip| &skip.account).collect();
+    let listed = organization.resources.iter().filter(|r| r.type_name == TypeName::ACCOUNT).map(|r| &r.account);
+    let wanted = listed.filter(|account| !skipped.contains(account)).cloned();
+    let all: BTreeSet<AccountId> = run.accounts()?.into_iter().chain(wanted).collect();
+    Ok(all.into_iter().collect())
+}
+
+fn never_collected(account: &AccountId) -> Gap {
+    let message = "the collection ended before this account; run it again to go on".to_owned();
+    Gap {
+        account: account.clone(),
+        region: Region::GLOBAL,
+        service: "sts".to_owned(),
+        action: "sts:AssumeRole".to_owned(),
+        cause: GapCause::Service { code: "NotCollected".to_owned(), message },
+        affects: Affects::Account,
+    }
+}
+
 /// Everything that is written of one account.
 fn own_parts(run: &RunDirectory, account: &AccountId) -> Result<Inventory, RunError> {
+    if !run.has_part(Some(account), INVENTORY) {
+        return Ok(Inventory { gaps: vec![never_collected(account)], ..Inventory::default() });
+    }
     let mut inventory = run.read_inventory(Some(account), INVENTORY)?;
     for part in [REFERENCED, UNOWNED] {
         if run.has_part(Some(account), part) {
@@ -157,7 +183,7 @@ fn own_parts(run: &RunDirectory, account: &AccountId) -> Result<Inventory, RunEr
 }
 
 fn is_dark(inventory: &Inventory) -> bool {
-    inventory.gaps.iter().any(|gap| gap.affects == crate::inventory::Affects::Account)
+    inventory.gaps.iter().any(|gap| gap.affects == Affects::Account)
 }
 
 fn group_by_account(organization: &Inventory, collected: &[AccountId]) -> BTreeMap<AccountId, Resource> {
@@ -202,4 +228,41 @@ fn organization_id(organization: &Inventory) -> String {
     let account = organization.resources.iter().find(|resource| resource.type_name == TypeName::ACCOUNT);
     let id = account.and_then(|account| account.uid.as_str().split('/').nth(1)).unwrap_or_default();
     if id.starts_with("o-") { id.to_owned() } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::ComplianceType;
+    use crate::report::FindingSource;
+    use crate::run::Plan;
+
+    #[test]
+    fn an_account_that_was_never_collected_is_unknown() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = Plan::new("20261121T020000Z".parse().unwrap(), serde_json::json!({}), 7);
+        let run = RunDirectory::create(folder.path(), plan).unwrap();
+        let ids: [AccountId; 2] = ["111111111111", "222222222222"].map(|id| id.parse().unwrap());
+        let resources = ids
+            .iter()
+            .map(|id| {
+                let uid = format!("arn:aws:organizations::111111111111:account/o-own/{id}");
+                Resource::live(TypeName::ACCOUNT, uid, id.clone(), Region::GLOBAL)
+            })
+            .collect();
+        let organization = Inventory { resources, ..Inventory::default() };
+        run.write_inventory(None, ORGANIZATION, &organization).unwrap();
+        run.write_inventory(ids.first(), INVENTORY, &Inventory::default()).unwrap();
+        let policies = Policies::load(&Policies::embedded(), &BTreeSet::new()).unwrap();
+        let written = crate::config::Written::default().resolve("test").unwrap();
+        let evaluation = Evaluation { policies: &policies, settings: written.settings, production: written.production };
+        let judged = evaluation.judge(&run).unwrap();
+        let missing = ids.last().unwrap();
+        let findings: Vec<Finding> = judged.spool.findings().unwrap().map(Result::unwrap).collect();
+        let of_missing: Vec<&Finding> = findings.iter().filter(|f| f.resource.account == *missing).collect();
+        assert_eq!(of_missing.len(), policies.controls().len());
+        assert!(of_missing.iter().all(|f| f.compliance == ComplianceType::InsufficientData));
+        assert!(judged.gaps.iter().any(|gap| gap.account == *missing));
+        assert_eq!(judged.visible_accounts, 1);
+    }
 }

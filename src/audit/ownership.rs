@@ -4,8 +4,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use crate::collect::{COLLECTORS, Reach, Scope};
-use crate::inventory::{AccountId, Affects, Arn, Gap, GapCause, Inventory, Reference, Region, Resource, TypeName};
+use crate::inventory::{
+    AccountId, Affects, Arn, Gap, GapCause, Inventory, Reference, Region, Resource, ResourceUid, TypeName,
+};
 
 /// Fetches what is named, and what that names in turn, as far as this account owns it. Returns what is left for others.
 pub(super) async fn fetch_owned(
@@ -74,6 +78,20 @@ fn place_of(reference: &Reference) -> Option<(AccountId, Region)> {
     }
 }
 
+/// Every uid a found thing goes by: its own, and for a key the ARNs of the aliases it was asked for under.
+pub(super) fn names_of(resource: &Resource) -> Vec<ResourceUid> {
+    let mut names = vec![resource.uid.clone()];
+    if let (true, Ok(arn)) = (resource.type_name == TypeName::KEY, Arn::parse(resource.uid.as_str())) {
+        let aliases = resource.properties.get("Aliases").and_then(Value::as_array).into_iter().flatten();
+        names.extend(
+            aliases
+                .filter_map(Value::as_str)
+                .map(|alias| ResourceUid(format!("arn:{}:kms:{}:{}:{alias}", arn.partition, arn.region, arn.account))),
+        );
+    }
+    names
+}
+
 /// Stands for a thing that no account of this run owns up to, so that it is unknown and not absent.
 pub(super) fn nowhere(reference: &Reference, partition: &str, dark: usize) -> Option<Resource> {
     let uid = if reference.type_name == TypeName::BUCKET {
@@ -106,4 +124,22 @@ pub(super) fn nowhere(reference: &Reference, partition: &str, dark: usize) -> Op
         },
     );
     Some(resource)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_goes_by_its_aliases_too() {
+        let account: AccountId = "111122223333".parse().unwrap();
+        let uid = "arn:aws:kms:eu-west-1:111122223333:key/1".to_owned();
+        let mut key = Resource::live(TypeName::KEY, uid, account, "eu-west-1".parse().unwrap());
+        key.properties.insert("Aliases".to_owned(), serde_json::json!(["alias/artifacts"]));
+        let names: Vec<String> = names_of(&key).into_iter().map(|uid| uid.0).collect();
+        assert_eq!(
+            names,
+            ["arn:aws:kms:eu-west-1:111122223333:key/1", "arn:aws:kms:eu-west-1:111122223333:alias/artifacts"]
+        );
+    }
 }

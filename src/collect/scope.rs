@@ -172,10 +172,13 @@ impl Scope {
         loop {
             tries += 1;
             let result = {
+                // A session is renewed from inside a call that already holds its permits: waiting for another one here
+                // could wait for itself.
+                let renews = action == "sts:AssumeRole";
                 // A closed semaphore cannot happen; going on without a permit would only be less polite.
-                let _turn = lane.in_flight.acquire().await;
+                let _turn = if renews { None } else { lane.in_flight.acquire().await.ok() };
                 lane.limiter.acquire().await;
-                let _place = self.gate.in_flight.acquire().await;
+                let _place = if renews { None } else { self.gate.in_flight.acquire().await.ok() };
                 Box::pin(request()).await
             };
             let error = match result {

@@ -298,11 +298,12 @@ fn deploys(candidate: &Candidate, joins: &Joins) -> Seen<bool> {
     if let Some(known) = joins.projects.get(&place).and_then(|projects| projects.get(project)) {
         return known.clone();
     }
-    let sentences = if candidate.elsewhere {
+    let mut sentences = if candidate.elsewhere {
         joins.why_unseen(&place.0, Some(&place.1), &TypeName::PROJECT)
     } else {
         joins.gaps.over(&place.0, Some(&place.1), &TypeName::PROJECT)
     };
+    sentences.extend(joins.why_not_asked_for_projects(&place));
     if sentences.is_empty() { Ok(false) } else { Err(sentences) }
 }
 
@@ -398,6 +399,30 @@ mod tests {
         for name in ["Notarise", "Migrate", "employ", "applyable"] {
             assert_eq!(said(name), Said::Nothing, "{name}");
         }
+    }
+
+    #[test]
+    fn a_project_in_a_region_that_was_not_asked_is_unknown() {
+        use crate::facts::{ProductionRules, testing};
+        use crate::inventory::{Coverage, CoverageKey, Inventory, Outcome};
+        let mut coverage = Coverage::default();
+        let (service, action) = ("codebuild".to_owned(), "ListProjects".to_owned());
+        let key = CoverageKey { account: testing::account(), region: testing::region(), service, action };
+        coverage.record(key, Outcome::Ok);
+        let mut joins = Joins::new(ProductionRules::default(), testing::NOW, 7);
+        joins.index(&Inventory { coverage, ..Inventory::default() });
+        let project_in = |region: Region| Candidate {
+            action: 0,
+            stage: 0,
+            account: testing::account(),
+            region,
+            elsewhere: false,
+            project: Some("web".to_owned()),
+            named: Environment::Undecided,
+            group: None,
+        };
+        assert_eq!(deploys(&project_in(testing::region()), &joins), Ok(false));
+        assert!(deploys(&project_in("us-east-1".parse().unwrap()), &joins).is_err());
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub struct Joins {
     pub(super) accounts: BTreeMap<AccountId, AccountEntry>,
     pub(super) organization: Option<String>,
     looked_at: BTreeSet<AccountId>,
+    /// Where build projects were asked for.
+    asked_for_projects: BTreeMap<AccountId, BTreeSet<Region>>,
     pub(super) key_managers: BTreeMap<String, Seen<String>>,
     pub(super) key_aliases: ByPlace<String>,
     pub(super) buckets: BTreeMap<String, BucketEntry>,
@@ -102,6 +104,7 @@ impl Joins {
             accounts: BTreeMap::new(),
             organization: None,
             looked_at: BTreeSet::new(),
+            asked_for_projects: BTreeMap::new(),
             key_managers: BTreeMap::new(),
             key_aliases: BTreeMap::new(),
             buckets: BTreeMap::new(),
@@ -131,6 +134,9 @@ impl Joins {
         for (key, _) in inventory.coverage.rows() {
             if !matches!(key.service.as_str(), "organizations" | "sts") {
                 self.look_at(&key.account);
+            }
+            if key.service == "codebuild" {
+                self.asked_for_projects.entry(key.account.clone()).or_default().insert(key.region.clone());
             }
         }
         for resource in &inventory.resources {
@@ -234,6 +240,12 @@ impl Joins {
             return vec![format!("account {account} was not looked at")];
         }
         sentences
+    }
+
+    /// Why a build project may be missing although nothing was refused: its Region is not among those of the run.
+    pub(super) fn why_not_asked_for_projects(&self, (account, region): &Place) -> Option<String> {
+        let asked = self.asked_for_projects.get(account)?;
+        (!asked.contains(region)).then(|| format!("Region {region} of account {account} was not looked at"))
     }
 
     /// Who manages the key that `id` names from an account and Region: `CUSTOMER` or `AWS`.

@@ -137,6 +137,13 @@ impl Directory {
                 tree::flat(scope, &client).await.map_err(refused)?
             }
         };
+        if !gaps.is_empty() {
+            // Where a branch of the tree was refused, the flat list may still name the accounts in it. The gap stays.
+            if let Ok(listed) = tree::flat(scope, &client).await {
+                accounts.extend(listed);
+            }
+        }
+        // Stable, so that what the walk found comes first and stays.
         accounts.sort_by(|a, b| a.id.cmp(&b.id));
         accounts.dedup_by(|a, b| a.id == b.id);
         let (policies, attachments) = match policies(scope, &client).await {

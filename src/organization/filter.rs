@@ -40,6 +40,11 @@ impl Selector {
         Err(FilterError(text.to_owned()))
     }
 
+    /// Whether it cannot be told if it selects the account. An account in doubt is looked at.
+    fn is_in_doubt(&self, account: &Account) -> bool {
+        matches!((self, &account.tags), (Self::Tag(..), Tagged::Unknown(_)))
+    }
+
     fn selects(&self, account: &Account) -> bool {
         match self {
             Self::Account(id) => *id == account.id,
@@ -90,7 +95,8 @@ impl AccountFilter {
         if account.state != "ACTIVE" && !asks_for_state {
             return Some(format!("account is {}", account.state));
         }
-        let included = self.include.is_empty() || self.include.iter().any(|(_, selector)| selector.selects(account));
+        let may_select = |selector: &Selector| selector.selects(account) || selector.is_in_doubt(account);
+        let included = self.include.is_empty() || self.include.iter().any(|(_, selector)| may_select(selector));
         (!included).then(|| "not selected by any include filter".to_owned())
     }
 }
@@ -135,6 +141,21 @@ mod tests {
         for text in ["999999999999", "/Work", "/Workloads/Prod/X", "ou-ab12-2", "tag:owner=x", "state:SUSPENDED"] {
             assert!(skip(&[text], &[], &prod).is_some(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_account_whose_tags_were_refused_is_looked_at() {
+        let mut prod = account("/", "ACTIVE", None);
+        prod.tags = Tagged::Unknown(Box::new(crate::inventory::Gap {
+            account: prod.id.clone(),
+            region: crate::inventory::Region::GLOBAL,
+            service: "organizations".to_owned(),
+            action: "organizations:ListTagsForResource".to_owned(),
+            cause: crate::inventory::GapCause::Throttled { attempts: 7 },
+            affects: crate::inventory::Affects::Details,
+        }));
+        assert_eq!(skip(&["tag:owner=payments"], &[], &prod), None);
+        assert_eq!(skip(&[], &["tag:owner=payments"], &prod), None);
     }
 
     #[test]
