@@ -258,7 +258,8 @@ async fn look_into_region(scope: Scope) -> Collected {
     for collected in join_all(collectors.map(|c| c.collect(&scope, &[]))).await {
         all.absorb(collected);
     }
-    if !all.resources.is_empty() {
+    // Where something was refused there may be something.
+    if !all.resources.is_empty() || !all.gaps.is_empty() {
         let closer = COLLECTORS.iter().filter(|c| c.reach() == Reach::OccupiedRegion);
         for collected in join_all(closer.map(|c| c.collect(&scope, &[]))).await {
             all.absorb(collected);

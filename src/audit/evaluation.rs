@@ -49,7 +49,7 @@ pub struct Judged {
     coverage: Coverage,
     gaps: Vec<Gap>,
     organization: String,
-    /// Accounts that could be looked into at least in part.
+    /// Accounts from inside of which at least one call was answered.
     pub visible_accounts: usize,
 }
 
@@ -75,6 +75,9 @@ impl Evaluation<'_> {
         let mut by_account = group_by_account(&organization, &collected);
         let principals = principals(&by_account, &joins);
         let asking = Asking::new(self.policies, &started, "live", &self.settings, &principals)?;
+        // A dark account has no ARN of its own to read the partition from; the organization's accounts have.
+        let partition = organization.resources.iter().find_map(|r| Arn::parse(r.uid.as_str()).ok());
+        let partition = partition.map_or("aws", |arn| arn.partition).to_owned();
         let mut coverage = organization.coverage.clone();
         let mut gaps = organization.gaps.clone();
         let mut visible_accounts = 0;
@@ -83,7 +86,7 @@ impl Evaluation<'_> {
             let mut inventory = own_parts(run, account)?;
             // What Organizations refused is a finding of the account that asked.
             inventory.gaps.extend(organization.gaps.iter().filter(|gap| gap.account == *account).cloned());
-            visible_accounts += usize::from(!is_dark(&inventory));
+            visible_accounts += usize::from(was_seen(&inventory));
             // The account itself is judged with what is in it.
             if let (Some(resource), false) = (by_account.remove(account), is_dark(&inventory)) {
                 inventory.resources.push(resource);
@@ -92,7 +95,7 @@ impl Evaluation<'_> {
             coverage.absorb(&inventory.coverage);
             gaps.extend(inventory.gaps.iter().cloned());
             gaps.extend(inventory.resources.iter().flat_map(|resource| resource.unseen.values().cloned()));
-            spool.append(self.findings(&asking, &inventory, &joins)?)?;
+            spool.append(self.findings(&asking, &inventory, &joins, &partition)?)?;
         }
         gaps.sort();
         gaps.dedup();
@@ -111,12 +114,11 @@ impl Evaluation<'_> {
         asking: &Asking<'_>,
         inventory: &Inventory,
         joins: &Joins,
+        partition: &str,
     ) -> Result<Vec<Finding>, EvaluateError> {
         let subjects = facts::subjects(inventory, joins);
         let judged: Result<Vec<Vec<Finding>>, EvaluateError> =
             subjects.par_iter().map(|subject| asking.judge(subject)).collect();
-        let partition =
-            inventory.resources.iter().find_map(|r| Arn::parse(r.uid.as_str()).ok()).map_or("aws", |arn| arn.partition);
         let mut findings: Vec<Finding> = judged?.into_iter().flatten().collect();
         findings.extend(unlisted(self.policies, partition, &inventory.gaps));
         findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
@@ -180,6 +182,12 @@ fn own_parts(run: &RunDirectory, account: &AccountId) -> Result<Inventory, RunEr
         }
     }
     Ok(inventory)
+}
+
+/// Whether anything at all was answered from inside the account.
+fn was_seen(inventory: &Inventory) -> bool {
+    let outside = ["sts", "organizations"];
+    inventory.coverage.rows().any(|(key, counts)| counts.ok > 0 && !outside.contains(&key.service.as_str()))
 }
 
 fn is_dark(inventory: &Inventory) -> bool {
@@ -252,7 +260,15 @@ mod tests {
             .collect();
         let organization = Inventory { resources, ..Inventory::default() };
         run.write_inventory(None, ORGANIZATION, &organization).unwrap();
-        run.write_inventory(ids.first(), INVENTORY, &Inventory::default()).unwrap();
+        let mut answered = Inventory::default();
+        let key = crate::inventory::CoverageKey {
+            account: ids.first().unwrap().clone(),
+            region: "eu-west-1".parse().unwrap(),
+            service: "codepipeline".to_owned(),
+            action: "ListPipelines".to_owned(),
+        };
+        answered.coverage.record(key, crate::inventory::Outcome::Ok);
+        run.write_inventory(ids.first(), INVENTORY, &answered).unwrap();
         let policies = Policies::load(&Policies::embedded(), &BTreeSet::new()).unwrap();
         let written = crate::config::Written::default().resolve("test").unwrap();
         let evaluation = Evaluation { policies: &policies, settings: written.settings, production: written.production };

@@ -3,7 +3,7 @@
 use aws_sdk_account::Client;
 use aws_sdk_account::types::RegionOptStatus;
 
-use crate::collect::{COLLECTORS, CallError, Reach, Scope};
+use crate::collect::{COLLECTORS, CallError, Pages, Reach, Scope};
 use crate::inventory::{Affects, Gap, Partition, Region, TypeName};
 
 /// Regions as configured.
@@ -68,6 +68,7 @@ async fn enabled(scope: &Scope) -> Result<Vec<Region>, CallError> {
     const ACTION: &str = "account:ListRegions";
     let client = Client::new(scope.config());
     let mut regions = Vec::new();
+    let mut pages = Pages::of(ACTION);
     let mut token: Option<String> = None;
     loop {
         let page = scope
@@ -84,9 +85,9 @@ async fn enabled(scope: &Scope) -> Result<Vec<Region>, CallError> {
             let name = region.region_name.unwrap_or_default();
             regions.push(name.parse().map_err(|error| CallError::malformed(ACTION, format!("{error}")))?);
         }
-        match page.next_token {
-            Some(next) if Some(&next) != token.as_ref() => token = Some(next),
-            _ => break,
+        match pages.after(page.next_token)? {
+            Some(next) => token = Some(next),
+            None => break,
         }
     }
     regions.sort();

@@ -26,6 +26,7 @@ mod secrets;
 mod test_support;
 
 pub use call::CallError;
+pub(crate) use pages::Pages;
 pub use scope::{CallGate, Concurrency, Scope};
 
 use async_trait::async_trait;

@@ -13,6 +13,30 @@ use super::CallError;
 /// Jobs of one collector under way at once; the scope's gate limits the calls themselves.
 const JOBS: usize = 8;
 
+/// The tokens of one list so far; a token that comes twice would have the list asked for for ever.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    action: &'static str,
+    seen: BTreeSet<String>,
+}
+
+impl Pages {
+    /// A list about to be asked for.
+    pub(crate) fn of(action: &'static str) -> Self {
+        Self { action, seen: BTreeSet::new() }
+    }
+
+    /// The token of the page after this one, `None` if it was the last.
+    pub(crate) fn after(&mut self, next: Option<String>) -> Result<Option<String>, CallError> {
+        let Some(next) = next.filter(|next| !next.is_empty()) else { return Ok(None) };
+        if self.seen.insert(next.clone()) {
+            Ok(Some(next))
+        } else {
+            Err(CallError::malformed(self.action, "a page token came twice, so the list has no end"))
+        }
+    }
+}
+
 /// The items of a list, and why it ended early if it did.
 #[derive(Debug)]
 pub(super) struct Listed<T> {
@@ -27,7 +51,7 @@ where
     F: Future<Output = Result<(Vec<T>, Option<String>), CallError>>,
 {
     let mut listed = Listed { items: Vec::new(), error: None };
-    let mut seen = BTreeSet::new();
+    let mut pages = Pages::of(action);
     let mut token = None;
     loop {
         let (items, next) = match ask(token).await {
@@ -38,13 +62,14 @@ where
             }
         };
         listed.items.extend(items);
-        let Some(next) = next.filter(|next| !next.is_empty()) else { return listed };
-        if !seen.insert(next.clone()) {
-            // Asking on would never end.
-            listed.error = Some(CallError::malformed(action, "a page token came twice, so the list has no end"));
-            return listed;
-        }
-        token = Some(next);
+        token = match pages.after(next) {
+            Ok(Some(next)) => Some(next),
+            Ok(None) => return listed,
+            Err(error) => {
+                listed.error = Some(error);
+                return listed;
+            }
+        };
     }
 }
 

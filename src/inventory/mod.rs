@@ -53,7 +53,13 @@ impl Inventory {
     /// Puts everything in its one order and drops repeats, so that the same things seen give the same bytes.
     pub fn normalise(&mut self) {
         self.resources.sort_by(|a, b| (&a.type_name, &a.uid, &a.account).cmp(&(&b.type_name, &b.uid, &b.account)));
-        self.resources.dedup_by(|a, b| a.uid == b.uid && a.account == b.account && a.type_name == b.type_name);
+        self.resources.dedup_by(|later, kept| {
+            let same = later.uid == kept.uid && later.account == kept.account && later.type_name == kept.type_name;
+            if same {
+                kept.take_aliases(later);
+            }
+            same
+        });
         self.gaps.sort();
         self.gaps.dedup();
         self.references.sort();

@@ -69,6 +69,17 @@ impl Resource {
         }
     }
 
+    /// Takes over the names that a second copy of the same resource was asked for under.
+    pub(super) fn take_aliases(&mut self, other: &Self) {
+        const NAME: &str = "Aliases";
+        let of = |resource: &Self| resource.properties.get(NAME).and_then(Value::as_array).cloned().unwrap_or_default();
+        let both: std::collections::BTreeSet<String> =
+            of(self).iter().chain(&of(other)).filter_map(Value::as_str).map(str::to_owned).collect();
+        if !both.is_empty() {
+            self.properties.insert(NAME.to_owned(), both.into_iter().collect());
+        }
+    }
+
     /// The gap over a top-level property (or over everything), if it could not be seen.
     #[must_use]
     pub fn gap_over(&self, property: &str) -> Option<&Gap> {

@@ -10,8 +10,8 @@ use aws_sdk_organizations::types::PolicyType;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
-use super::tree;
-use crate::collect::{CallError, Scope};
+use super::{UNKNOWN_STATE, tree};
+use crate::collect::{CallError, Pages, Scope};
 use crate::inventory::{AccountId, Affects, Gap, GapCause, Inventory, Region, Resource, Tags, TypeName};
 
 /// Discovery that cannot even begin.
@@ -205,10 +205,12 @@ impl Directory {
         let mut set = |name: &str, value: Value| resource.properties.insert(name.to_owned(), value);
         set("AccountId", json!(account.id));
         set("AccountName", json!(account.name));
-        set("State", json!(account.state));
         set("ParentIds", json!(account.parent_ids));
         set("OrganizationalUnitPath", json!(account.path));
         set("ManagementAccount", json!(account.id == self.management_account));
+        if account.state != UNKNOWN_STATE {
+            set("State", json!(account.state));
+        }
         match &self.attachments {
             Ok(attachments) => {
                 let targets = account.parent_ids.iter().map(String::as_str).chain([account.id.as_str()]);
@@ -219,6 +221,9 @@ impl Directory {
             Err(gap) => {
                 resource.unseen.insert("ServiceControlPolicies".to_owned(), gap.clone());
             }
+        }
+        if account.state == UNKNOWN_STATE {
+            resource.unseen.insert("State".to_owned(), without_state(account));
         }
         match &account.tags {
             Tagged::Known(tags) => resource.tags.clone_from(tags),
@@ -231,28 +236,44 @@ impl Directory {
     }
 }
 
+/// The gap of an account that AWS lists with neither `State` nor `Status`.
+fn without_state(account: &Account) -> Gap {
+    Gap {
+        account: account.id.clone(),
+        region: Region::GLOBAL,
+        service: "organizations".to_owned(),
+        action: "organizations:ListAccountsForParent".to_owned(),
+        cause: GapCause::Malformed { message: "an account without State and Status".to_owned() },
+        affects: Affects::Details,
+    }
+}
+
 async fn tags_of(scope: &Scope, client: &Client, id: &AccountId) -> Tagged {
+    match listed_tags(scope, client, id).await {
+        Ok(tags) => Tagged::Known(tags),
+        Err(error) => {
+            let mut gap = error.gap(scope, Affects::Details);
+            gap.account = id.clone();
+            Tagged::Unknown(Box::new(gap))
+        }
+    }
+}
+
+async fn listed_tags(scope: &Scope, client: &Client, id: &AccountId) -> Result<Tags, CallError> {
+    const ACTION: &str = "organizations:ListTagsForResource";
     let mut tags = Tags::new();
+    let mut pages = Pages::of(ACTION);
     let mut token: Option<String> = None;
     loop {
         let page = scope
-            .call("organizations:ListTagsForResource", || {
+            .call(ACTION, || {
                 client.list_tags_for_resource().resource_id(id.as_str()).set_next_token(token.clone()).send()
             })
-            .await;
-        match page {
-            Ok(page) => {
-                tags.extend(page.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)));
-                match page.next_token {
-                    Some(next) if Some(&next) != token.as_ref() => token = Some(next),
-                    _ => return Tagged::Known(tags),
-                }
-            }
-            Err(error) => {
-                let mut gap = error.gap(scope, Affects::Details);
-                gap.account = id.clone();
-                return Tagged::Unknown(Box::new(gap));
-            }
+            .await?;
+        tags.extend(page.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)));
+        match pages.after(page.next_token)? {
+            Some(next) => token = Some(next),
+            None => return Ok(tags),
         }
     }
 }
@@ -264,6 +285,7 @@ type Attached = (Vec<Resource>, BTreeMap<String, Vec<Value>>);
 async fn policies(scope: &Scope, client: &Client) -> Result<Attached, CallError> {
     let mut resources = Vec::new();
     let mut attachments: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    let mut pages = Pages::of("organizations:ListPolicies");
     let mut token: Option<String> = None;
     loop {
         let page = scope
@@ -304,9 +326,9 @@ async fn policies(scope: &Scope, client: &Client) -> Result<Attached, CallError>
             }
             resources.push(resource);
         }
-        match page.next_token {
-            Some(next) if Some(&next) != token.as_ref() => token = Some(next),
-            _ => break,
+        match pages.after(page.next_token)? {
+            Some(next) => token = Some(next),
+            None => break,
         }
     }
     for list in attachments.values_mut() {
@@ -317,6 +339,7 @@ async fn policies(scope: &Scope, client: &Client) -> Result<Attached, CallError>
 
 async fn targets(scope: &Scope, client: &Client, policy: &str) -> Result<Vec<String>, CallError> {
     let mut targets = Vec::new();
+    let mut pages = Pages::of("organizations:ListTargetsForPolicy");
     let mut token: Option<String> = None;
     loop {
         let page = scope
@@ -324,10 +347,13 @@ async fn targets(scope: &Scope, client: &Client, policy: &str) -> Result<Vec<Str
                 client.list_targets_for_policy().policy_id(policy).set_next_token(token.clone()).send()
             })
             .await?;
-        targets.extend(page.targets.unwrap_or_default().into_iter().filter_map(|target| target.target_id));
-        match page.next_token {
-            Some(next) if Some(&next) != token.as_ref() => token = Some(next),
-            _ => break,
+        for target in page.targets.unwrap_or_default() {
+            let without_id = || CallError::malformed("organizations:ListTargetsForPolicy", "a target without an id");
+            targets.push(target.target_id.ok_or_else(without_id)?);
+        }
+        match pages.after(page.next_token)? {
+            Some(next) => token = Some(next),
+            None => break,
         }
     }
     targets.sort();

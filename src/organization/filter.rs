@@ -1,6 +1,6 @@
 //! Which accounts are audited, and why the others are not.
 
-use super::{Account, Tagged};
+use super::{Account, Tagged, UNKNOWN_STATE};
 use crate::inventory::AccountId;
 
 /// A filter expression that cannot be read.
@@ -92,7 +92,8 @@ impl AccountFilter {
             return Some(format!("excluded by `{text}`"));
         }
         let asks_for_state = self.include.iter().any(|(_, selector)| matches!(selector, Selector::State(_)));
-        if account.state != "ACTIVE" && !asks_for_state {
+        // An account of unknown state is looked at: leaving it out would be silence.
+        if account.state != "ACTIVE" && account.state != UNKNOWN_STATE && !asks_for_state {
             return Some(format!("account is {}", account.state));
         }
         let may_select = |selector: &Selector| selector.selects(account) || selector.is_in_doubt(account);

@@ -15,6 +15,9 @@ pub use filter::{AccountFilter, FilterError};
 pub use role::{RoleHop, RolePattern, RolePatternError};
 pub use sessions::{SessionOptions, Sessions};
 
+/// Stands for the state of an account of which AWS answered none.
+const UNKNOWN_STATE: &str = "UNKNOWN";
+
 /// IAM actions that discovery calls in the management account or a delegated administrator.
 pub const DIRECTORY_ACTIONS: &[&str] = &[
     "organizations:DescribeOrganization",

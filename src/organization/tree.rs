@@ -3,8 +3,8 @@
 use aws_sdk_organizations::Client;
 use aws_sdk_organizations::types::Account as ListedAccount;
 
-use super::{Account, Tagged};
-use crate::collect::{CallError, Scope};
+use super::{Account, Tagged, UNKNOWN_STATE};
+use crate::collect::{CallError, Pages, Scope};
 use crate::inventory::{Affects, Gap, TypeName};
 
 /// A root or organizational unit on the way down.
@@ -46,6 +46,7 @@ pub(super) async fn walk(scope: &Scope, client: &Client, gaps: &mut Vec<Gap>) ->
 /// All accounts from the flat list; the place in the tree comes from `Paths`, in ids instead of names.
 pub(super) async fn flat(scope: &Scope, client: &Client) -> Result<Vec<Account>, CallError> {
     let mut accounts = Vec::new();
+    let mut pages = Pages::of("organizations:ListAccounts");
     let mut token: Option<String> = None;
     loop {
         let page = scope
@@ -58,9 +59,9 @@ pub(super) async fn flat(scope: &Scope, client: &Client) -> Result<Vec<Account>,
             let path = format!("/{}", parents.iter().skip(1).cloned().collect::<Vec<_>>().join("/"));
             accounts.push(account_from(&account, parents, path)?);
         }
-        match page.next_token {
-            Some(next) if Some(&next) != token.as_ref() => token = Some(next),
-            _ => return Ok(accounts),
+        match pages.after(page.next_token)? {
+            Some(next) => token = Some(next),
+            None => return Ok(accounts),
         }
     }
 }
@@ -82,7 +83,7 @@ fn account_from(listed: &ListedAccount, parent_ids: Vec<String>, path: String) -
         id,
         arn: listed.arn().unwrap_or_default().to_owned(),
         name: listed.name().unwrap_or_default().to_owned(),
-        state: state.unwrap_or_else(|| "UNKNOWN".to_owned()),
+        state: state.unwrap_or_else(|| UNKNOWN_STATE.to_owned()),
         parent_ids,
         path,
         tags: Tagged::NotAsked,
@@ -91,21 +92,25 @@ fn account_from(listed: &ListedAccount, parent_ids: Vec<String>, path: String) -
 
 async fn roots(scope: &Scope, client: &Client) -> Result<Vec<Node>, CallError> {
     let mut roots = Vec::new();
+    let mut pages = Pages::of("organizations:ListRoots");
     let mut token: Option<String> = None;
     loop {
         let page =
             scope.call("organizations:ListRoots", || client.list_roots().set_next_token(token.clone()).send()).await?;
-        let ids = page.roots.unwrap_or_default().into_iter().filter_map(|root| root.id);
-        roots.extend(ids.map(|id| Node { id, parent_ids: Vec::new(), path: String::new() }));
-        match page.next_token {
-            Some(next) if Some(&next) != token.as_ref() => token = Some(next),
-            _ => return Ok(roots),
+        for root in page.roots.unwrap_or_default() {
+            let without_id = || CallError::malformed("organizations:ListRoots", "a root without an id");
+            roots.push(Node { id: root.id.ok_or_else(without_id)?, parent_ids: Vec::new(), path: String::new() });
+        }
+        match pages.after(page.next_token)? {
+            Some(next) => token = Some(next),
+            None => return Ok(roots),
         }
     }
 }
 
 async fn accounts_of(scope: &Scope, client: &Client, parent: &str) -> Result<Vec<ListedAccount>, CallError> {
     let mut accounts = Vec::new();
+    let mut pages = Pages::of("organizations:ListAccountsForParent");
     let mut token: Option<String> = None;
     loop {
         let page = scope
@@ -114,15 +119,16 @@ async fn accounts_of(scope: &Scope, client: &Client, parent: &str) -> Result<Vec
             })
             .await?;
         accounts.extend(page.accounts.unwrap_or_default());
-        match page.next_token {
-            Some(next) if Some(&next) != token.as_ref() => token = Some(next),
-            _ => return Ok(accounts),
+        match pages.after(page.next_token)? {
+            Some(next) => token = Some(next),
+            None => return Ok(accounts),
         }
     }
 }
 
 async fn units_of(scope: &Scope, client: &Client, parent: &str) -> Result<Vec<(String, String)>, CallError> {
     let mut units = Vec::new();
+    let mut pages = Pages::of("organizations:ListOrganizationalUnitsForParent");
     let mut token: Option<String> = None;
     loop {
         let page = scope
@@ -130,11 +136,14 @@ async fn units_of(scope: &Scope, client: &Client, parent: &str) -> Result<Vec<(S
                 client.list_organizational_units_for_parent().parent_id(parent).set_next_token(token.clone()).send()
             })
             .await?;
-        let named = page.organizational_units.unwrap_or_default().into_iter();
-        units.extend(named.filter_map(|unit| Some((unit.id?, unit.name.unwrap_or_default()))));
-        match page.next_token {
-            Some(next) if Some(&next) != token.as_ref() => token = Some(next),
-            _ => return Ok(units),
+        for unit in page.organizational_units.unwrap_or_default() {
+            const ACTION: &str = "organizations:ListOrganizationalUnitsForParent";
+            let id = unit.id.ok_or_else(|| CallError::malformed(ACTION, "an organizational unit without an id"))?;
+            units.push((id, unit.name.unwrap_or_default()));
+        }
+        match pages.after(page.next_token)? {
+            Some(next) => token = Some(next),
+            None => return Ok(units),
         }
     }
 }
