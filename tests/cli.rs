@@ -100,6 +100,21 @@ fn the_demo_reports_and_its_exit_codes_follow_the_options() {
 }
 
 #[test]
+fn a_run_that_could_enter_no_account_has_no_verdict() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = pipewarden(&["demo", "--accounts", "3", "--no-denials", "--deny", "sts:AssumeRole"], folder.path());
+    assert_eq!(listed.status.code(), Some(0), "the audit account itself needs no role: {}", stderr(&listed));
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    let management = text.split_whitespace().find(|word| word.len() == 12 && word.bytes().all(|b| b.is_ascii_digit()));
+    let management = management.unwrap_or_default();
+    fs::write(folder.path().join("others.toml"), format!("[accounts]\nexclude = [\"{management}\"]\n")).unwrap();
+    let args = ["demo", "--accounts", "3", "--no-denials", "--deny", "sts:AssumeRole", "--config", "others.toml"];
+    let output = pipewarden(&args, folder.path());
+    assert_eq!(output.status.code(), Some(3), "{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
+    assert!(stderr(&output).contains("no account could be entered"), "{}", stderr(&output));
+}
+
+#[test]
 fn controls_can_be_listed_shown_and_tested() {
     let folder = tempfile::tempdir().unwrap();
     let list = String::from_utf8(pipewarden(&["controls", "list"], folder.path()).stdout).unwrap();

@@ -40,6 +40,9 @@ pub(super) struct WorldOptions {
     /// Deny nothing: every account and call can be seen
     #[arg(long)]
     no_denials: bool,
+    /// Refuse this IAM action everywhere, e.g. `codepipeline:GetPipeline`
+    #[arg(long, value_name = "ACTION")]
+    deny: Option<String>,
 }
 
 impl WorldOptions {
@@ -52,6 +55,7 @@ impl WorldOptions {
             latency: Duration::from_millis(self.latency),
             limits: !self.no_limits,
             denials: !self.no_denials,
+            deny_action: self.deny.clone(),
             ..SimulationOptions::default()
         })
     }
