@@ -78,8 +78,16 @@ impl Collection<'_> {
     /// account or call is a gap in its part.
     pub async fn complete(&self) -> Result<(), CollectionError> {
         let own = self.sessions.own_scope();
+        let partition = own.partition.as_str();
+        if self.run.has_part(None, ORGANIZATION) {
+            // A resumed run goes on with the accounts it began with, whatever became of the organization since.
+            let listed = listed_accounts(&self.run.read_inventory(None, ORGANIZATION)?);
+            self.progress.begin(listed.len());
+            let elsewhere = self.accounts(&listed).await?;
+            return self.join(&listed, elsewhere, partition).await;
+        }
         let mut directory = if self.options.single_account {
-            Directory::single(&own.account, own.partition.as_str())
+            Directory::single(&own.account, partition)
         } else {
             Directory::discover(&own).await?
         };
@@ -93,9 +101,6 @@ impl Collection<'_> {
         self.progress.begin(selected.len());
         // Tags cost a call per account at Organizations' own slow rate, so they are read while accounts are collected.
         let tags = async {
-            if self.run.has_part(None, ORGANIZATION) {
-                return Ok(());
-            }
             directory.read_tags(&own).await;
             let mut inventory = directory.inventory(&own);
             inventory.coverage.skipped = skipped;
@@ -104,7 +109,7 @@ impl Collection<'_> {
         let (written, collected) = futures_util::future::join(tags, self.accounts(&selected)).await;
         written?;
         let elsewhere = collected?;
-        self.join(&selected, elsewhere, own.partition.as_str()).await
+        self.join(&selected, elsewhere, partition).await
     }
 
     fn select(&self, accounts: &[Account]) -> (Vec<AccountId>, Vec<Skip>) {
@@ -249,6 +254,14 @@ impl Collection<'_> {
         }
         Ok(())
     }
+}
+
+/// The accounts that a run is about: those that the organization listed and no filter left out, sorted.
+pub(super) fn listed_accounts(organization: &Inventory) -> Vec<AccountId> {
+    let skipped: BTreeSet<&AccountId> = organization.coverage.skipped.iter().map(|skip| &skip.account).collect();
+    let accounts = organization.resources.iter().filter(|r| r.type_name == TypeName::ACCOUNT).map(|r| &r.account);
+    let listed: BTreeSet<&AccountId> = accounts.filter(|account| !skipped.contains(account)).collect();
+    listed.into_iter().cloned().collect()
 }
 
 /// Probes a Region, and looks closer where there is something.

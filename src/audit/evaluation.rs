@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
-use super::collection::UNOWNED;
+use super::collection::{UNOWNED, listed_accounts};
 use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings, unlisted};
 use crate::facts::{self, Joins, ProductionRules};
 use crate::finding::Finding;
@@ -151,10 +151,7 @@ impl Judged {
 
 /// The accounts with an inventory, and those that were to get one: a collection that ended early leaves them out.
 fn expected_accounts(run: &RunDirectory, organization: &Inventory) -> Result<Vec<AccountId>, RunError> {
-    let skipped: BTreeSet<&AccountId> = organization.coverage.skipped.iter().map(|skip| &skip.account).collect();
-    let listed = organization.resources.iter().filter(|r| r.type_name == TypeName::ACCOUNT).map(|r| &r.account);
-    let wanted = listed.filter(|account| !skipped.contains(account)).cloned();
-    let all: BTreeSet<AccountId> = run.accounts()?.into_iter().chain(wanted).collect();
+    let all: BTreeSet<AccountId> = run.accounts()?.into_iter().chain(listed_accounts(organization)).collect();
     Ok(all.into_iter().collect())
 }
 
