@@ -172,7 +172,9 @@ fn main() {
     let (facts_seconds, all) = timed(|| {
         let now = SimulationOptions::default().now;
         let mut joins = Joins::new(ProductionRules::default(), now, 7);
-        inventories.iter().for_each(|inventory| joins.index(inventory));
+        for inventory in &inventories {
+            joins.index(inventory);
+        }
         joins.finish();
         inventories.iter().flat_map(|inventory| subjects(inventory, &joins)).collect::<Vec<_>>()
     });
@@ -225,7 +227,7 @@ fn main() {
         .collect();
     let authorizer = Authorizer::new();
     let rounds = 100_000 / asked.len().max(1);
-    let (seconds, _) = timed(|| {
+    let (seconds, ()) = timed(|| {
         for _ in 0..rounds {
             for (request, entities, policies) in &asked {
                 std::hint::black_box(authorizer.is_authorized(request, policies, entities));

@@ -335,6 +335,33 @@ fn filters_choose_accounts_and_say_why_the_others_are_skipped() {
     assert!(part.skipped.len() > whole.skipped.len());
 }
 
+#[test]
+fn a_chain_of_roles_sees_what_one_role_sees() {
+    let options = SimulationOptions { accounts: 4, denials: false, ..SimulationOptions::default() };
+    let direct = audit(options.clone());
+    let hub = Simulation::new(options.clone()).management_account();
+    let mut written = Written::default();
+    let role = format!("arn:{{partition}}:iam::{hub}:role/PipewardenAudit");
+    written.role.chain = vec![pipewarden::config::Hop { role, external_id: Some("one-of-ours".to_owned()) }];
+    let chained = audit_with(options, &written.resolve("test").unwrap());
+    assert_eq!(chained.verdicts, direct.verdicts);
+    let assumed = |audited: &Audited| audited.calls.get("sts:AssumeRole").copied().unwrap_or(0);
+    assert!(assumed(&direct) > 0);
+    assert_eq!(assumed(&chained), 2 * assumed(&direct));
+}
+
+#[test]
+fn one_account_alone_needs_no_organization() {
+    let options = SimulationOptions { accounts: 4, denials: false, ..SimulationOptions::default() };
+    let mut config = configuration();
+    config.audit.single_account = true;
+    let audited = audit_with(options.clone(), &config);
+    let management = Simulation::new(options).management_account().to_string();
+    assert!(!audited.findings.is_empty());
+    assert!(audited.calls.keys().all(|action| !action.starts_with("organizations:")), "{:?}", audited.calls);
+    assert!(audited.verdicts.keys().all(|key| key.2 == management));
+}
+
 fn demo(out: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pipewarden"));
     command

@@ -161,8 +161,8 @@ impl Policies {
 }
 
 /// An entity's id; `type_name` is read by Cedar's parser, so this is not for every resource.
-pub(super) fn entity_uid(type_name: &str, id: &str) -> Result<EntityUid, cedar_policy::ParseErrors> {
-    Ok(EntityUid::from_type_name_and_id(type_name.parse()?, EntityId::new(id)))
+pub(super) fn entity_uid(type_name: &str, id: &str) -> Result<EntityUid, Box<cedar_policy::ParseErrors>> {
+    Ok(EntityUid::from_type_name_and_id(type_name.parse().map_err(Box::new)?, EntityId::new(id)))
 }
 
 pub(super) fn source(file: &str, text: &str) -> SourceText {

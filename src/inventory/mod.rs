@@ -4,7 +4,7 @@
 //! written as compressed JSON Lines and read back by every later stage. It exists so that collecting and judging are
 //! two steps: yesterday's inventory can be judged by today's policies without asking AWS again.
 //!
-//! The types know no clock, environment, network or file; [`file`] and the [`json_lines`] under it alone touch the disk.
+//! The types know no clock, environment, network or file; [`mod@file`] and the [`json_lines`] under it alone touch the disk.
 
 mod coverage;
 mod deploy_command;
