@@ -331,11 +331,13 @@ fn at_target(environment: Environment) -> Environment {
     }
 }
 
-/// Where no rule says anything about any deploying action, the last stage that deploys is taken for production.
+/// Where no rule finds production, what the last deploying stage deploys is taken for production, unless a rule says that
+/// it is not: after "Staging", a stage that is only called "Deploy" is where the release ends.
 fn assume(candidates: &[Candidate], judged: &mut [Judged]) {
     let sure = |judged: &Judged| judged.deploys == Ok(true);
     let decided = |judged: &Judged| matches!(&judged.environment, Ok(decided) if *decided != Environment::Undecided);
-    if judged.iter().any(|judged| sure(judged) && decided(judged)) {
+    let production = |judged: &Judged| matches!(&judged.environment, Ok(Environment::Production(_)));
+    if judged.iter().any(|judged| sure(judged) && production(judged)) {
         return;
     }
     let stages = candidates.iter().zip(judged.iter()).filter(|(_, judged)| sure(judged)).map(|(c, _)| c.stage);

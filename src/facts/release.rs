@@ -550,12 +550,18 @@ mod tests {
     }
 
     #[test]
-    fn the_last_deploying_stage_is_assumed_only_where_nothing_says_anything() {
+    fn the_last_deploying_stage_is_assumed_where_no_rule_finds_production() {
         let facts_of = facts(&[stage("One", &[deploy("Deploy")]), stage("Two", &[deploy("Deploy")])]);
         assert_eq!(set(&facts_of, "productionActions"), ["Two/Deploy"]);
         assert_eq!(text(&facts_of, "productionClassification"), "assumed: last deploying stage");
-        let dev = facts(&[stage("Dev", &[deploy("Deploy")])]);
-        assert!(!flag(&dev, "deploysToProduction"));
+        let staged = facts(&[stage("Staging", &[deploy("Deploy")]), stage("Rollout", &[deploy("Deploy")])]);
+        assert_eq!(set(&staged, "productionActions"), ["Rollout/Deploy"]);
+        for explicit in [vec!["Dev"], vec!["Rollout", "Staging"]] {
+            let stages: Vec<Value> = explicit.iter().map(|name| stage(name, &[deploy("Deploy")])).collect();
+            assert!(!flag(&facts(&stages), "deploysToProduction"), "{explicit:?}");
+        }
+        let named = facts(&[stage("Prod", &[deploy("Deploy")]), stage("Rollout", &[deploy("Deploy")])]);
+        assert_eq!(set(&named, "productionActions"), ["Prod/Deploy"]);
     }
 
     fn hidden_tags() -> Resource {

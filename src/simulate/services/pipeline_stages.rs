@@ -24,8 +24,9 @@ pub(super) fn stages(world: &World, spec: &PipelineSpec) -> Vec<Value> {
     match spec.reach {
         Reach::Nothing => {}
         Reach::LooksLikeProduction => {
-            stages.push(stage("NonProd", vec![writer.deployment("Deploy-PreProd", "preprod", 1, None)]));
+            // The one that says that it is not production comes last, so that nothing is left to be assumed.
             stages.push(stage("Delivery", vec![writer.deployment("DeployProductCatalog", "catalog", 1, None)]));
+            stages.push(stage("NonProd", vec![writer.deployment("Deploy-PreProd", "preprod", 1, None)]));
         }
         _ => writer.deployments(&mut stages),
     }
