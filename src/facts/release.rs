@@ -554,8 +554,8 @@ mod tests {
         let facts_of = facts(&[stage("One", &[deploy("Deploy")]), stage("Two", &[deploy("Deploy")])]);
         assert_eq!(set(&facts_of, "productionActions"), ["Two/Deploy"]);
         assert_eq!(text(&facts_of, "productionClassification"), "assumed: last deploying stage");
-        let staged = facts(&[stage("Staging", &[deploy("Deploy")]), stage("Rollout", &[deploy("Deploy")])]);
-        assert_eq!(set(&staged, "productionActions"), ["Rollout/Deploy"]);
+        let after_staging = facts(&[stage("Staging", &[deploy("Deploy")]), stage("Rollout", &[deploy("Deploy")])]);
+        assert_eq!(set(&after_staging, "productionActions"), ["Rollout/Deploy"]);
         for explicit in [vec!["Dev"], vec!["Rollout", "Staging"]] {
             let stages: Vec<Value> = explicit.iter().map(|name| stage(name, &[deploy("Deploy")])).collect();
             assert!(!flag(&facts(&stages), "deploysToProduction"), "{explicit:?}");
