@@ -17,33 +17,8 @@ use super::estate::{
 };
 use super::organization::State;
 use super::world::World;
+pub use crate::finding::ComplianceType as Expected;
 use crate::inventory::AccountId;
-
-/// The four results, in AWS Config's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Expected {
-    /// Looked at, and not good.
-    NonCompliant,
-    /// Could not be seen.
-    InsufficientData,
-    /// Looked at, and good.
-    Compliant,
-    /// The control says nothing about this resource.
-    NotApplicable,
-}
-
-impl Expected {
-    /// As AWS Config writes it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NonCompliant => "NonCompliant",
-            Self::InsufficientData => "InsufficientData",
-            Self::Compliant => "Compliant",
-            Self::NotApplicable => "NotApplicable",
-        }
-    }
-}
 
 /// Control id, resource uid, account, Region (`global` for accounts).
 pub type FindingKey = (String, String, String, String);
