@@ -25,7 +25,7 @@ use pipewarden::audit::{Collection, Silent};
 use pipewarden::collect::CallGate;
 use pipewarden::config::Written;
 use pipewarden::evaluate::{Asking, Policies, PolicySource, Principal, Settings};
-use pipewarden::facts::{Fact, Joins, ProductionRules, Subject, subjects};
+use pipewarden::facts::{Fact, Joins, Rules, Subject, subjects};
 use pipewarden::inventory::{AccountId, Inventory, Partition, ResourceUid, TypeName};
 use pipewarden::organization::Sessions;
 use pipewarden::run::{INVENTORY, ORGANIZATION, Plan, REFERENCED, RunDirectory, RunId};
@@ -171,7 +171,7 @@ fn main() {
     let resources: usize = inventories.iter().map(|inventory| inventory.resources.len()).sum();
     let (facts_seconds, all) = timed(|| {
         let now = SimulationOptions::default().now;
-        let mut joins = Joins::new(ProductionRules::default(), now, 7);
+        let mut joins = Joins::new(Rules::default(), now, 7);
         for inventory in &inventories {
             joins.index(inventory);
         }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{AuditOptions, RegionChoice};
 use crate::collect::Concurrency;
 use crate::evaluate::Settings;
-use crate::facts::ProductionRules;
+use crate::facts::{ProductionRules, Rules};
 use crate::inventory::{AccountId, Region};
 use crate::organization::{AccountFilter, RoleHop, SessionOptions};
 
@@ -59,6 +59,8 @@ pub struct Written {
     pub regions: Regions,
     /// What counts as production.
     pub production: Production,
+    /// Where sources may come from.
+    pub sources: Sources,
     /// Thresholds that policies read as `context.settings`.
     pub settings: BTreeMap<String, i64>,
     /// Caps.
@@ -149,6 +151,14 @@ pub struct Production {
     pub names: Option<Vec<String>>,
 }
 
+/// `[sources]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sources {
+    /// Owners (organizations, groups, workspaces) whose repositories may be built.
+    pub allowed_owners: BTreeSet<String>,
+}
+
 /// `[concurrency]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -186,7 +196,7 @@ pub struct Config {
     /// The Region for global services, if set.
     pub home_region: Option<Region>,
     /// For the facts.
-    pub production: ProductionRules,
+    pub rules: Rules,
     /// For the policies.
     pub settings: Settings,
     /// Folders and switched-off controls.
@@ -246,7 +256,7 @@ impl Written {
         Ok(Config {
             audit,
             home_region,
-            production: self.production(file)?,
+            rules: self.rules(file)?,
             settings,
             policies: self.policies.clone(),
             written: self,
@@ -305,6 +315,13 @@ impl Written {
             tags: role.session_tags.clone(),
             source_identity: role.source_identity.clone(),
             role_in_own_account: role.in_own_account,
+        })
+    }
+
+    fn rules(&self, file: &str) -> Result<Rules, ConfigError> {
+        Ok(Rules {
+            production: self.production(file)?,
+            allowed_source_owners: self.sources.allowed_owners.iter().map(|owner| owner.to_lowercase()).collect(),
         })
     }
 

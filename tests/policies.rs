@@ -15,7 +15,7 @@ use cedar_policy::{
     Authorizer, Context, Entities, Entity, EntityUid, Policy, PolicyId, PolicySet, Request, RestrictedExpression,
     Schema, SchemaFragment, ValidationMode, Validator,
 };
-use pipewarden::facts::{self, Fact, Facts, Joins, KINDS, ProductionRules, Subject};
+use pipewarden::facts::{self, Fact, Facts, Joins, KINDS, Rules, Subject};
 use pipewarden::inventory::{Affects, Gap, GapCause, Inventory, Region, Resource, TypeName};
 use serde_json::{Value, json};
 
@@ -343,7 +343,7 @@ fn complete() -> Vec<Resource> {
 fn subjects(resources: Vec<Resource>) -> Vec<Subject> {
     let inventory = Inventory { resources, ..Inventory::default() };
     let now = time::macros::datetime!(2026-11-21 02:00 UTC);
-    let mut joins = Joins::new(ProductionRules::default(), now, 7);
+    let mut joins = Joins::new(Rules::default(), now, 7);
     joins.index(&inventory);
     joins.finish();
     facts::subjects(&inventory, &joins)

@@ -237,7 +237,7 @@ impl Collection<'_> {
             found.extend(
                 own.resources
                     .iter()
-                    .filter(|r| r.type_name == TypeName::BUCKET || r.type_name == TypeName::KEY)
+                    .filter(|resource| ownership::is_referenced(&resource.type_name))
                     .flat_map(ownership::names_of),
             );
         }

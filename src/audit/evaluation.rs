@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::collection::{UNOWNED, listed_accounts};
 use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings, unlisted};
-use crate::facts::{self, Joins, ProductionRules};
+use crate::facts::{self, Joins, Rules};
 use crate::finding::Finding;
 use crate::inventory::{AccountId, Affects, Arn, Coverage, Gap, GapCause, Inventory, Region, Resource, TypeName};
 use crate::report::{AccountInfo, Report};
@@ -38,7 +38,7 @@ pub struct Evaluation<'a> {
     /// Thresholds.
     pub settings: Settings,
     /// What counts as production.
-    pub production: ProductionRules,
+    pub rules: Rules,
 }
 
 /// A judged run: everything a report shows, with the findings on disk.
@@ -65,7 +65,7 @@ impl Evaluation<'_> {
         let organization = run.read_inventory(None, ORGANIZATION)?;
         let collected = expected_accounts(run, &organization)?;
         let stale_days = self.settings.0.get("alarmWithoutDataDays").copied().unwrap_or(7);
-        let mut joins = Joins::new(self.production.clone(), now, stale_days);
+        let mut joins = Joins::new(self.rules.clone(), now, stale_days);
         joins.index(&organization);
         for account in &collected {
             joins.index(&own_parts(run, account)?);
@@ -268,7 +268,7 @@ mod tests {
         run.write_inventory(ids.first(), INVENTORY, &answered).unwrap();
         let policies = Policies::load(&Policies::embedded(), &BTreeSet::new()).unwrap();
         let written = crate::config::Written::default().resolve("test").unwrap();
-        let evaluation = Evaluation { policies: &policies, settings: written.settings, production: written.production };
+        let evaluation = Evaluation { policies: &policies, settings: written.settings, rules: written.rules };
         let judged = evaluation.judge(&run).unwrap();
         let missing = ids.last().unwrap();
         let findings: Vec<Finding> = judged.spool.findings().unwrap().map(Result::unwrap).collect();

@@ -34,7 +34,9 @@ pub(super) async fn fetch_owned(
                 let names = own_buckets.as_ref().and_then(Option::as_ref);
                 names.is_some_and(|names| names.contains(&reference.name)).then(|| scope.region.clone())
             } else {
-                place_of(&reference).filter(|(account, _)| *account == scope.account).map(|(_, region)| region)
+                place_of(&reference, &scope.region)
+                    .filter(|(account, _)| *account == scope.account)
+                    .map(|(_, region)| region)
             };
             match region {
                 Some(region) => owned.entry((region, reference.type_name.clone())).or_default().push(reference),
@@ -69,13 +71,19 @@ async fn own_bucket_names(scope: &Scope, inventory: &mut Inventory) -> Option<BT
     }
 }
 
-/// The account and Region that a reference's name points to; keys and alarms say both in an ARN, and are the naming
-/// account's own otherwise.
-fn place_of(reference: &Reference) -> Option<(AccountId, Region)> {
+/// The account and Region that a reference's name points to. An ARN says both (an ARN without a Region is asked for in
+/// the account's home Region); any other name is of the naming account's own.
+fn place_of(reference: &Reference, home: &Region) -> Option<(AccountId, Region)> {
     match Arn::parse(&reference.name) {
+        Ok(arn) if arn.region.is_empty() => Some((arn.account_id()?, home.clone())),
         Ok(arn) => Some((arn.account_id()?, arn.region.parse().ok()?)),
         Err(_) => Some((reference.account.clone(), reference.region.clone())),
     }
+}
+
+/// Whether things of a type are fetched because something names them.
+pub(super) fn is_referenced(type_name: &TypeName) -> bool {
+    COLLECTORS.iter().any(|collector| collector.reach() == Reach::Referenced && collector.types().contains(type_name))
 }
 
 /// Every uid a found thing goes by: its own, and for a key the ARNs of the aliases it was asked for under.
@@ -104,14 +112,22 @@ pub(super) fn nowhere(reference: &Reference, partition: &str, dark: usize) -> Op
     // Known only through whoever names it, so it stands in that account; its ARN says where it would be.
     let (account, region) = (reference.account.clone(), reference.region.clone());
     let mut resource = Resource::live(reference.type_name.clone(), uid, account.clone(), region.clone());
-    let name = if reference.type_name == TypeName::BUCKET { "BucketName" } else { "KeyId" };
-    resource.properties.insert(name.to_owned(), reference.name.clone().into());
+    let name = if reference.type_name == TypeName::BUCKET { Some("BucketName") } else { None };
+    let name = name.or_else(|| (reference.type_name == TypeName::KEY).then_some("KeyId"));
+    if let Some(name) = name {
+        resource.properties.insert(name.to_owned(), reference.name.clone().into());
+    }
     let message = format!(
         "named in account {} but owned by none of the accounts that could be searched ({dark} could not)",
         reference.account
     );
-    let service = if reference.type_name == TypeName::BUCKET { "s3" } else { "kms" };
-    let action = if service == "s3" { "s3:ListAllMyBuckets" } else { "kms:DescribeKey" };
+    // What would have been asked: a bucket is looked for in every account's own list, all else where its ARN points.
+    let collector = COLLECTORS.iter().find(|collector| collector.types().contains(&reference.type_name))?;
+    let action = match reference.type_name == TypeName::BUCKET {
+        true => "s3:ListAllMyBuckets",
+        false => collector.actions().first().copied().unwrap_or_default(),
+    };
+    let service = collector.service();
     resource.unseen.insert(
         "*".to_owned(),
         Gap {

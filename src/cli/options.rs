@@ -105,7 +105,7 @@ pub(super) fn question(config: &Config, policies: &Policies, more: &Value) -> Va
 
 /// Judges a collected run and writes its reports.
 pub(super) fn judge(run: &RunDirectory, config: &Config, policies: &Policies) -> Result<Judged, Failure> {
-    let evaluation = Evaluation { policies, settings: config.settings.clone(), production: config.production.clone() };
+    let evaluation = Evaluation { policies, settings: config.settings.clone(), rules: config.rules.clone() };
     evaluation.judge(run).map_err(|error: EvaluationError| Failure::failed(&error))
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use cedar_policy::{Effect, Policy, PolicyId, ResourceConstraint};
 use serde_json::Value;
 
+use super::Guidance;
 use super::error::{PolicyError, SourceText};
 use crate::finding::{Control, Severity};
 use crate::inventory::TypeName;
@@ -31,6 +32,7 @@ pub(super) struct LoadedControl {
     /// Facts that explain what the policy reads, from the annotation `@evidence`: shown, never needed.
     pub(super) shows: BTreeSet<String>,
     pub(super) applicability: Applicability,
+    pub(super) guidance: Guidance,
     /// Facts that the policy reads of the account.
     pub(super) reads_of_account: BTreeSet<String>,
     /// Whether the policy looks at the account at all, be it only at where it stands.
@@ -97,6 +99,7 @@ pub(super) fn load(source: &SourceText) -> Result<LoadedControl, PolicyError> {
     let looks_at_account = looks_at_account(&json);
     let shows = policy.annotation("evidence").unwrap_or_default();
     let shows = shows.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+    let guidance = Guidance::of(policy);
     let policy = policy.new_id(PolicyId::new(&control.id));
     Ok(LoadedControl {
         control,
@@ -104,6 +107,7 @@ pub(super) fn load(source: &SourceText) -> Result<LoadedControl, PolicyError> {
         reads,
         shows,
         applicability,
+        guidance,
         reads_of_account,
         looks_at_account,
         source: source.clone(),

@@ -10,10 +10,12 @@ mod control;
 mod engine;
 mod error;
 mod exception;
+mod guidance;
 mod policy_set;
 
 pub use cases::{Case, CaseFailure, run_cases};
 pub use engine::{Asking, Principal, Settings, unlisted};
 pub use error::{EvaluateError, PolicyError, SourceText};
 pub use exception::Exception;
+pub use guidance::Guidance;
 pub use policy_set::{Policies, PolicySource};

@@ -7,6 +7,7 @@ use cedar_policy::{
 };
 use sha2::{Digest, Sha256};
 
+use super::Guidance;
 use super::control::{self, Applicability, LoadedControl};
 use super::error::{PolicyError, SourceText};
 use super::exception::{self, Exceptions};
@@ -74,6 +75,7 @@ pub struct Policies {
     /// Whether any policy looks at the account at all.
     pub(super) looks_at_account: bool,
     controls: BTreeMap<String, Control>,
+    texts: BTreeMap<String, (Guidance, SourceText)>,
     hash: String,
 }
 
@@ -126,11 +128,15 @@ impl Policies {
         exceptions.check_controls(|id| loaded.contains_key(id))?;
         let hash = hash(&schema_text, &loaded, &exceptions);
         let controls = loaded.iter().map(|(id, control)| (id.clone(), control.control.clone())).collect();
+        let texts = loaded
+            .iter()
+            .map(|(id, control)| (id.clone(), (control.guidance.clone(), control.source.clone())))
+            .collect();
         let mut reads_of_account = exceptions.reads_of_account.clone();
         reads_of_account.extend(loaded.values().flat_map(|control| control.reads_of_account.iter().cloned()));
         let looks_at_account = exceptions.looks_at_account || loaded.values().any(|control| control.looks_at_account);
         let partitions = partition(loaded, &exceptions.reads)?;
-        Ok(Self { partitions, exceptions, reads_of_account, looks_at_account, controls, hash })
+        Ok(Self { partitions, exceptions, reads_of_account, looks_at_account, controls, texts, hash })
     }
 
     /// All controls by id.
@@ -150,6 +156,18 @@ impl Policies {
     pub fn facts_read_by(&self, control: &str) -> BTreeSet<String> {
         let asked = self.partitions.values().flat_map(|p| &p.controls).find(|asked| asked.control.id == control);
         asked.map(|asked| asked.reads.clone()).unwrap_or_default()
+    }
+
+    /// What a control says to the person who has to act.
+    #[must_use]
+    pub fn guidance(&self, control: &str) -> Option<&Guidance> {
+        self.texts.get(control).map(|(guidance, _)| guidance)
+    }
+
+    /// A control as written, with the file it stands in.
+    #[must_use]
+    pub fn text(&self, control: &str) -> Option<&SourceText> {
+        self.texts.get(control).map(|(_, text)| text)
     }
 
     /// The facts that any control of a type reads.

@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn an_account_left_out_on_purpose_is_not_an_account_without_a_trail() {
         let member = member("111111111111", None);
-        let mut joins = Joins::new(ProductionRules::default(), NOW, 7);
+        let mut joins = Joins::new(super::super::Rules::default(), NOW, 7);
         let mut inventory = crate::inventory::Inventory::default();
         inventory.resources.push(member.clone());
         inventory.coverage.skipped.push(crate::inventory::Skip {

@@ -12,7 +12,8 @@ use super::alarm::AlarmEntry;
 use super::bucket::{BucketEntry, BucketUser};
 use super::deploying::{self, Candidate};
 use super::deployment_config::ConfigurationEntry;
-use super::production::{Classifier, Environment, ProductionRules};
+use super::production::{Classifier, Environment};
+use super::rules::Rules;
 use super::scope_gap::ScopeGaps;
 use super::seen::{Found, Seen};
 use super::trail::TrailEntry;
@@ -63,6 +64,7 @@ pub(super) struct Targeted {
 #[derive(Debug)]
 pub struct Joins {
     pub(super) classifier: Classifier,
+    pub(super) rules: Rules,
     pub(super) now: OffsetDateTime,
     pub(super) stale_alarm_days: i64,
     pub(super) gaps: ScopeGaps,
@@ -95,9 +97,10 @@ impl Joins {
     /// No inventory yet. `now` is the moment of the judgement; an alarm without data for more than `stale_alarm_days`
     /// days protects nothing.
     #[must_use]
-    pub fn new(rules: ProductionRules, now: OffsetDateTime, stale_alarm_days: i64) -> Self {
+    pub fn new(rules: Rules, now: OffsetDateTime, stale_alarm_days: i64) -> Self {
         Self {
-            classifier: Classifier::new(rules),
+            classifier: Classifier::new(rules.production.clone()),
+            rules,
             now,
             stale_alarm_days,
             gaps: ScopeGaps::default(),

@@ -22,6 +22,7 @@ mod policy_document;
 mod production;
 mod project;
 mod release;
+mod rules;
 mod scope_gap;
 mod seen;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use joins::{AccountEntry, Joins};
 pub use key::Key;
 pub use pipeline::Pipeline;
 pub use production::ProductionRules;
+pub use rules::Rules;
 pub use trail::Trail;
 
 use crate::inventory::{AccountId, Inventory, Region, Resource, ResourceUid, Tags, TypeName};

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-use super::{Joins, ProductionRules};
+use super::{Joins, ProductionRules, Rules};
 use crate::inventory::{AccountId, Affects, Gap, GapCause, Inventory, Region, Resource, TypeName};
 
 pub(super) const NOW: OffsetDateTime = datetime!(2026-11-21 02:00 UTC);
@@ -71,7 +71,11 @@ pub(super) fn joins(resources: &[Resource], gaps: &[Gap]) -> Joins {
     joins_under(ProductionRules::default(), resources, gaps)
 }
 
-pub(super) fn joins_under(rules: ProductionRules, resources: &[Resource], gaps: &[Gap]) -> Joins {
+pub(super) fn joins_under(production: ProductionRules, resources: &[Resource], gaps: &[Gap]) -> Joins {
+    joins_by(Rules { production, ..Rules::default() }, resources, gaps)
+}
+
+pub(super) fn joins_by(rules: Rules, resources: &[Resource], gaps: &[Gap]) -> Joins {
     let mut joins = Joins::new(rules, NOW, 7);
     joins.index(&Inventory { resources: resources.to_vec(), gaps: gaps.to_vec(), ..Inventory::default() });
     joins.finish();

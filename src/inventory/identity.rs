@@ -257,6 +257,28 @@ pub struct TypeName(Cow<'static, str>);
 impl TypeName {
     /// `AWS::Organizations::Account`
     pub const ACCOUNT: Self = Self::new("AWS::Organizations::Account");
+    /// `AWS::IAM::Role`
+    pub const ROLE: Self = Self::new("AWS::IAM::Role");
+    /// `AWS::SNS::Topic`
+    pub const TOPIC: Self = Self::new("AWS::SNS::Topic");
+    /// `AWS::SecretsManager::Secret`
+    pub const SECRET: Self = Self::new("AWS::SecretsManager::Secret");
+    /// `AWS::ECR::Repository`
+    pub const IMAGE_REPOSITORY: Self = Self::new("AWS::ECR::Repository");
+    /// `AWS::CodeBuild::SourceCredential`
+    pub const SOURCE_CREDENTIAL: Self = Self::new("AWS::CodeBuild::SourceCredential");
+    /// `AWS::CodeBuild::ReportGroup`
+    pub const REPORT_GROUP: Self = Self::new("AWS::CodeBuild::ReportGroup");
+    /// `AWS::CodeConnections::Connection`
+    pub const CONNECTION: Self = Self::new("AWS::CodeConnections::Connection");
+    /// `AWS::CodeStarNotifications::NotificationRule`
+    pub const NOTIFICATION_RULE: Self = Self::new("AWS::CodeStarNotifications::NotificationRule");
+    /// `AWS::Config::ConfigRule`
+    pub const CONFIG_RULE: Self = Self::new("AWS::Config::ConfigRule");
+    /// `Git::Repository`: a source repository of any provider, `CodeCommit` included. CloudFormation has no name for it.
+    pub const REPOSITORY: Self = Self::new("Git::Repository");
+    /// `Git::Branch`: a branch of such a repository, with the rules that protect it.
+    pub const BRANCH: Self = Self::new("Git::Branch");
     /// `AWS::Organizations::Policy`
     pub const POLICY: Self = Self::new("AWS::Organizations::Policy");
     /// `AWS::CodePipeline::Pipeline`

@@ -1,65 +1,68 @@
 //! Expected results of the controls on deployment groups and alarms.
 
-use super::{Expected, Known, Verdict, judged};
+use super::{Expected, Judgement, Known, judged, when};
 use crate::simulate::estate::{
     AlarmName, AlarmSpec, AlarmState, Blue, Fleet, GroupSpec, Naming, Notification, PipelineSpec, Platform, Rollback,
 };
 use crate::simulate::world::World;
 
-/// Every control on a deployment group.
-pub(super) const GROUP_CONTROLS: &[&str] = &[
-    "codedeploy-rollback-on-failure",
-    "codedeploy-rollback-on-alarm",
-    "codedeploy-alarm-polling-failure-stops",
-    "codedeploy-alarms-effective",
-    "codedeploy-production-blue-green",
-    "codedeploy-lambda-gradual-traffic",
-    "codedeploy-ecs-production-gradual-traffic",
-    "codedeploy-minimum-healthy-hosts",
-    "codedeploy-outdated-instances-updated",
-    "codedeploy-blue-fleet-kept",
-    "codedeploy-failure-notified",
+/// The controls on a deployment group.
+pub(super) const GROUP_CONTROLS: &[Judgement<GroupSpec>] = &[
+    ("codedeploy-rollback-on-failure", |_, spec| {
+        when(true, matches!(spec.rollback, Rollback::Failure | Rollback::Both))
+    }),
+    ("codedeploy-rollback-on-alarm", |_, spec| {
+        when(true, matches!(spec.rollback, Rollback::Alarm | Rollback::Both) && watched(spec))
+    }),
+    ("codedeploy-alarm-polling-failure-stops", |_, spec| when(watched(spec), !spec.ignore_polling)),
+    ("codedeploy-alarms-effective", |world, spec| judged(Some(watched(spec)), effective(world, spec))),
+    ("codedeploy-production-blue-green", |world, spec| {
+        let balanced = matches!(spec.platform, Platform::Server | Platform::Ecs);
+        when(production(world, spec) && balanced, spec.blue != Blue::InPlace)
+    }),
+    ("codedeploy-lambda-gradual-traffic", |world, spec| {
+        judged(Some(spec.platform == Platform::Lambda), gradual(world, spec))
+    }),
+    ("codedeploy-ecs-production-gradual-traffic", |world, spec| {
+        judged(Some(spec.platform == Platform::Ecs && production(world, spec)), gradual(world, spec))
+    }),
+    ("codedeploy-minimum-healthy-hosts", |world, spec| {
+        let healthy = spec.config.healthy_hosts.is_some_and(|(_, value)| value > 0);
+        judged(Some(spec.platform == Platform::Server), configured(world, spec).then_some(healthy))
+    }),
+    ("codedeploy-outdated-instances-updated", |_, spec| {
+        when(spec.platform == Platform::Server, spec.outdated != Fleet::Ignore)
+    }),
+    ("codedeploy-blue-fleet-kept", |_, spec| match spec.blue {
+        Blue::InPlace | Blue::NoFleet => Expected::NotApplicable,
+        Blue::Terminate { minutes } => when(true, minutes >= 5),
+        Blue::KeepAlive => when(true, true),
+    }),
+    ("codedeploy-failure-notified", |_, spec| when(true, spec.notification == Notification::Failure)),
 ];
 
-/// Every control on an alarm, composite or not.
-pub(super) const ALARM_CONTROLS: &[&str] =
-    &["cloudwatch-alarm-actions-enabled", "cloudwatch-alarm-has-data", "cloudwatch-alarm-missing-data-safe"];
+/// The controls on an alarm, composite or not.
+pub(super) const ALARM_CONTROLS: &[Judgement<AlarmSpec>] = &[
+    ("cloudwatch-alarm-actions-enabled", |_, alarm| when(true, alarm.actions_enabled)),
+    ("cloudwatch-alarm-has-data", |_, alarm| when(true, has_data(*alarm))),
+    ("cloudwatch-alarm-missing-data-safe", |_, alarm| {
+        when(!alarm.composite, matches!(alarm.missing_data, None | Some("missing" | "breaching")))
+    }),
+];
 
 /// An alarm without data for longer than this watches nothing.
 const DAYS_WITHOUT_DATA: i64 = 7;
 
-/// All verdicts on a group that was seen.
-pub(super) fn group_verdicts(world: &World, spec: &GroupSpec) -> Vec<Verdict> {
-    let production = production(world, spec);
-    let watched = spec.alarms_enabled && !spec.alarms.is_empty();
-    let server = spec.platform == Platform::Server;
-    let ecs = spec.platform == Platform::Ecs;
-    let configured = world.refusal(spec.account, "codedeploy:GetDeploymentConfig").is_none();
-    let gradual = configured.then(|| spec.config.traffic.is_some_and(|(kind, _, _)| kind != "AllAtOnce"));
-    let healthy = configured.then(|| spec.config.healthy_hosts.is_some_and(|(_, value)| value > 0));
-    let (fleet, kept) = match spec.blue {
-        Blue::InPlace | Blue::NoFleet => (false, true),
-        Blue::Terminate { minutes } => (true, minutes >= 5),
-        Blue::KeepAlive => (true, true),
-    };
-    let results = [
-        when(true, matches!(spec.rollback, Rollback::Failure | Rollback::Both)),
-        when(true, matches!(spec.rollback, Rollback::Alarm | Rollback::Both) && watched),
-        when(watched, !spec.ignore_polling),
-        judged(Some(watched), effective(world, spec)),
-        when(production && (server || ecs), spec.blue != Blue::InPlace),
-        judged(Some(spec.platform == Platform::Lambda), gradual),
-        judged(Some(ecs && production), gradual),
-        judged(Some(server), healthy),
-        when(server, spec.outdated != Fleet::Ignore),
-        when(fleet, kept),
-        when(true, spec.notification == Notification::Failure),
-    ];
-    GROUP_CONTROLS.iter().copied().zip(results).collect()
+fn watched(spec: &GroupSpec) -> bool {
+    spec.alarms_enabled && !spec.alarms.is_empty()
 }
 
-fn when(applies: bool, good: bool) -> Expected {
-    judged(Some(applies), Some(good))
+fn configured(world: &World, spec: &GroupSpec) -> bool {
+    world.refusal(spec.account, "codedeploy:GetDeploymentConfig").is_none()
+}
+
+fn gradual(world: &World, spec: &GroupSpec) -> Known {
+    configured(world, spec).then(|| spec.config.traffic.is_some_and(|(kind, _, _)| kind != "AllAtOnce"))
 }
 
 /// Account tag, own tag, name, or a pipeline that was seen to deploy to production with it.
@@ -91,11 +94,4 @@ fn has_data(alarm: AlarmSpec) -> bool {
         AlarmState::Ok | AlarmState::Alarm => true,
         AlarmState::Insufficient { days } => days <= DAYS_WITHOUT_DATA,
     }
-}
-
-/// All verdicts on an alarm that was seen.
-pub(super) fn alarm_verdicts(alarm: AlarmSpec) -> Vec<Verdict> {
-    let safe = matches!(alarm.missing_data, None | Some("missing" | "breaching"));
-    let results = [when(true, alarm.actions_enabled), when(true, has_data(alarm)), when(!alarm.composite, safe)];
-    ALARM_CONTROLS.iter().copied().zip(results).collect()
 }

@@ -12,11 +12,13 @@ mod trail;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::estate::{
-    AlarmName, BucketRef, Encryption, GroupSpec, KeyRef, KeyUse, PipelineSpec, ProjectSpec, TrailSpec, Watch,
-    application_count, trails_of,
+    AlarmName, AlarmSpec, BucketRef, Encryption, GroupSpec, KeyRef, KeyUse, PipelineSpec, ProjectSpec, TrailSpec,
+    Watch, application_count, trails_of,
 };
 use super::organization::State;
 use super::world::World;
+
+use self::storage::NamedBucket;
 pub use crate::finding::ComplianceType as Expected;
 use crate::inventory::AccountId;
 
@@ -65,8 +67,52 @@ fn judged(applies: Known, good: Known) -> Expected {
     }
 }
 
-/// A control's id and its result.
-type Verdict = (&'static str, Expected);
+/// [`judged`], where nothing is hidden.
+fn when(applies: bool, good: bool) -> Expected {
+    judged(Some(applies), Some(good))
+}
+
+/// A control's id, and what a right audit finds of it on one thing.
+type Judgement<S> = (&'static str, fn(&World, &S) -> Expected);
+
+/// Everything that is judged of one kind of thing; a subject is a file with a slice of its own.
+type Judgements<S> = &'static [&'static [Judgement<S>]];
+
+const ACCOUNT: Judgements<usize> = &[trail::ACCOUNT_CONTROLS];
+const PIPELINE: Judgements<PipelineSpec> = &[pipeline::CONTROLS, pipeline::WITHOUT_DEFINITION];
+const DEPLOYMENT_GROUP: Judgements<GroupSpec> = &[deployment::GROUP_CONTROLS];
+const TRAIL: Judgements<TrailSpec> = &[trail::TRAIL_CONTROLS];
+const ALARM: Judgements<AlarmSpec> = &[deployment::ALARM_CONTROLS];
+const BUCKET: Judgements<NamedBucket> = &[storage::BUCKET_CONTROLS];
+const KEY: Judgements<KeyRef> = &[storage::KEY_CONTROLS];
+
+/// Ids of the controls on a kind of thing.
+fn ids<S>(judgements: Judgements<S>) -> Vec<&'static str> {
+    judgements.iter().flat_map(|subject| subject.iter()).map(|(id, _)| *id).collect()
+}
+
+/// A kind of thing: its controls, and who writes their results in one account.
+struct Kind {
+    controls: fn() -> Vec<&'static str>,
+    write: fn(&mut Writer<'_>, usize),
+}
+
+/// All kinds that an account is searched for, in an order in which what names comes before what is named.
+const KINDS: &[Kind] = &[
+    Kind { controls: || ids(ACCOUNT), write: Writer::itself },
+    Kind { controls: || ids(PIPELINE), write: Writer::pipelines },
+    Kind { controls: || ids(DEPLOYMENT_GROUP), write: Writer::groups },
+    Kind { controls: Vec::new, write: Writer::projects },
+    Kind { controls: || ids(TRAIL), write: Writer::trails },
+    Kind { controls: || ids(ALARM), write: Writer::alarm_placeholders },
+];
+
+/// All kinds that are found only where something names them, after every account was searched; a bucket names its key.
+const NAMED: &[Kind] = &[
+    Kind { controls: || ids(BUCKET), write: Writer::buckets },
+    Kind { controls: || ids(KEY), write: Writer::keys },
+    Kind { controls: Vec::new, write: Writer::alarms },
+];
 
 /// Everything that visible things name; only what is named is looked at.
 #[derive(Debug, Default)]
@@ -93,23 +139,34 @@ pub(super) fn truth(world: &World) -> Truth {
     for account in 0..world.members().len() {
         writer.account(account);
     }
-    writer.named_things();
+    for kind in NAMED {
+        for account in 0..world.members().len() {
+            (kind.write)(&mut writer, account);
+        }
+    }
     writer.truth
 }
 
 impl Writer<'_> {
-    fn put(&mut self, uid: &str, account: usize, region: &str, verdicts: impl IntoIterator<Item = Verdict>) {
+    fn expect(&mut self, uid: &str, account: usize, region: &str, control: &str, expected: Expected) {
         let account = self.world.account_id(account).to_string();
-        for (control, expected) in verdicts {
-            let key = (control.to_owned(), uid.to_owned(), account.clone(), region.to_owned());
-            self.truth.findings.insert(key, expected);
+        let key = (control.to_owned(), uid.to_owned(), account, region.to_owned());
+        self.truth.findings.insert(key, expected);
+    }
+
+    /// Every control on a thing that was seen.
+    fn put<S>(&mut self, uid: &str, account: usize, region: &str, judgements: Judgements<S>, spec: &S) {
+        for (control, judge) in judgements.iter().flat_map(|subject| subject.iter()) {
+            let expected = judge(self.world, spec);
+            self.expect(uid, account, region, control, expected);
         }
     }
 
-    fn unseen(&mut self, uid: &str, account: usize, region: &str, controls: &[&[&'static str]]) {
-        let verdicts: Vec<Verdict> =
-            controls.iter().flat_map(|ids| ids.iter()).map(|id| (*id, Expected::InsufficientData)).collect();
-        self.put(uid, account, region, verdicts);
+    /// Every control on a thing that was not.
+    fn unseen(&mut self, uid: &str, account: usize, region: &str, controls: &[&'static str]) {
+        for control in controls {
+            self.expect(uid, account, region, control, Expected::InsufficientData);
+        }
     }
 
     fn refused(&self, account: usize, action: &str) -> bool {
@@ -137,7 +194,6 @@ impl Writer<'_> {
 
     fn account(&mut self, account: usize) {
         let world = self.world;
-        let uid = world.account_arn(account);
         if world.member(account).state != State::Active {
             self.truth.skipped_accounts.insert(world.account_id(account));
             return;
@@ -145,53 +201,43 @@ impl Writer<'_> {
         if world.role_denied(account) {
             self.truth.denied_accounts.insert(world.account_id(account));
             let root = format!("arn:{}:iam::{}:root", world.partition, world.account_id(account));
-            let controls = [
-                pipeline::CONTROLS,
-                deployment::GROUP_CONTROLS,
-                storage::BUCKET_CONTROLS,
-                storage::KEY_CONTROLS,
-                deployment::ALARM_CONTROLS,
-                trail::TRAIL_CONTROLS,
-                &[trail::ACCOUNT],
-            ];
-            self.unseen(&root, account, "global", &controls);
+            for kind in KINDS.iter().chain(NAMED) {
+                self.unseen(&root, account, "global", &(kind.controls)());
+            }
             return;
         }
-        let verdict = trail::account_verdict(world, account);
-        self.put(&uid, account, "global", [verdict]);
-        for region in 0..world.regions().len() {
-            self.pipelines(account, region);
-            self.groups(account, region);
-            self.projects(account, region);
-            self.alarm_placeholder(account, region);
+        for kind in KINDS {
+            (kind.write)(self, account);
         }
-        self.trails(account);
     }
 
-    fn pipelines(&mut self, account: usize, region: usize) {
+    fn itself(&mut self, account: usize) {
+        let uid = self.world.account_arn(account);
+        self.put(&uid, account, "global", ACCOUNT, &account);
+    }
+
+    fn pipelines(&mut self, account: usize) {
+        for region in 0..self.world.regions().len() {
+            self.pipelines_of(account, region);
+        }
+    }
+
+    fn pipelines_of(&mut self, account: usize, region: usize) {
         let world = self.world;
         let region_name = world.region_name(region).to_owned();
         if self.refused(account, "codepipeline:ListPipelines") {
             let uid = self.placeholder("codepipeline", account, region);
-            self.unseen(&uid, account, &region_name, &[pipeline::CONTROLS]);
+            self.unseen(&uid, account, &region_name, &ids(PIPELINE));
             return;
         }
         let hidden = self.refused(account, "codepipeline:GetPipeline");
         for spec in PipelineSpec::all(world, account, region) {
             let uid = spec.arn(world);
-            let verdicts = pipeline::verdicts(world, &spec);
+            self.put(&uid, account, &region_name, PIPELINE, &spec);
             if hidden {
-                self.unseen(&uid, account, &region_name, &[pipeline::CONTROLS]);
-                // Webhooks are listed on their own and name their pipeline.
-                self.put(
-                    &uid,
-                    account,
-                    &region_name,
-                    verdicts.into_iter().filter(|(id, _)| *id == "codepipeline-webhooks-authenticated"),
-                );
+                self.unseen(&uid, account, &region_name, &ids(&[pipeline::CONTROLS]));
                 continue;
             }
-            self.put(&uid, account, &region_name, verdicts);
             for store in spec.stores() {
                 *self.named.buckets.entry(store.bucket).or_default() |= spec.production();
                 match store.key {
@@ -212,7 +258,13 @@ impl Writer<'_> {
         }
     }
 
-    fn groups(&mut self, account: usize, region: usize) {
+    fn groups(&mut self, account: usize) {
+        for region in 0..self.world.regions().len() {
+            self.groups_of(account, region);
+        }
+    }
+
+    fn groups_of(&mut self, account: usize, region: usize) {
         let world = self.world;
         let region_name = world.region_name(region).to_owned();
         let unlisted = self.refused(account, "codedeploy:ListApplications")
@@ -220,12 +272,11 @@ impl Writer<'_> {
                 && application_count(world, account, region) > 0;
         if unlisted {
             let uid = self.placeholder("codedeploy", account, region);
-            self.unseen(&uid, account, &region_name, &[deployment::GROUP_CONTROLS]);
+            self.unseen(&uid, account, &region_name, &ids(DEPLOYMENT_GROUP));
             return;
         }
         for spec in GroupSpec::all(world, account, region) {
-            let verdicts = deployment::group_verdicts(world, &spec);
-            self.put(&spec.arn(world), account, &region_name, verdicts);
+            self.put(&spec.arn(world), account, &region_name, DEPLOYMENT_GROUP, &spec);
             if let Some(bucket) = spec.revision {
                 self.named.buckets.entry(bucket).or_default();
             }
@@ -238,22 +289,26 @@ impl Writer<'_> {
         }
     }
 
-    fn projects(&mut self, account: usize, region: usize) {
-        let hidden =
-            self.refused(account, "codebuild:ListProjects") || self.refused(account, "codebuild:BatchGetProjects");
-        if !hidden {
-            for bucket in ProjectSpec::all(self.world, account, region).filter_map(|project| project.bucket) {
+    fn projects(&mut self, account: usize) {
+        if self.refused(account, "codebuild:ListProjects") || self.refused(account, "codebuild:BatchGetProjects") {
+            return;
+        }
+        let regions = 0..self.world.regions().len();
+        for project in regions.flat_map(|region| ProjectSpec::all(self.world, account, region)) {
+            if let Some(bucket) = project.bucket {
                 self.named.buckets.entry(bucket).or_default();
             }
         }
     }
 
-    fn alarm_placeholder(&mut self, account: usize, region: usize) {
-        let named = self.named.alarm_places.contains(&(account, region));
-        if named && self.refused(account, "cloudwatch:DescribeAlarms") {
-            let uid = self.placeholder("cloudwatch", account, region);
-            let region_name = self.world.region_name(region).to_owned();
-            self.unseen(&uid, account, &region_name, &[deployment::ALARM_CONTROLS]);
+    fn alarm_placeholders(&mut self, account: usize) {
+        for region in 0..self.world.regions().len() {
+            let named = self.named.alarm_places.contains(&(account, region));
+            if named && self.refused(account, "cloudwatch:DescribeAlarms") {
+                let uid = self.placeholder("cloudwatch", account, region);
+                let region_name = self.world.region_name(region).to_owned();
+                self.unseen(&uid, account, &region_name, &ids(ALARM));
+            }
         }
     }
 
@@ -262,54 +317,54 @@ impl Writer<'_> {
             for region in 0..self.world.regions().len() {
                 let uid = self.placeholder("cloudtrail", account, region);
                 let region_name = self.world.region_name(region).to_owned();
-                self.unseen(&uid, account, &region_name, &[trail::TRAIL_CONTROLS]);
+                self.unseen(&uid, account, &region_name, &ids(TRAIL));
             }
             return;
         }
         for spec in trails_of(self.world, account) {
             let region_name = self.world.region_name(spec.region).to_owned();
-            let verdicts = trail::verdicts(self.world, &spec);
-            self.put(&spec.arn(self.world), account, &region_name, verdicts);
+            self.put(&spec.arn(self.world), account, &region_name, TRAIL, &spec);
             self.named.trail_buckets.insert(spec.bucket);
             self.named.keys.extend(spec.key);
         }
     }
 
-    /// Buckets, keys and alarms that something names, in the accounts that own them.
-    fn named_things(&mut self) {
+    fn buckets(&mut self, account: usize) {
         let world = self.world;
-        let named = std::mem::take(&mut self.named);
-        let mut keys = named.keys;
-        for bucket in named.buckets.keys().chain(&named.trail_buckets) {
-            if !world.visible(bucket.account) {
-                continue;
-            }
-            let in_production = world.member(bucket.account).environment == Some("prod");
-            let production = named.buckets.get(bucket).map(|by_pipeline| *by_pipeline || in_production);
-            let verdicts = if production.is_none() && self.users_hidden(bucket.account) {
-                // Whatever is hidden there may store its artifacts here.
-                storage::BUCKET_CONTROLS.iter().map(|id| (*id, Expected::InsufficientData)).collect()
-            } else {
-                storage::bucket_verdicts(world, *bucket, production)
-            };
+        let named: BTreeSet<BucketRef> = self.named.buckets.keys().chain(&self.named.trail_buckets).copied().collect();
+        let in_production = world.member(account).environment == Some("prod");
+        for bucket in named.into_iter().filter(|bucket| bucket.account == account && world.visible(account)) {
+            let production = self.named.buckets.get(&bucket).map(|by_pipeline| *by_pipeline || in_production);
             let region = world.region_name(bucket.region).to_owned();
-            self.put(&bucket.arn(world), bucket.account, &region, verdicts);
-            if !self.refused(bucket.account, "s3:GetEncryptionConfiguration") {
-                keys.extend(key_of(world, *bucket));
+            if production.is_none() && self.users_hidden(account) {
+                // Whatever is hidden there may store its artifacts here.
+                self.unseen(&bucket.arn(world), account, &region, &ids(BUCKET));
+            } else {
+                self.put(&bucket.arn(world), account, &region, BUCKET, &NamedBucket { bucket, production });
+            }
+            if !self.refused(account, "s3:GetEncryptionConfiguration") {
+                self.named.keys.extend(key_of(world, bucket));
             }
         }
-        for key in keys.into_iter().filter(|key| world.visible(key.account)) {
-            let region = world.region_name(key.region).to_owned();
-            let verdicts = storage::key_verdicts(world, key);
-            self.put(&key.arn(world), key.account, &region, verdicts);
+    }
+
+    fn keys(&mut self, account: usize) {
+        let world = self.world;
+        let named: Vec<KeyRef> = self.named.keys.iter().filter(|key| key.account == account).copied().collect();
+        for key in named.into_iter().filter(|_| world.visible(account)) {
+            self.put(&key.arn(world), account, world.region_name(key.region), KEY, &key);
         }
-        for (account, region, slot) in named.alarms {
-            if !self.refused(account, "cloudwatch:DescribeAlarms") {
-                let alarm = super::estate::AlarmSpec::new(slot);
-                let region_name = world.region_name(region).to_owned();
-                let verdicts = deployment::alarm_verdicts(alarm);
-                self.put(&alarm.arn(world, account, region), account, &region_name, verdicts);
-            }
+    }
+
+    fn alarms(&mut self, account: usize) {
+        let world = self.world;
+        if self.refused(account, "cloudwatch:DescribeAlarms") {
+            return;
+        }
+        let named: Vec<_> = self.named.alarms.iter().filter(|alarm| alarm.0 == account).copied().collect();
+        for (_, region, slot) in named {
+            let alarm = AlarmSpec::new(slot);
+            self.put(&alarm.arn(world, account, region), account, world.region_name(region), ALARM, &alarm);
         }
     }
 }

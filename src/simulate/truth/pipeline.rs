@@ -1,59 +1,44 @@
 //! Expected results of the pipeline controls.
 
-use super::{Expected, Known, Verdict, judged};
+use super::{Expected, Judgement, Known, judged, when};
 use crate::simulate::estate::{
     Approval, Artifact, KeyUse, Mode, PipelineSpec, Reach, Secret, Source, StageRollback, Staging, Step, Store, Tests,
     Version, Watch, Webhook,
 };
 use crate::simulate::world::World;
 
-/// Every control on a pipeline.
-pub(super) const CONTROLS: &[&str] = &[
-    "codepipeline-production-approval-required",
-    "codepipeline-tests-before-deploy",
-    "codepipeline-preproduction-before-production",
-    "codepipeline-production-stage-rollback-on-failure",
-    "codepipeline-production-alarm-watched",
-    "codepipeline-artifact-store-customer-key",
-    "codepipeline-cross-region-artifact-stores-customer-key",
-    "codepipeline-type-v2",
-    "codepipeline-production-execution-mode-ordered",
-    "codepipeline-source-no-oauth-token",
-    "codepipeline-source-change-events",
-    "codepipeline-pull-requests-do-not-deploy",
-    "codepipeline-webhooks-authenticated",
-    "codepipeline-actions-no-plaintext-secrets",
-    "codepipeline-deploys-built-artifact",
+/// The controls on what a pipeline's definition says.
+pub(super) const CONTROLS: &[Judgement<PipelineSpec>] = &[
+    ("codepipeline-production-approval-required", |_, spec| when(spec.production(), gated(spec.approval))),
+    ("codepipeline-tests-before-deploy", |_, spec| when(spec.deploys(), tested(spec))),
+    ("codepipeline-preproduction-before-production", |_, spec| when(spec.production(), spec.staging == Staging::First)),
+    ("codepipeline-production-stage-rollback-on-failure", |_, spec| {
+        when(spec.production(), matches!(spec.rollback, StageRollback::Result | StageRollback::Condition))
+    }),
+    ("codepipeline-production-alarm-watched", |_, spec| {
+        when(spec.production(), matches!(spec.watch, Watch::Success { .. }))
+    }),
+    ("codepipeline-artifact-store-customer-key", |world, spec| judged(Some(true), customer_key(world, spec.store))),
+    ("codepipeline-cross-region-artifact-stores-customer-key", |world, spec| {
+        let store = spec.cross_region.map(|other| other.store);
+        judged(Some(store.is_some()), store.map_or(Some(true), |store| customer_key(world, store)))
+    }),
+    ("codepipeline-type-v2", |_, spec| when(true, spec.version == Version::V2)),
+    ("codepipeline-production-execution-mode-ordered", |_, spec| when(spec.production(), spec.mode != Mode::Parallel)),
+    ("codepipeline-source-no-oauth-token", |_, spec| when(true, !matches!(spec.source, Source::GitHubToken { .. }))),
+    ("codepipeline-source-change-events", |_, spec| when(true, !polls(spec.source))),
+    ("codepipeline-pull-requests-do-not-deploy", |_, spec| when(spec.deploys(), !spec.pull_requests)),
+    ("codepipeline-actions-no-plaintext-secrets", |_, spec| {
+        when(true, !matches!(spec.secret, Secret::PlantedByName | Secret::PlantedByForm))
+    }),
+    ("codepipeline-deploys-built-artifact", |_, spec| {
+        when(spec.deploys() && spec.tests == Tests::Build, spec.artifact == Artifact::Built)
+    }),
 ];
 
-/// All verdicts on a pipeline that was seen.
-pub(super) fn verdicts(world: &World, spec: &PipelineSpec) -> Vec<Verdict> {
-    let deploys = spec.deploys();
-    let production = spec.production();
-    let other_store = spec.cross_region.map(|other| other.store);
-    let results = [
-        when(production, gated(spec.approval)),
-        when(deploys, tested(spec)),
-        when(production, spec.staging == Staging::First),
-        when(production, matches!(spec.rollback, StageRollback::Result | StageRollback::Condition)),
-        when(production, matches!(spec.watch, Watch::Success { .. })),
-        judged(Some(true), customer_key(world, spec.store)),
-        judged(Some(other_store.is_some()), other_store.map_or(Some(true), |store| customer_key(world, store))),
-        when(true, spec.version == Version::V2),
-        when(production, spec.mode != Mode::Parallel),
-        when(true, !matches!(spec.source, Source::GitHubToken { .. })),
-        when(true, !polls(spec.source)),
-        when(deploys, !spec.pull_requests),
-        webhooks(world, spec),
-        when(true, !matches!(spec.secret, Secret::PlantedByName | Secret::PlantedByForm)),
-        when(deploys && spec.tests == Tests::Build, spec.artifact == Artifact::Built),
-    ];
-    CONTROLS.iter().copied().zip(results).collect()
-}
-
-fn when(applies: bool, good: bool) -> Expected {
-    judged(Some(applies), Some(good))
-}
+/// The controls that can be judged although the definition is hidden: webhooks are listed on their own and name their
+/// pipeline.
+pub(super) const WITHOUT_DEFINITION: &[Judgement<PipelineSpec>] = &[("codepipeline-webhooks-authenticated", webhooks)];
 
 fn gated(approval: Approval) -> bool {
     match approval {

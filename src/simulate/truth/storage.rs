@@ -1,27 +1,89 @@
 //! Expected results of the controls on buckets and keys.
 
-use super::{Known, Verdict, all, any, judged, trails_over};
+use super::{Judgement, Known, all, any, judged, trails_over};
 use crate::simulate::estate::{
     AWS_MANAGED_SLOT, BucketRef, DataEvents, Encryption, KeyRef, KeyState, Lock, Outsiders, TlsDeny, TrailSpec,
 };
 use crate::simulate::world::World;
 
-/// Every control on an artifact bucket.
-pub(super) const BUCKET_CONTROLS: &[&str] = &[
-    "s3-artifact-bucket-object-lock-retention",
-    "s3-artifact-bucket-compliance-mode",
-    "s3-artifact-bucket-versioning",
-    "s3-artifact-bucket-customer-key",
-    "s3-artifact-bucket-tls-only",
-    "s3-artifact-bucket-public-access-blocked",
-    "s3-artifact-bucket-acls-disabled",
-    "s3-artifact-bucket-known-writers",
-    "s3-artifact-bucket-access-logged",
+/// A bucket that something names.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct NamedBucket {
+    pub(super) bucket: BucketRef,
+    /// Whether production artifacts lie in it; `None` for a bucket that only a trail names.
+    pub(super) production: Option<bool>,
+}
+
+impl NamedBucket {
+    fn artifact(self) -> Known {
+        Some(self.production.is_some())
+    }
+
+    fn in_production(self) -> Known {
+        Some(self.production == Some(true))
+    }
+
+    fn seen(self, world: &World, action: &str) -> bool {
+        world.refusal(self.bucket.account, action).is_none()
+    }
+}
+
+/// The controls on an artifact bucket.
+pub(super) const BUCKET_CONTROLS: &[Judgement<NamedBucket>] = &[
+    ("s3-artifact-bucket-object-lock-retention", |world, named| {
+        let long = retention(world, *named).map(|lock| lock.is_some_and(|(_, days)| days >= RETENTION_DAYS));
+        judged(named.in_production(), long)
+    }),
+    ("s3-artifact-bucket-compliance-mode", |world, named| {
+        let lock = retention(world, *named);
+        let applies = all([named.in_production(), lock.map(|lock| lock.is_some())]);
+        judged(applies, lock.map(|lock| lock.is_some_and(|(compliance, _)| compliance)))
+    }),
+    ("s3-artifact-bucket-versioning", |world, named| {
+        let seen = named.seen(world, "s3:GetBucketVersioning");
+        judged(named.artifact(), seen.then_some(named.bucket.spec(world).versioning == Some(true)))
+    }),
+    ("s3-artifact-bucket-customer-key", |world, named| {
+        let seen = named.seen(world, "s3:GetEncryptionConfiguration");
+        let key = seen.then(|| customer_key(world, named.bucket.spec(world).encryption, named.bucket));
+        judged(named.artifact(), key.flatten())
+    }),
+    ("s3-artifact-bucket-tls-only", |world, named| {
+        let seen = named.seen(world, "s3:GetBucketPolicy");
+        judged(named.artifact(), seen.then_some(named.bucket.spec(world).tls == TlsDeny::All))
+    }),
+    ("s3-artifact-bucket-public-access-blocked", |world, named| {
+        judged(named.artifact(), public_access_blocked(world, named.bucket))
+    }),
+    ("s3-artifact-bucket-acls-disabled", |world, named| {
+        let seen = named.seen(world, "s3:GetBucketOwnershipControls");
+        judged(named.artifact(), seen.then_some(named.bucket.spec(world).ownership == Some("BucketOwnerEnforced")))
+    }),
+    ("s3-artifact-bucket-known-writers", |world, named| {
+        let known = matches!(named.bucket.spec(world).writers, Outsiders::None | Outsiders::OrganizationOnly);
+        judged(named.artifact(), named.seen(world, "s3:GetBucketPolicy").then_some(known))
+    }),
+    ("s3-artifact-bucket-access-logged", |world, named| {
+        let logged = named.seen(world, "s3:GetBucketLogging").then_some(named.bucket.spec(world).logged);
+        judged(named.artifact(), any([logged, data_events(world, named.bucket)]))
+    }),
 ];
 
-/// Every control on a key.
-pub(super) const KEY_CONTROLS: &[&str] =
-    &["kms-key-rotation-enabled", "kms-key-usable", "kms-key-policy-known-principals"];
+/// The controls on a key.
+pub(super) const KEY_CONTROLS: &[Judgement<KeyRef>] = &[
+    ("kms-key-rotation-enabled", |world, key| {
+        let seen = world.refusal(key.account, "kms:GetKeyRotationStatus").is_none();
+        judged(customer(world, *key), seen.then_some(key.spec(world).rotation))
+    }),
+    ("kms-key-usable", |world, key| {
+        judged(Some(true), described(world, key.account).then_some(key.spec(world).state == KeyState::Enabled))
+    }),
+    ("kms-key-policy-known-principals", |world, key| {
+        let seen = world.refusal(key.account, "kms:GetKeyPolicy").is_none();
+        let known = matches!(key.spec(world).principals, Outsiders::None | Outsiders::OrganizationOnly);
+        judged(customer(world, *key), seen.then_some(known))
+    }),
+];
 
 /// The shortest retention that production artifacts need.
 const RETENTION_DAYS: u32 = 30;
@@ -31,34 +93,20 @@ pub(super) fn described(world: &World, account: usize) -> bool {
     world.visible(account) && world.refusal(account, "kms:DescribeKey").is_none()
 }
 
-/// All verdicts on a bucket that is named; `production` is `None` for a bucket that only a trail names.
-pub(super) fn bucket_verdicts(world: &World, bucket: BucketRef, production: Option<bool>) -> Vec<Verdict> {
-    let spec = bucket.spec(world);
-    let seen = |action: &str| world.refusal(bucket.account, action).is_none();
-    let artifact = production.is_some();
-    let production = production == Some(true);
-    let lock = seen("s3:GetBucketObjectLockConfiguration");
-    let (retained, compliance) = match spec.lock {
-        Lock::Off | Lock::NoRetention => (None, false),
-        Lock::Days { compliance, days } => (Some(days), compliance),
-        Lock::Years { compliance, years } => (Some(years * 365), compliance),
+/// The default retention of a bucket, if it has one: whether it is `COMPLIANCE`, and its days; unknown where the lock
+/// could not be seen.
+fn retention(world: &World, named: NamedBucket) -> Option<Option<(bool, u32)>> {
+    let lock = match named.bucket.spec(world).lock {
+        Lock::Off | Lock::NoRetention => None,
+        Lock::Days { compliance, days } => Some((compliance, days)),
+        Lock::Years { compliance, years } => Some((compliance, years * 365)),
     };
-    let has_retention = if production { lock.then_some(retained.is_some()) } else { Some(false) };
-    let encryption = seen("s3:GetEncryptionConfiguration");
-    let policy = seen("s3:GetBucketPolicy");
-    let always = Some(artifact);
-    let results = [
-        judged(Some(production), lock.then_some(retained.is_some_and(|days| days >= RETENTION_DAYS))),
-        judged(has_retention, lock.then_some(compliance)),
-        judged(always, seen("s3:GetBucketVersioning").then_some(spec.versioning == Some(true))),
-        judged(always, if encryption { customer_key(world, spec.encryption, bucket) } else { None }),
-        judged(always, policy.then_some(spec.tls == TlsDeny::All)),
-        judged(always, public_access_blocked(world, bucket)),
-        judged(always, seen("s3:GetBucketOwnershipControls").then_some(spec.ownership == Some("BucketOwnerEnforced"))),
-        judged(always, policy.then_some(matches!(spec.writers, Outsiders::None | Outsiders::OrganizationOnly))),
-        judged(always, any([seen("s3:GetBucketLogging").then_some(spec.logged), data_events(world, bucket)])),
-    ];
-    BUCKET_CONTROLS.iter().copied().zip(results).collect()
+    named.seen(world, "s3:GetBucketObjectLockConfiguration").then_some(lock)
+}
+
+/// Whether a key is the customer's own.
+fn customer(world: &World, key: KeyRef) -> Known {
+    described(world, key.account).then_some(key.slot != AWS_MANAGED_SLOT)
 }
 
 fn public_access_blocked(world: &World, bucket: BucketRef) -> Known {
@@ -108,19 +156,4 @@ pub(super) fn protected(world: &World, bucket: BucketRef) -> Known {
         seen("s3:GetBucketObjectLockConfiguration")
             .then_some(matches!(spec.lock, Lock::Days { .. } | Lock::Years { .. })),
     ])
-}
-
-/// All verdicts on a key that is named.
-pub(super) fn key_verdicts(world: &World, key: KeyRef) -> Vec<Verdict> {
-    let spec = key.spec(world);
-    let described = described(world, key.account);
-    let customer = described.then_some(key.slot != AWS_MANAGED_SLOT);
-    let seen = |action: &str| world.refusal(key.account, action).is_none();
-    let known = matches!(spec.principals, Outsiders::None | Outsiders::OrganizationOnly);
-    let results = [
-        judged(customer, seen("kms:GetKeyRotationStatus").then_some(spec.rotation)),
-        judged(Some(true), described.then_some(spec.state == KeyState::Enabled)),
-        judged(customer, seen("kms:GetKeyPolicy").then_some(known)),
-    ];
-    KEY_CONTROLS.iter().copied().zip(results).collect()
 }
