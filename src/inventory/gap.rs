@@ -71,6 +71,11 @@ pub enum GapCause {
         /// What is known of its place.
         message: String,
     },
+    /// Nobody told the tool how to ask: a token or an address is missing in the configuration.
+    NotConfigured {
+        /// What is missing, and how to give it.
+        message: String,
+    },
     /// A template value that only a deployment resolves.
     Unresolved {
         /// The expression as written.
@@ -89,6 +94,7 @@ impl GapCause {
             Self::Unsupported { .. } => "unsupported",
             Self::Malformed { .. } => "malformed",
             Self::OutsideOrganization { .. } => "outside",
+            Self::NotConfigured { .. } => "unconfigured",
             Self::Unresolved { .. } => "unresolved",
         }
     }
@@ -105,6 +111,7 @@ impl fmt::Display for GapCause {
             Self::Service { code, message } => write!(f, "{code}: {message}"),
             Self::RoleNotAssumed { role, message } => write!(f, "role {role} could not be assumed: {message}"),
             Self::OutsideOrganization { message } => write!(f, "outside what this run sees: {message}"),
+            Self::NotConfigured { message } => write!(f, "not configured: {message}"),
             Self::Unresolved { expression } => write!(f, "unresolved value: {expression}"),
         }
     }
