@@ -411,7 +411,7 @@ mod tests {
         let (service, action) = ("codebuild".to_owned(), "ListProjects".to_owned());
         let key = CoverageKey { account: testing::account(), region: testing::region(), service, action };
         coverage.record(key, Outcome::Ok);
-        let mut joins = Joins::new(ProductionRules::default(), testing::NOW, 7);
+        let mut joins = Joins::new(crate::facts::Rules::default(), testing::NOW, 7);
         joins.index(&Inventory { coverage, ..Inventory::default() });
         let project_in = |region: Region| Candidate {
             action: 0,

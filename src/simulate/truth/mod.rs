@@ -99,19 +99,19 @@ struct Kind {
 
 /// All kinds that an account is searched for, in an order in which what names comes before what is named.
 const KINDS: &[Kind] = &[
-    Kind { controls: || ids(ACCOUNT), write: Writer::itself },
-    Kind { controls: || ids(PIPELINE), write: Writer::pipelines },
-    Kind { controls: || ids(DEPLOYMENT_GROUP), write: Writer::groups },
-    Kind { controls: Vec::new, write: Writer::projects },
-    Kind { controls: || ids(TRAIL), write: Writer::trails },
-    Kind { controls: || ids(ALARM), write: Writer::alarm_placeholders },
+    Kind { controls: || ids(ACCOUNT), write: |writer, account| writer.itself(account) },
+    Kind { controls: || ids(PIPELINE), write: |writer, account| writer.pipelines(account) },
+    Kind { controls: || ids(DEPLOYMENT_GROUP), write: |writer, account| writer.groups(account) },
+    Kind { controls: Vec::new, write: |writer, account| writer.projects(account) },
+    Kind { controls: || ids(TRAIL), write: |writer, account| writer.trails(account) },
+    Kind { controls: || ids(ALARM), write: |writer, account| writer.alarm_placeholders(account) },
 ];
 
 /// All kinds that are found only where something names them, after every account was searched; a bucket names its key.
 const NAMED: &[Kind] = &[
-    Kind { controls: || ids(BUCKET), write: Writer::buckets },
-    Kind { controls: || ids(KEY), write: Writer::keys },
-    Kind { controls: Vec::new, write: Writer::alarms },
+    Kind { controls: || ids(BUCKET), write: |writer, account| writer.buckets(account) },
+    Kind { controls: || ids(KEY), write: |writer, account| writer.keys(account) },
+    Kind { controls: Vec::new, write: |writer, account| writer.alarms(account) },
 ];
 
 /// Everything that visible things name; only what is named is looked at.
