@@ -35,3 +35,14 @@ fn every_mapping_names_a_requirement_that_exists() {
     }
     assert!(unknown.is_empty(), "policies/frameworks does not know these: {unknown:#?}");
 }
+
+#[test]
+fn every_built_in_control_says_why_and_how_in_every_way() {
+    let policies = policies();
+    let mut silent = BTreeSet::new();
+    for id in policies.controls().keys() {
+        let texts = policies.guidance(id).unwrap().texts();
+        silent.extend(texts.iter().filter(|(_, text)| text.is_empty()).map(|(name, _)| format!("{id}: @{name}")));
+    }
+    assert!(silent.is_empty(), "built-in controls lack annotations: {silent:#?}");
+}
