@@ -335,7 +335,11 @@ impl Written {
             production: self.production(file)?,
             allowed_source_owners: self.sources.allowed_owners.iter().map(|owner| owner.to_lowercase()).collect(),
             delegated_administrators: self.delegated_administrators(file)?,
-            required_account_tags: self.organization.required_account_tags.clone().map_or_else(RequiredTags::default, RequiredTags),
+            required_account_tags: self
+                .organization
+                .required_account_tags
+                .clone()
+                .map_or_else(RequiredTags::default, RequiredTags),
         })
     }
 

@@ -14,7 +14,7 @@ use pipewarden::collect::{COLLECTORS, CallGate, Reach};
 use pipewarden::config::{Config, Written};
 use pipewarden::evaluate::Policies;
 use pipewarden::finding::{ComplianceType, Finding};
-use pipewarden::inventory::{AccountId, CallCounts, Gap, GapCause, Partition};
+use pipewarden::inventory::{AccountId, CallCounts, Gap, GapCause, Partition, Region};
 use pipewarden::organization::Sessions;
 use pipewarden::run::{Plan, RunDirectory, RunId};
 use pipewarden::simulate::{PLANTED_SECRET, Simulation, SimulationOptions, SimulationServer};
@@ -30,6 +30,8 @@ struct Audited {
     findings: Vec<Finding>,
     gaps: Vec<Gap>,
     skipped: BTreeSet<AccountId>,
+    /// Regions that were left out of some account.
+    left_out: BTreeSet<String>,
     calls: BTreeMap<String, u64>,
     totals: CallCounts,
     /// Calls by IAM action, as the server counted them.
@@ -76,10 +78,13 @@ fn audit_with(options: SimulationOptions, config: &Config) -> Audited {
     for (key, counts) in report.coverage.rows() {
         *calls.entry(format!("{}:{}", key.service, key.action)).or_default() += counts.calls();
     }
+    let whole = report.coverage.skipped.iter().filter(|skip| skip.region == Region::GLOBAL);
+    let parts = report.coverage.skipped.iter().filter(|skip| skip.region != Region::GLOBAL);
     Audited {
         verdicts: findings.iter().map(|finding| (key(finding), finding.compliance)).collect(),
         gaps: report.gaps.to_vec(),
-        skipped: report.coverage.skipped.iter().map(|skip| skip.account.clone()).collect(),
+        skipped: whole.map(|skip| skip.account.clone()).collect(),
+        left_out: parts.map(|skip| skip.region.to_string()).collect(),
         calls,
         totals: report.calls,
         served: simulation.statistics(),
@@ -89,7 +94,9 @@ fn audit_with(options: SimulationOptions, config: &Config) -> Audited {
 }
 
 fn audit(options: SimulationOptions) -> Audited {
-    audit_with(options, &configuration())
+    let mut config = configuration();
+    config.rules.delegated_administrators.extend(Simulation::new(options.clone()).trusted_administrators());
+    audit_with(options, &config)
 }
 
 /// Everything in which the audit and the known truth differ, both ways.
@@ -237,8 +244,6 @@ const READ_BY_NO_CONTROL: &[&str] = &[
     "codebuild:BatchGetProjects",
     "codebuild:ListProjects",
     "codepipeline:GetPipelineState",
-    "config:DescribeConfigurationRecorderStatus",
-    "config:DescribeConfigurationRecorders",
     "config:DescribeDeliveryChannels",
     "kms:ListResourceTags",
     "s3:GetBucketTagging",
@@ -264,6 +269,35 @@ fn referenced_controls() -> BTreeSet<String> {
     let policies = Policies::load(&Policies::embedded(), &BTreeSet::new()).unwrap();
     let on_them = policies.controls().values().filter(|control| types.contains(&&control.resource_type));
     on_them.map(|control| control.id.clone()).collect()
+}
+
+#[test]
+fn what_organizations_refuses_leaves_guardrails_unknown() {
+    let seen = audit(SimulationOptions { accounts: 9, limits: false, ..SimulationOptions::default() });
+    for action in [
+        "organizations:DescribePolicy",
+        "organizations:ListDelegatedAdministrators",
+        "organizations:ListDelegatedServicesForAccount",
+        "organizations:ListPolicies",
+        "organizations:ListRoots",
+        "organizations:ListTargetsForPolicy",
+    ] {
+        let deny_action = Some(action.to_owned());
+        let options = SimulationOptions { accounts: 9, limits: false, deny_action, ..SimulationOptions::default() };
+        let blind = assert_is_truth(options);
+        assert!(blind.gaps.iter().any(|gap| gap.action == action), "{action}: no gap names it");
+        assert_ne!(blind.verdicts, seen.verdicts, "{action}");
+    }
+}
+
+#[test]
+fn regions_left_out_by_the_configuration_are_named() {
+    let options = SimulationOptions { accounts: 4, denials: false, ..SimulationOptions::default() };
+    let mut written = Written::default();
+    written.regions.only = vec!["eu-central-1".to_owned()];
+    let audited = audit_with(options, &written.resolve("test").unwrap());
+    assert_eq!(audited.left_out, BTreeSet::from(["us-east-1".to_owned()]));
+    assert!(audited.verdicts.keys().all(|key| key.3 != "us-east-1"));
 }
 
 #[test]

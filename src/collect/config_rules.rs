@@ -59,10 +59,7 @@ fn resource(scope: &Scope, rule: &ConfigRule) -> Option<(String, Resource)> {
     let mut resource =
         Resource::live(TypeName::CONFIG_RULE, uid.to_owned(), scope.account.clone(), scope.region.clone());
     let source = rule.source().map(|source| {
-        Fields::new()
-            .text("Owner", Some(source.owner()))
-            .text("SourceIdentifier", source.source_identifier())
-            .value()
+        Fields::new().text("Owner", Some(source.owner())).text("SourceIdentifier", source.source_identifier()).value()
     });
     resource.properties = Fields::new()
         .text("ConfigRuleName", Some(name))

@@ -56,9 +56,8 @@ fn names(resource: &Resource, name: &str) -> Seen<BTreeSet<String>> {
 }
 
 fn put_guardrails(facts: &mut Facts, account: &AccountId, joins: &Joins) {
-    let rails: BTreeMap<&str, Rails> = guardrail::protected()
-        .map(|action| (action, guardrail::rails(account, action, None, joins)))
-        .collect();
+    let rails: BTreeMap<&str, Rails> =
+        guardrail::protected().map(|action| (action, guardrail::rails(account, action, None, joins))).collect();
     let unguarded = |actions: &[&str]| {
         let mut found = Found::default();
         for (action, rails) in rails.iter().filter(|(action, _)| actions.contains(action)) {

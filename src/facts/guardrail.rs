@@ -282,7 +282,8 @@ impl Guardrails {
             let Ok((_, content)) = self.content(policy) else { return };
             let document = PolicyDocument::new(content);
             for statement in document.statements().filter(|s| s.allows() && s.covers_action(question.action)) {
-                let held = statement.conditions().find_map(|(operator, key, value)| only_in_regions(operator, key, value));
+                let held =
+                    statement.conditions().find_map(|(operator, key, value)| only_in_regions(operator, key, value));
                 match held {
                     Some(named) => regions.extend(named),
                     None => return,
@@ -359,7 +360,8 @@ pub(super) fn guards<'a>(account: &AccountId, joins: &'a Joins) -> (Vec<Guard<'a
     let rails = &joins.guardrails;
     let Some(path) = rails.accounts.get(account) else { return (Vec::new(), Vec::new()) };
     let mut guards = Vec::new();
-    let mut doubts: Vec<String> = [&path.service, &path.resource].into_iter().filter_map(|s| s.as_ref().err()).flatten().cloned().collect();
+    let mut doubts: Vec<String> =
+        [&path.service, &path.resource].into_iter().filter_map(|s| s.as_ref().err()).flatten().cloned().collect();
     for (id, entry) in &rails.policies {
         doubts.extend(entry.content.as_ref().err().into_iter().flatten().cloned());
         if !entry.is_about_protection {
@@ -449,7 +451,8 @@ mod tests {
 
     #[test]
     fn a_level_that_does_not_allow_denies() {
-        let narrow = scp("p-2", json!({"Statement": [{"Effect": "Allow", "Action": "codepipeline:*", "Resource": "*"}]}));
+        let narrow =
+            scp("p-2", json!({"Statement": [{"Effect": "Allow", "Action": "codepipeline:*", "Resource": "*"}]}));
         let everywhere = [("r-1", "p-full"), ("ou-1", "p-2"), ("111111111111", "p-full")];
         let rails = asked(&placed_exactly(&everywhere), std::slice::from_ref(&narrow), STOP);
         assert_eq!(spared(&rails), Some(vec![]));

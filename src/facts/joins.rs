@@ -154,6 +154,7 @@ impl Joins {
             }
         }
         for resource in &inventory.resources {
+            self.configured.see(resource);
             if resource.type_name != TypeName::ACCOUNT && resource.type_name != TypeName::POLICY {
                 self.look_at(&resource.account);
             }

@@ -67,8 +67,7 @@ mod tests {
     fn whom_the_denial_spares_is_named() {
         let role = "arn:aws:iam::*:role/Deployment";
         let condition = json!({"StringNotLike": {"aws:PrincipalArn": role}});
-        let facts =
-            facts(&json!({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}));
+        let facts = facts(&json!({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}));
         assert!(set(&facts, "unguardedDefinitionChanges").is_empty());
         assert_eq!(set(&facts, "definitionChangers"), [role]);
     }

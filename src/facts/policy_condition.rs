@@ -110,9 +110,7 @@ pub(super) fn narrowing(written: &str, key: &str, value: &Value, reached: Reache
             let all = operator.patterns && values.iter().any(|value| value.bytes().all(|byte| byte == b'*'));
             if all { only_where() } else { Narrowing::Spares(named_by(key, &values)) }
         }
-        tag if tag.starts_with("aws:principaltag/") && operator.negated => {
-            Narrowing::Spares(named_by(key, &values))
-        }
+        tag if tag.starts_with("aws:principaltag/") && operator.negated => Narrowing::Spares(named_by(key, &values)),
         _ => only_where(),
     }
 }
@@ -161,9 +159,14 @@ mod tests {
     #[test]
     fn a_denial_may_spare_named_principals() {
         let deploy = "arn:aws:iam::*:role/Deployment";
-        for operator in ["StringNotLike", "ArnNotLike", "ArnNotEquals", "StringNotLikeIfExists", "ForAllValues:StringNotLike"]
+        for operator in
+            ["StringNotLike", "ArnNotLike", "ArnNotEquals", "StringNotLikeIfExists", "ForAllValues:StringNotLike"]
         {
-            assert_eq!(of(operator, "aws:PrincipalARN", &json!(deploy)), Narrowing::Spares(set(&[deploy])), "{operator}");
+            assert_eq!(
+                of(operator, "aws:PrincipalARN", &json!(deploy)),
+                Narrowing::Spares(set(&[deploy])),
+                "{operator}"
+            );
         }
         let tagged = of("StringNotEquals", "aws:PrincipalTag/team", &json!(["platform"]));
         assert_eq!(tagged, Narrowing::Spares(set(&["aws:PrincipalTag/team=platform"])));

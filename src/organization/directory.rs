@@ -165,7 +165,8 @@ impl Directory {
         // Stable, so that what the walk found comes first and stays.
         accounts.sort_by(|a, b| a.id.cmp(&b.id));
         accounts.dedup_by(|a, b| a.id == b.id);
-        let (mut all_policies, service_control) = policies::read(scope, &client, &PolicyType::ServiceControlPolicy).await;
+        let (mut all_policies, service_control) =
+            policies::read(scope, &client, &PolicyType::ServiceControlPolicy).await;
         // Where the type is not enabled, nothing of it is attached, and some endpoints refuse to list it.
         let resource_type = PolicyType::ResourceControlPolicy;
         let resource_control = if policy_types.as_ref().is_ok_and(|types| !types.contains(resource_type.as_str())) {
@@ -309,11 +310,7 @@ fn unread(account: &AccountId, action: &str, cause: GapCause) -> Gap {
 /// What an account that is audited alone cannot say of its organization.
 fn not_asked(account: &AccountId) -> Gap {
     let message = "the account is audited alone; run in the management account or a delegated administrator, without `--single-account`";
-    unread(
-        account,
-        "organizations:DescribeOrganization",
-        GapCause::NotConfigured { message: message.to_owned() },
-    )
+    unread(account, "organizations:DescribeOrganization", GapCause::NotConfigured { message: message.to_owned() })
 }
 
 /// The gap of an account that is listed without its place in the tree.

@@ -114,8 +114,7 @@ pub(super) async fn roots(scope: &Scope, client: &Client) -> Result<Vec<Node>, C
     let mut roots = Vec::new();
     for root in listed {
         let enabled = root.policy_types().iter().filter(|policy| policy.status() == Some(&PolicyTypeStatus::Enabled));
-        let policy_types =
-            enabled.filter_map(|policy| policy.r#type()).map(|kind| kind.as_str().to_owned()).collect();
+        let policy_types = enabled.filter_map(|policy| policy.r#type()).map(|kind| kind.as_str().to_owned()).collect();
         let id = root.id.ok_or_else(|| CallError::malformed(ACTION, "a root without an id"))?;
         roots.push(Node { id, parent_ids: Vec::new(), path: String::new(), policy_types });
     }

@@ -331,9 +331,7 @@ fn list_delegated_services(call: &Call<'_>) -> Answer {
         return Err(ApiError::new(400, "AccountNotRegisteredException", message));
     }
     let since = timestamp(days_ago(world, 600, number));
-    let services: Vec<Value> = services
-        .iter()
-        .map(|service| json!({ "ServicePrincipal": service, "DelegationEnabledDate": since }))
-        .collect();
+    let services: Vec<Value> =
+        services.iter().map(|service| json!({ "ServicePrincipal": service, "DelegationEnabledDate": since })).collect();
     listed(call, "DelegatedServices", &services)
 }
