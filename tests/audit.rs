@@ -60,6 +60,9 @@ async fn collect(simulation: &Simulation, config: &Config, run: &RunDirectory) {
 fn audit_with(options: SimulationOptions, config: &Config) -> Audited {
     let directory = tempfile::tempdir().unwrap();
     let simulation = Simulation::new(options.clone());
+    let mut config = config.clone();
+    config.rules.delegated_administrators.extend(simulation.trusted_administrators());
+    let config = &config;
     let plan = Plan::new(RunId::at(options.now).unwrap(), json!({}), options.seed);
     let run = RunDirectory::create(directory.path(), plan).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -94,9 +97,7 @@ fn audit_with(options: SimulationOptions, config: &Config) -> Audited {
 }
 
 fn audit(options: SimulationOptions) -> Audited {
-    let mut config = configuration();
-    config.rules.delegated_administrators.extend(Simulation::new(options.clone()).trusted_administrators());
-    audit_with(options, &config)
+    audit_with(options, &configuration())
 }
 
 /// Everything in which the audit and the known truth differ, both ways.

@@ -142,6 +142,7 @@ fn put_delegation(facts: &mut Facts, resource: &Resource, joins: &Joins) {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 

@@ -277,20 +277,26 @@ impl Guardrails {
     /// What the allowing statements of a level leave out.
     fn allow_on(&self, target: &str, policies: &[&str], question: &Question<'_>, rails: &mut Rails) {
         let mut regions = BTreeSet::new();
+        let mut allows_anything = false;
         for policy in policies {
             // Denials already left the doubt.
             let Ok((_, content)) = self.content(policy) else { return };
             let document = PolicyDocument::new(content);
-            for statement in document.statements().filter(|s| s.allows() && s.covers_action(question.action)) {
-                let held =
-                    statement.conditions().find_map(|(operator, key, value)| only_in_regions(operator, key, value));
-                match held {
+            for statement in document.statements().filter(|statement| statement.allows()) {
+                allows_anything = true;
+                if !statement.covers_action(question.action) {
+                    continue;
+                }
+                match statement.conditions().find_map(|(operator, key, value)| only_in_regions(operator, key, value)) {
                     Some(named) => regions.extend(named),
                     None => return,
                 }
             }
         }
-        if regions.is_empty() {
+        if !allows_anything {
+            // Nothing at all could be done there; more likely the policy that allows was not listed.
+            rails.doubts.push(format!("no policy that was listed allows anything on {target}, so one may be missing"));
+        } else if regions.is_empty() {
             rails.deny(BTreeSet::new());
         } else {
             rails.weak.insert(format!("{target} allows it only in {}", listed(&regions)));
@@ -385,6 +391,7 @@ pub(super) fn guards<'a>(account: &AccountId, joins: &'a Joins) -> (Vec<Guard<'a
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 
@@ -458,6 +465,13 @@ mod tests {
         assert_eq!(spared(&rails), Some(vec![]));
         let rails = asked(&placed_exactly(&everywhere), &[narrow], "codepipeline:UpdatePipeline");
         assert_eq!(rails.denied, None);
+    }
+
+    #[test]
+    fn a_level_that_allows_nothing_at_all_was_not_seen_whole() {
+        let other = scp("p-1", deny("kms:*", json!({})));
+        let rails = asked(&placed_exactly(&[("r-1", "p-1"), ("ou-1", "p-full")]), &[other], STOP);
+        assert!(rails.unguarded(STOP).unwrap_err().join("").contains("r-1"));
     }
 
     #[test]

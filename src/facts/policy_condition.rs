@@ -37,8 +37,8 @@ pub(super) struct Reached<'a> {
     pub(super) anyone: bool,
 }
 
-/// A role that nobody has named: whoever spares it spares everyone.
-const SOMEBODY: &str = "role/~somebody~";
+/// A role and a user that nobody has named: whoever spares them spares everyone of their kind.
+const SOMEBODY: [&str; 2] = ["role/~somebody~", "user/~somebody~"];
 /// A Region that nobody has named.
 const SOMEWHERE: &str = "zz-somewhere-0";
 
@@ -125,11 +125,12 @@ pub(super) fn only_in_regions(written: &str, key: &str, value: &Value) -> Option
     names.then(|| owned(&values))
 }
 
-/// Whether a pattern for ARNs of principals takes in a role of the account that nobody has named.
+/// Whether a pattern for ARNs of principals takes in a principal of the account that nobody has named.
 fn spares_everyone(pattern: &str, account: &AccountId) -> bool {
-    ["aws", "aws-cn", "aws-us-gov"]
-        .iter()
-        .any(|partition| matches_pattern(pattern, &format!("arn:{partition}:iam::{account}:{SOMEBODY}"), false))
+    ["aws", "aws-cn", "aws-us-gov"].iter().any(|partition| {
+        let names = |who: &&str| matches_pattern(pattern, &format!("arn:{partition}:iam::{account}:{who}"), false);
+        SOMEBODY.iter().any(names)
+    })
 }
 
 fn owned(values: &BTreeSet<&str>) -> BTreeSet<String> {
@@ -196,6 +197,7 @@ mod tests {
             ("StringNotLike", "aws:PrincipalArn", json!("arn:aws:iam::*:role/*")),
             ("ArnNotLike", "aws:PrincipalArn", json!(["arn:aws:iam::*:role/Deployment", "*"])),
             ("ArnNotEquals", "aws:PrincipalArn", json!("arn:aws:iam::111111111111:*")),
+            ("ArnNotLike", "aws:PrincipalArn", json!("arn:aws:iam::*:user/*")),
             ("StringLike", "aws:PrincipalArn", json!("arn:aws:iam::*:root")),
             ("BoolIfExists", "aws:MultiFactorAuthPresent", json!("false")),
             ("BoolIfExists", "aws:ViaAWSService", json!("false")),

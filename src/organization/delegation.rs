@@ -11,17 +11,18 @@ use crate::collect::{CallError, Scope, all_pages};
 use crate::inventory::{AccountId, Affects, Gap};
 
 /// By account the services that it administers; an account that is not there administers none.
-pub(super) type Delegated = Result<BTreeMap<AccountId, Result<Vec<String>, Gap>>, Gap>;
+pub(super) type Delegated = Result<BTreeMap<AccountId, Result<Vec<String>, Box<Gap>>>, Box<Gap>>;
 
 /// All delegated administrators with their services.
 pub(super) async fn read(scope: &Scope, client: &Client) -> Delegated {
-    let administrators = administrators(scope, client).await.map_err(|error| error.gap(scope, Affects::Details))?;
+    let administrators =
+        administrators(scope, client).await.map_err(|error| Box::new(error.gap(scope, Affects::Details)))?;
     let mut delegated = BTreeMap::new();
     for account in administrators {
         let services = services(scope, client, &account).await.map_err(|error| {
             let mut gap = error.gap(scope, Affects::Details);
             gap.account = account.clone();
-            gap
+            Box::new(gap)
         });
         delegated.insert(account, services);
     }

@@ -108,7 +108,7 @@ impl Directory {
             service_control: Err(unasked.clone()),
             resource_control: Err(unasked.clone()),
             policy_types: Err(unasked.clone()),
-            delegated: Err(unasked),
+            delegated: Err(Box::new(unasked)),
             gaps: Vec::new(),
         }
     }
@@ -227,7 +227,7 @@ impl Directory {
             inventory.gaps.extend(attached.as_ref().err().cloned());
         }
         inventory.gaps.extend(self.policy_types.as_ref().err().cloned());
-        inventory.gaps.extend(self.delegated.as_ref().err().cloned());
+        inventory.gaps.extend(self.delegated.as_ref().err().map(|gap| (**gap).clone()));
         inventory.normalise();
         inventory
     }
@@ -245,7 +245,7 @@ impl Directory {
             Ok(delegated) => delegated.get(&account.id).cloned().unwrap_or_else(|| Ok(Vec::new())),
             Err(gap) => Err(gap.clone()),
         };
-        put(&mut resource, "DelegatedServices", administers.map(|services| json!(services)));
+        put(&mut resource, "DelegatedServices", administers.map(|services| json!(services)).map_err(|gap| *gap));
         put(&mut resource, "EnabledPolicyTypes", self.policy_types.clone().map(|types| json!(types)));
         if account.state == UNKNOWN_STATE {
             resource.unseen.insert("State".to_owned(), without_state(account));
