@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{AuditOptions, RegionChoice};
 use crate::collect::Concurrency;
 use crate::evaluate::Settings;
-use crate::facts::{ProductionRules, Rules};
+use crate::facts::{ProductionRules, RequiredTags, Rules};
 use crate::inventory::{AccountId, Region};
 use crate::organization::{AccountFilter, RoleHop, SessionOptions};
 
@@ -61,6 +61,8 @@ pub struct Written {
     pub production: Production,
     /// Where sources may come from.
     pub sources: Sources,
+    /// What is expected of the organization.
+    pub organization: Organization,
     /// Thresholds that policies read as `context.settings`.
     pub settings: BTreeMap<String, i64>,
     /// Caps.
@@ -157,6 +159,16 @@ pub struct Production {
 pub struct Sources {
     /// Owners (organizations, groups, workspaces) whose repositories may be built.
     pub allowed_owners: BTreeSet<String>,
+}
+
+/// `[organization]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Organization {
+    /// Ids of accounts that may administer services for the whole organization.
+    pub delegated_administrators: Vec<String>,
+    /// Keys of tags that every account has to carry.
+    pub required_account_tags: Option<BTreeSet<String>>,
 }
 
 /// `[concurrency]`
@@ -322,7 +334,20 @@ impl Written {
         Ok(Rules {
             production: self.production(file)?,
             allowed_source_owners: self.sources.allowed_owners.iter().map(|owner| owner.to_lowercase()).collect(),
+            delegated_administrators: self.delegated_administrators(file)?,
+            required_account_tags: self
+                .organization
+                .required_account_tags
+                .clone()
+                .map_or_else(RequiredTags::default, RequiredTags),
         })
+    }
+
+    fn delegated_administrators(&self, file: &str) -> Result<BTreeSet<AccountId>, ConfigError> {
+        let key = "organization.delegated_administrators";
+        let accounts = parse_all::<AccountId>(&self.organization.delegated_administrators);
+        let wrong = |problem| ConfigError::Value { file: file.to_owned(), key: key.to_owned(), problem };
+        Ok(accounts.map_err(wrong)?.into_iter().collect())
     }
 
     fn production(&self, file: &str) -> Result<ProductionRules, ConfigError> {
@@ -390,6 +415,8 @@ mod tests {
             ("[regions]\nonly = [\"europe\"]", "regions.only"),
             ("[accounts]\ninclude = [\"Prod\"]", "accounts"),
             ("[production]\naccounts = [\"12\"]", "production.accounts"),
+            ("[organization]\ndelegated_administrators = [\"12\"]", "organization.delegated_administrators"),
+            ("[organization]\ndelegates = []", "unknown field `delegates`"),
             ("[settings]\nretention = 3", "known are alarmWithoutDataDays"),
             ("[settings]\nobjectLockRetentionDays = -1", "negative"),
             ("[concurrency]\ncalls = 0", "at least 1"),

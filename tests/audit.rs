@@ -14,7 +14,7 @@ use pipewarden::collect::{COLLECTORS, CallGate, Reach};
 use pipewarden::config::{Config, Written};
 use pipewarden::evaluate::Policies;
 use pipewarden::finding::{ComplianceType, Finding};
-use pipewarden::inventory::{AccountId, Affects, CallCounts, Gap, GapCause, Partition};
+use pipewarden::inventory::{AccountId, Affects, CallCounts, Gap, GapCause, Partition, Region};
 use pipewarden::organization::Sessions;
 use pipewarden::run::{Plan, RunDirectory, RunId};
 use pipewarden::simulate::{PLANTED_SECRET, Simulation, SimulationOptions, SimulationServer, Trust};
@@ -30,6 +30,8 @@ struct Audited {
     findings: Vec<Finding>,
     gaps: Vec<Gap>,
     skipped: BTreeSet<AccountId>,
+    /// Regions that were left out of some account.
+    left_out: BTreeSet<String>,
     calls: BTreeMap<String, u64>,
     totals: CallCounts,
     /// Calls by IAM action, as the server counted them.
@@ -58,6 +60,9 @@ async fn collect(simulation: &Simulation, config: &Config, run: &RunDirectory) {
 fn audit_with(options: SimulationOptions, config: &Config) -> Audited {
     let directory = tempfile::tempdir().unwrap();
     let simulation = Simulation::new(options.clone());
+    let mut config = config.clone();
+    config.rules.delegated_administrators.extend(simulation.trusted_administrators());
+    let config = &config;
     let plan = Plan::new(RunId::at(options.now).unwrap(), json!({}), options.seed);
     let run = RunDirectory::create(directory.path(), plan).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -76,10 +81,13 @@ fn audit_with(options: SimulationOptions, config: &Config) -> Audited {
     for (key, counts) in report.coverage.rows() {
         *calls.entry(format!("{}:{}", key.service, key.action)).or_default() += counts.calls();
     }
+    let whole = report.coverage.skipped.iter().filter(|skip| skip.region == Region::GLOBAL);
+    let parts = report.coverage.skipped.iter().filter(|skip| skip.region != Region::GLOBAL);
     Audited {
         verdicts: findings.iter().map(|finding| (key(finding), finding.compliance)).collect(),
         gaps: report.gaps.to_vec(),
-        skipped: report.coverage.skipped.iter().map(|skip| skip.account.clone()).collect(),
+        skipped: whole.map(|skip| skip.account.clone()).collect(),
+        left_out: parts.map(|skip| skip.region.to_string()).collect(),
         calls,
         totals: report.calls,
         served: simulation.statistics(),
@@ -237,8 +245,6 @@ const READ_BY_NO_CONTROL: &[&str] = &[
     "codebuild:BatchGetProjects",
     "codebuild:ListProjects",
     "codepipeline:GetPipelineState",
-    "config:DescribeConfigurationRecorderStatus",
-    "config:DescribeConfigurationRecorders",
     "config:DescribeDeliveryChannels",
     "kms:ListResourceTags",
     "s3:GetBucketTagging",
@@ -264,6 +270,37 @@ fn referenced_controls() -> BTreeSet<String> {
     let policies = Policies::load(&Policies::embedded(), &BTreeSet::new()).unwrap();
     let on_them = policies.controls().values().filter(|control| types.contains(&&control.resource_type));
     on_them.map(|control| control.id.clone()).collect()
+}
+
+#[test]
+fn what_organizations_refuses_leaves_guardrails_unknown() {
+    let seen = audit(SimulationOptions { accounts: 9, limits: false, ..SimulationOptions::default() });
+    for action in [
+        "organizations:DescribePolicy",
+        "organizations:ListDelegatedAdministrators",
+        "organizations:ListDelegatedServicesForAccount",
+        "organizations:ListPolicies",
+        "organizations:ListRoots",
+        "organizations:ListTargetsForPolicy",
+    ] {
+        let deny_action = Some(action.to_owned());
+        let options = SimulationOptions { accounts: 9, limits: false, deny_action, ..SimulationOptions::default() };
+        let blind = assert_is_truth(options);
+        assert!(blind.gaps.iter().any(|gap| gap.action == action), "{action}: no gap names it");
+        assert_ne!(blind.verdicts, seen.verdicts, "{action}");
+    }
+}
+
+#[test]
+fn regions_left_out_by_the_configuration_are_named() {
+    let options = SimulationOptions { accounts: 4, denials: false, ..SimulationOptions::default() };
+    let mut written = Written::default();
+    written.regions.only = vec!["eu-central-1".to_owned()];
+    let audited = audit_with(options, &written.resolve("test").unwrap());
+    assert_eq!(audited.left_out, BTreeSet::from(["us-east-1".to_owned()]));
+    // What something elsewhere names is still looked at there.
+    let listed = audited.verdicts.keys().filter(|key| key.1.contains(":codepipeline:"));
+    assert_eq!(listed.map(|key| key.3.as_str()).collect::<BTreeSet<_>>(), BTreeSet::from(["eu-central-1"]));
 }
 
 #[test]

@@ -112,6 +112,21 @@ fn a_run_that_could_enter_no_account_has_no_verdict() {
     let output = pipewarden(&args, folder.path());
     assert_eq!(output.status.code(), Some(3), "{}{}", String::from_utf8_lossy(&output.stdout), stderr(&output));
     assert!(stderr(&output).contains("no account could be entered"), "{}", stderr(&output));
+    // It is neither gone on with nor a link of the chain: the next run starts anew, after the first.
+    let again = pipewarden(&args, folder.path());
+    assert_eq!(again.status.code(), Some(3), "{}", stderr(&again));
+    let open = pipewarden(&["demo", "--accounts", "3", "--no-denials", "--config", "others.toml"], folder.path());
+    assert_eq!(open.status.code(), Some(0), "{}", stderr(&open));
+    let runs = folder.path().join("pipewarden-out/runs");
+    let mut runs: Vec<_> = fs::read_dir(runs).unwrap().map(|run| run.unwrap().path()).filter(|p| p.is_dir()).collect();
+    runs.sort();
+    let [first, failed, failed_again, last] = runs.as_slice() else { panic!("{runs:?}") };
+    for run in [failed, failed_again] {
+        assert!(run.join("failed.txt").is_file() && run.join("coverage.csv").is_file());
+        assert!(!run.join("manifest.json").exists(), "{}", run.display());
+    }
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(last.join("manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["previous"]["runId"].as_str(), first.file_name().unwrap().to_str());
 }
 
 #[test]

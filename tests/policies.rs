@@ -287,6 +287,15 @@ fn complete() -> Vec<Resource> {
                 "AccountId": ACCOUNT, "AccountName": "web-prod", "State": "ACTIVE", "ParentIds": ["r-1", "ou-1"],
                 "OrganizationalUnitPath": "/Workloads", "ManagementAccount": false,
                 "ServiceControlPolicies": [{"Id": "p-1", "Name": "FullAWSAccess", "TargetId": "r-1"}],
+                "ResourceControlPolicies": [], "EnabledPolicyTypes": ["SERVICE_CONTROL_POLICY"], "DelegatedServices": [],
+            }),
+        ),
+        live(
+            TypeName::POLICY,
+            &format!("arn:aws:organizations::{ACCOUNT}:policy/o-example/p-1"),
+            json!({
+                "Id": "p-1", "Name": "FullAWSAccess", "Type": "SERVICE_CONTROL_POLICY", "TargetIds": ["r-1"],
+                "Content": {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]},
             }),
         ),
         live(

@@ -145,7 +145,7 @@ impl Collection<'_> {
             Ok(()) => self.look_into(&scope).await,
             Err(gap) => Inventory { gaps: vec![gap], ..Inventory::default() },
         };
-        inventory.coverage = scope.take_coverage();
+        inventory.coverage.absorb(&scope.take_coverage());
         inventory.normalise();
         self.run.write_inventory(Some(account), INVENTORY, &inventory)?;
         self.progress.collected(account, inventory.resources.len(), inventory.gaps.len());
@@ -154,8 +154,9 @@ impl Collection<'_> {
 
     async fn look_into(&self, scope: &Scope) -> Inventory {
         let mut inventory = Inventory::default();
-        let (regions, gap) = regions::of_account(scope, &self.options.regions).await;
+        let regions::Chosen { regions, left_out, gap } = regions::of_account(scope, &self.options.regions).await;
         inventory.gaps.extend(gap);
+        inventory.coverage.skipped = left_out;
         let once = join_all(COLLECTORS.iter().filter(|c| c.reach() == Reach::Account).map(|c| c.collect(scope, &[])));
         let everywhere = join_all(regions.iter().map(|region| look_into_region(scope.in_region(region))));
         let (once, everywhere) = futures_util::future::join(once, everywhere).await;

@@ -80,6 +80,7 @@ impl Evaluation<'_> {
         let partition = partition.map_or("aws", |arn| arn.partition).to_owned();
         let mut coverage = organization.coverage.clone();
         let mut gaps = organization.gaps.clone();
+        gaps.extend(organization.resources.iter().flat_map(|resource| resource.unseen.values().cloned()));
         let mut visible_accounts = 0;
         let mut spool = run.spool()?;
         for account in &collected {

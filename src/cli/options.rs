@@ -109,6 +109,9 @@ pub(super) fn judge(run: &RunDirectory, config: &Config, policies: &Policies) ->
     evaluation.judge(run).map_err(|error: EvaluationError| Failure::failed(&error))
 }
 
+/// Why a run that saw nothing has no verdict.
+const NO_ACCOUNT: &str = "no account could be entered, so nothing was judged; the first lines under \"could not be seen\" say which role was refused and why";
+
 impl ReportOptions {
     fn formats(&self) -> Vec<&'static dyn ReportFormat> {
         FORMATS
@@ -121,13 +124,17 @@ impl ReportOptions {
     /// Writes the reports, prints the summary, and says how the program ends.
     pub(super) fn conclude(&self, run: &RunDirectory, judged: &Judged, policies: &Policies) -> Result<Exit, Failure> {
         let report = judged.report(run, policies);
-        run.finish(&report, &self.formats()).map_err(|error| Failure::failed(&error))?;
+        let nobody = judged.visible_accounts == 0;
+        let ended = if nobody {
+            run.fail(&report, &self.formats(), NO_ACCOUNT)
+        } else {
+            run.finish(&report, &self.formats()).map(|_| ())
+        };
+        ended.map_err(|error| Failure::failed(&error))?;
         print(&|out| terminal().write(&report, out))?;
         say(&format!("reports: {}", run.path().display()));
-        if judged.visible_accounts == 0 {
-            return Err(Failure::because(
-                "no account could be entered, so nothing was judged; the first lines under \"could not be seen\" say which role was refused and why",
-            ));
+        if nobody {
+            return Err(Failure::because(NO_ACCOUNT));
         }
         let fails = report
             .counts

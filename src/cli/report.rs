@@ -27,6 +27,9 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
     let run = named_run(args.run.as_deref(), &args.out)?;
     let format = FORMATS.iter().find(|format| format.name() == args.format);
     let path = run.path().join(format.map_or("", |format| format.file_name()));
+    if let (false, Some(why)) = (run.is_finished(), run.failure()) {
+        return Err(Failure::because(format!("{} has no verdict: {why}", run.path().display())));
+    }
     if !run.is_finished() {
         return Err(Failure::because(format!(
             "{} is unfinished; run the same command again to go on with it",

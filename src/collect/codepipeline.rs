@@ -266,7 +266,8 @@ fn references(scope: &Scope, pipeline: &PipelineDeclaration) -> Vec<Reference> {
     }
     for stage in pipeline.stages() {
         for (region, alarm) in watched_alarms(stage) {
-            add(region, TypeName::ALARM, arn::alarm_name(alarm));
+            // An ARN says its account and Region itself, and the alarm is looked for there.
+            add(region, TypeName::ALARM, alarm);
         }
     }
     found.sort();
@@ -356,6 +357,27 @@ mod tests {
             ("near", "eu-west-1"),
         ];
         assert_eq!(named, expected);
+    }
+
+    #[test]
+    fn an_alarm_that_is_named_by_arn_is_looked_for_where_it_points() {
+        use aws_sdk_codepipeline::types::{
+            Condition, RuleCategory, RuleDeclaration, RuleTypeId, StageDeclaration, SuccessConditions,
+        };
+        let far = "arn:aws:cloudwatch:us-east-1:999999999999:alarm:errors";
+        let id = RuleTypeId::builder().category(RuleCategory::Rule).provider("CloudWatchAlarm").build().unwrap();
+        let rule = RuleDeclaration::builder().name("Watch").rule_type_id(id).configuration("AlarmName", far);
+        let condition = Condition::builder().rules(rule.build().unwrap()).build();
+        let success = SuccessConditions::builder().conditions(condition).build().unwrap();
+        let stage = StageDeclaration::builder().name("Prod").set_actions(Some(Vec::new())).on_success(success);
+        let pipeline = PipelineDeclaration::builder().name("web").role_arn("r").stages(stage.build().unwrap());
+        let config = aws_types::SdkConfig::builder().build();
+        let gate = super::super::CallGate::new(super::super::Concurrency::default());
+        let partition = crate::inventory::Partition::Aws;
+        let account = "111122223333".parse().unwrap();
+        let scope = Scope::new(account, partition, "eu-west-1".parse().unwrap(), &config, gate);
+        let named = references(&scope, &pipeline.build().unwrap());
+        assert_eq!(named.iter().map(|to| to.name.as_str()).collect::<Vec<_>>(), [far]);
     }
 
     #[tokio::test]

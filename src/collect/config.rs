@@ -1,7 +1,9 @@
-//! AWS Config: recorders with their state, and delivery channels, of Regions where something is delivered.
+//! AWS Config: recorders with their state, delivery channels, and rules about the delivery path with their compliance,
+//! of Regions where something is delivered.
 //!
-//! In: a scope. Out: `AWS::Config::ConfigurationRecorder` and `AWS::Config::DeliveryChannel`.
+//! In: a scope. Out: `AWS::Config::ConfigurationRecorder`, `AWS::Config::DeliveryChannel` and `AWS::Config::ConfigRule`.
 
+use super::config_rules::{self, DESCRIBE_COMPLIANCE, DESCRIBE_RULES};
 use super::fields::Fields;
 use super::{CallError, Collected, Collector, Reach, Scope, arn};
 use crate::inventory::{Properties, Reference, Resource, TypeName};
@@ -24,11 +26,11 @@ impl Collector for Config {
     }
 
     fn actions(&self) -> &'static [&'static str] {
-        &[DESCRIBE_RECORDERS, DESCRIBE_STATUS, DESCRIBE_CHANNELS]
+        &[DESCRIBE_RECORDERS, DESCRIBE_STATUS, DESCRIBE_CHANNELS, DESCRIBE_RULES, DESCRIBE_COMPLIANCE]
     }
 
     fn types(&self) -> &'static [TypeName] {
-        const { &[TypeName::RECORDER, TypeName::DELIVERY_CHANNEL] }
+        const { &[TypeName::RECORDER, TypeName::DELIVERY_CHANNEL, TypeName::CONFIG_RULE] }
     }
 
     fn reach(&self) -> Reach {
@@ -37,10 +39,12 @@ impl Collector for Config {
 
     async fn collect(&self, scope: &Scope, _wanted: &[Reference]) -> Collected {
         let client = Client::new(scope.config());
-        let (mut collected, channels) = tokio::join!(
+        let (mut collected, channels, rules) = tokio::join!(
             recorders(scope, &client),
             scope.call(DESCRIBE_CHANNELS, || client.describe_delivery_channels().send()),
+            config_rules::read(scope, &client),
         );
+        collected.absorb(rules);
         match channels {
             Ok(answer) => {
                 for channel in answer.delivery_channels() {
@@ -169,6 +173,21 @@ mod tests {
                 "DescribeDeliveryChannels",
                 Answer::Json(json!({"DeliveryChannels": [{"name": "default", "s3BucketName": "logs"}]})),
             ),
+            (
+                "DescribeConfigRules",
+                Answer::Json(json!({"ConfigRules": [
+                    {"ConfigRuleName": "keys", "ConfigRuleArn": "arn:aws:config:eu-west-1:111122223333:config-rule/config-rule-1",
+                     "Source": {"Owner": "AWS", "SourceIdentifier": "CODEBUILD_PROJECT_ARTIFACT_ENCRYPTION"}},
+                    {"ConfigRuleName": "other", "ConfigRuleArn": "arn:aws:config:eu-west-1:111122223333:config-rule/config-rule-2",
+                     "Source": {"Owner": "AWS", "SourceIdentifier": "EC2_EBS_ENCRYPTION_BY_DEFAULT"}},
+                ]})),
+            ),
+            (
+                "DescribeComplianceByConfigRule",
+                Answer::Json(json!({"ComplianceByConfigRules": [
+                    {"ConfigRuleName": "keys", "Compliance": {"ComplianceType": "NON_COMPLIANT"}},
+                ]})),
+            ),
         ]);
         let found = every_refusal_leaves_a_gap(&Config, Config.actions(), &[], answers, &[]).await;
         let uids: Vec<_> = found.resources.iter().map(|resource| resource.uid.as_str()).collect();
@@ -176,6 +195,7 @@ mod tests {
             uids,
             [
                 "arn:aws:config:eu-west-1:111122223333:configuration-recorder/default",
+                "arn:aws:config:eu-west-1:111122223333:config-rule/config-rule-1",
                 "arn:aws:config:eu-west-1:111122223333:delivery-channel/default",
             ]
         );

@@ -14,6 +14,7 @@ mod codedeploy_properties;
 pub mod codepipeline;
 mod codepipeline_stages;
 pub mod config;
+mod config_rules;
 mod fields;
 #[expect(dead_code, reason = "its readers come next")]
 mod git_source;
@@ -28,7 +29,7 @@ mod secrets;
 mod test_support;
 
 pub use call::CallError;
-pub(crate) use pages::Pages;
+pub(crate) use pages::all_pages;
 pub use scope::{CallGate, Concurrency, Scope};
 
 use async_trait::async_trait;

@@ -15,19 +15,19 @@ const JOBS: usize = 8;
 
 /// The tokens of one list so far; a token that comes twice would have the list asked for for ever.
 #[derive(Debug)]
-pub(crate) struct Pages {
+pub(super) struct Pages {
     action: &'static str,
     seen: BTreeSet<String>,
 }
 
 impl Pages {
     /// A list about to be asked for.
-    pub(crate) fn of(action: &'static str) -> Self {
+    pub(super) fn of(action: &'static str) -> Self {
         Self { action, seen: BTreeSet::new() }
     }
 
     /// The token of the page after this one, `None` if it was the last.
-    pub(crate) fn after(&mut self, next: Option<String>) -> Result<Option<String>, CallError> {
+    pub(super) fn after(&mut self, next: Option<String>) -> Result<Option<String>, CallError> {
         let Some(next) = next.filter(|next| !next.is_empty()) else { return Ok(None) };
         if self.seen.insert(next.clone()) {
             Ok(Some(next))
@@ -39,13 +39,23 @@ impl Pages {
 
 /// The items of a list, and why it ended early if it did.
 #[derive(Debug)]
-pub(super) struct Listed<T> {
-    pub(super) items: Vec<T>,
-    pub(super) error: Option<CallError>,
+pub(crate) struct Listed<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) error: Option<CallError>,
+}
+
+impl<T> Listed<T> {
+    /// All items, or the error for which some may be missing.
+    pub(crate) fn whole(self) -> Result<Vec<T>, CallError> {
+        match self.error {
+            None => Ok(self.items),
+            Some(error) => Err(error),
+        }
+    }
 }
 
 /// Asks for pages until there is no next token. `ask` gets the token of the page it should fetch.
-pub(super) async fn all_pages<T, A, F>(action: &'static str, ask: A) -> Listed<T>
+pub(crate) async fn all_pages<T, A, F>(action: &'static str, ask: A) -> Listed<T>
 where
     A: Fn(Option<String>) -> F,
     F: Future<Output = Result<(Vec<T>, Option<String>), CallError>>,

@@ -40,6 +40,7 @@ impl ResourceKind for Account {
             environment,
         };
         joins.accounts.insert(resource.account.clone(), entry);
+        super::guardrail::index_account(resource, joins);
     }
 
     fn facts(&self, resource: &Resource, joins: &Joins) -> Facts {
@@ -55,6 +56,7 @@ impl ResourceKind for Account {
         facts.put("productionClassification", environment.map(Environment::into_words));
         facts.put("serviceControlPolicies", policies(resource).map(|found| found.certain));
         facts.put("loggingTrails", logging_trails(resource, joins).decided());
+        super::account_governance::put(&mut facts, resource, joins);
         facts
     }
 }

@@ -405,7 +405,7 @@ mod tests {
 
     #[test]
     fn a_project_in_a_region_that_was_not_asked_is_unknown() {
-        use crate::facts::{ProductionRules, testing};
+        use crate::facts::testing;
         use crate::inventory::{Coverage, CoverageKey, Inventory, Outcome};
         let mut coverage = Coverage::default();
         let (service, action) = ("codebuild".to_owned(), "ListProjects".to_owned());

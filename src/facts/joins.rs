@@ -10,8 +10,10 @@ use time::OffsetDateTime;
 
 use super::alarm::AlarmEntry;
 use super::bucket::{BucketEntry, BucketUser};
+use super::config_rule::Configured;
 use super::deploying::{self, Candidate};
 use super::deployment_config::ConfigurationEntry;
+use super::guardrail::Guardrails;
 use super::production::{Classifier, Environment};
 use super::rules::Rules;
 use super::scope_gap::ScopeGaps;
@@ -91,6 +93,10 @@ pub struct Joins {
     pub(super) trails_seen_from: BTreeMap<AccountId, BTreeSet<String>>,
     pub(super) webhooks: ByPlace<Vec<WebhookEntry>>,
     pub(super) pipelines: Vec<PipelineEntry>,
+    /// What the organization's policies keep accounts from doing.
+    pub(super) guardrails: Guardrails,
+    /// What AWS Config records and finds.
+    pub(super) configured: Configured,
 }
 
 impl Joins {
@@ -123,6 +129,8 @@ impl Joins {
             trails_seen_from: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             pipelines: Vec::new(),
+            guardrails: Guardrails::default(),
+            configured: Configured::default(),
         }
     }
 
@@ -138,11 +146,15 @@ impl Joins {
             if !matches!(key.service.as_str(), "organizations" | "sts") {
                 self.look_at(&key.account);
             }
+            if key.service == "config" {
+                self.configured.ask(&key.account, &key.region);
+            }
             if key.service == "codebuild" {
                 self.asked_for_projects.entry(key.account.clone()).or_default().insert(key.region.clone());
             }
         }
         for resource in &inventory.resources {
+            self.configured.see(resource);
             if resource.type_name != TypeName::ACCOUNT && resource.type_name != TypeName::POLICY {
                 self.look_at(&resource.account);
             }

@@ -8,16 +8,21 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 mod account;
+mod account_governance;
 mod alarm;
 mod bucket;
+mod config_rule;
 mod deploying;
 mod deployment_config;
 mod deployment_group;
 mod event_selector;
+mod guardrail;
 mod joins;
 mod key;
 mod pipeline;
 mod pipeline_definition;
+mod pipeline_guardrails;
+mod policy_condition;
 mod policy_document;
 mod production;
 mod project;
@@ -40,7 +45,7 @@ pub use joins::{AccountEntry, Joins};
 pub use key::Key;
 pub use pipeline::Pipeline;
 pub use production::ProductionRules;
-pub use rules::Rules;
+pub use rules::{RequiredTags, Rules};
 pub use trail::Trail;
 
 use crate::inventory::{AccountId, Inventory, Region, Resource, ResourceUid, Tags, TypeName};
@@ -68,6 +73,9 @@ type Index = fn(&Resource, &mut Joins);
 /// Kinds that are not judged themselves but joined to those that are.
 const INDEXED: &[(TypeName, Index)] = &[
     (TypeName::APPLICATION, deployment_config::index_application),
+    (TypeName::CONFIG_RULE, config_rule::index),
+    (TypeName::POLICY, guardrail::index_policy),
+    (TypeName::RECORDER, config_rule::index_recorder),
     (TypeName::DEPLOYMENT_CONFIG, deployment_config::index),
     (TypeName::PROJECT, project::index),
     (TypeName::WEBHOOK, webhook::index),

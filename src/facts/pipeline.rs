@@ -65,6 +65,7 @@ impl ResourceKind for Pipeline {
         let (webhooks, unauthenticated) = webhook::of_pipeline(resource, name, joins);
         facts.put("webhooks", webhooks.decided());
         facts.put("unauthenticatedWebhooks", unauthenticated.decided());
+        super::pipeline_guardrails::put(&mut facts, resource, joins);
         match property(resource, "Stages") {
             Ok(stages) => {
                 let (definition, stack) = (Definition::read(stages), stack(resource));
@@ -338,7 +339,7 @@ mod tests {
         ] {
             let mut hidden = resource(TypeName::PIPELINE, "web", json!({"Name": "web"}));
             hidden.unseen.insert(property.to_owned(), denied("codepipeline:GetPipeline"));
-            let facts = Pipeline.facts(&hidden, &joins(&[], &[]));
+            let facts = Pipeline.facts(&hidden, &joins(&[member("111111111111", None)], &[]));
             expected.sort_unstable();
             assert_eq!(facts.unknown.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), expected, "{property}");
         }

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::ProductionRules;
+use crate::inventory::AccountId;
 
 /// Everything that the configuration says about the organization.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,4 +17,18 @@ pub struct Rules {
     /// Owners of source repositories that pipelines and projects may build from: the first part of `acme/web`, letter
     /// case ignored. Empty: nobody has said, and controls on it do not apply.
     pub allowed_source_owners: BTreeSet<String>,
+    /// Accounts that may administer a service for the whole organization. Empty: nobody has said, which is unknown.
+    pub delegated_administrators: BTreeSet<AccountId>,
+    /// Tags that every account has to carry.
+    pub required_account_tags: RequiredTags,
+}
+
+/// Keys of tags that have to be there; letter case is ignored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequiredTags(pub BTreeSet<String>);
+
+impl Default for RequiredTags {
+    fn default() -> Self {
+        Self(["environment", "owner"].map(str::to_owned).into())
+    }
 }

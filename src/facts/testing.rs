@@ -60,6 +60,8 @@ pub(super) fn member(id: &str, tag: Option<(&str, &str)>) -> Resource {
     let properties = json!({
         "AccountId": id, "AccountName": format!("account-{id}"), "State": "ACTIVE", "ParentIds": ["r-1", "ou-1"],
         "OrganizationalUnitPath": "/Workloads", "ManagementAccount": false, "ServiceControlPolicies": [],
+        "ResourceControlPolicies": [], "DelegatedServices": [],
+        "EnabledPolicyTypes": ["RESOURCE_CONTROL_POLICY", "SERVICE_CONTROL_POLICY"],
     });
     let mut member = resource_in(TypeName::ACCOUNT, id.parse().unwrap(), id, properties);
     member.region = Region::GLOBAL;

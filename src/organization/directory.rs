@@ -1,17 +1,19 @@
 //! Who is in the organization.
 //!
 //! In: a scope in the management account or a delegated administrator. Out: all accounts with state, place in the tree
-//! and the service control policies along it; tags on request, because they cost one call per account.
+//! and the policies along it; tags on request, because they cost one call per account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_organizations::Client;
 use aws_sdk_organizations::types::PolicyType;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
+use super::delegation::{self, Delegated};
+use super::policies::{self, Attached};
 use super::{UNKNOWN_STATE, tree};
-use crate::collect::{CallError, Pages, Scope};
+use crate::collect::{CallError, Scope, all_pages};
 use crate::inventory::{AccountId, Affects, Gap, GapCause, Inventory, Region, Resource, Tags, TypeName};
 
 /// Discovery that cannot even begin.
@@ -77,7 +79,11 @@ pub struct Directory {
     /// Sorted by id.
     pub accounts: Vec<Account>,
     policies: Vec<Resource>,
-    attachments: Result<BTreeMap<String, Vec<Value>>, Gap>,
+    service_control: Attached,
+    resource_control: Attached,
+    /// Policy types that are enabled on the root.
+    policy_types: Result<BTreeSet<String>, Gap>,
+    delegated: Delegated,
     gaps: Vec<Gap>,
 }
 
@@ -85,6 +91,7 @@ impl Directory {
     /// A directory of one account, for use without an organization.
     #[must_use]
     pub fn single(account: &AccountId, partition: &str) -> Self {
+        let unasked = not_asked(account);
         Self {
             organization_id: String::new(),
             management_account: account.clone(),
@@ -98,7 +105,10 @@ impl Directory {
                 tags: Tagged::Known(Tags::new()),
             }],
             policies: Vec::new(),
-            attachments: Ok(BTreeMap::new()),
+            service_control: Err(unasked.clone()),
+            resource_control: Err(unasked.clone()),
+            policy_types: Err(unasked.clone()),
+            delegated: Err(Box::new(unasked)),
             gaps: Vec::new(),
         }
     }
@@ -129,7 +139,16 @@ impl Directory {
             .and_then(|id| id.parse().ok())
             .unwrap_or_else(|| scope.account.clone());
         let mut gaps = Vec::new();
-        let mut accounts = match tree::walk(scope, &client, &mut gaps).await {
+        let roots = tree::roots(scope, &client).await;
+        let policy_types = match &roots {
+            Ok(roots) => Ok(tree::policy_types(roots)),
+            Err(error) => Err(error.clone().gap(scope, Affects::Details)),
+        };
+        let walked = match roots {
+            Ok(roots) => tree::walk(scope, &client, roots, &mut gaps).await,
+            Err(error) => Err(error),
+        };
+        let mut accounts = match walked {
             Ok(accounts) => accounts,
             // Without the tree there is still the flat list, which says the path in ids.
             Err(error) => {
@@ -146,16 +165,27 @@ impl Directory {
         // Stable, so that what the walk found comes first and stays.
         accounts.sort_by(|a, b| a.id.cmp(&b.id));
         accounts.dedup_by(|a, b| a.id == b.id);
-        let (policies, attachments) = match policies(scope, &client).await {
-            Ok((policies, attachments)) => (policies, Ok(attachments)),
-            Err(error) => (Vec::new(), Err(error.gap(scope, Affects::Types { types: vec![TypeName::POLICY] }))),
+        let (mut all_policies, service_control) =
+            policies::read(scope, &client, &PolicyType::ServiceControlPolicy).await;
+        // Where the type is not enabled, nothing of it is attached, and some endpoints refuse to list it.
+        let resource_type = PolicyType::ResourceControlPolicy;
+        let resource_control = if policy_types.as_ref().is_ok_and(|types| !types.contains(resource_type.as_str())) {
+            Ok(BTreeMap::new())
+        } else {
+            let (policies, attached) = policies::read(scope, &client, &resource_type).await;
+            all_policies.extend(policies);
+            attached
         };
+        let delegated = delegation::read(scope, &client).await;
         Ok(Self {
             organization_id: organization.id.unwrap_or_default(),
             management_account,
             accounts,
-            policies,
-            attachments,
+            policies: all_policies,
+            service_control,
+            resource_control,
+            policy_types,
+            delegated,
             gaps,
         })
     }
@@ -193,9 +223,11 @@ impl Directory {
             coverage: scope.take_coverage(),
             references: Vec::new(),
         };
-        if let Err(gap) = &self.attachments {
-            inventory.gaps.push(gap.clone());
+        for attached in [&self.service_control, &self.resource_control] {
+            inventory.gaps.extend(attached.as_ref().err().cloned());
         }
+        inventory.gaps.extend(self.policy_types.as_ref().err().cloned());
+        inventory.gaps.extend(self.delegated.as_ref().err().map(|gap| (**gap).clone()));
         inventory.normalise();
         inventory
     }
@@ -205,23 +237,16 @@ impl Directory {
         let mut set = |name: &str, value: Value| resource.properties.insert(name.to_owned(), value);
         set("AccountId", json!(account.id));
         set("AccountName", json!(account.name));
-        set("ParentIds", json!(account.parent_ids));
-        set("OrganizationalUnitPath", json!(account.path));
-        set("ManagementAccount", json!(account.id == self.management_account));
         if account.state != UNKNOWN_STATE {
             set("State", json!(account.state));
         }
-        match &self.attachments {
-            Ok(attachments) => {
-                let targets = account.parent_ids.iter().map(String::as_str).chain([account.id.as_str()]);
-                let along: Vec<Value> =
-                    targets.filter_map(|target| attachments.get(target)).flatten().cloned().collect();
-                set("ServiceControlPolicies", Value::Array(along));
-            }
-            Err(gap) => {
-                resource.unseen.insert("ServiceControlPolicies".to_owned(), gap.clone());
-            }
-        }
+        self.set_place(&mut resource, account);
+        let administers = match &self.delegated {
+            Ok(delegated) => delegated.get(&account.id).cloned().unwrap_or_else(|| Ok(Vec::new())),
+            Err(gap) => Err(gap.clone()),
+        };
+        put(&mut resource, "DelegatedServices", administers.map(|services| json!(services)).map_err(|gap| *gap));
+        put(&mut resource, "EnabledPolicyTypes", self.policy_types.clone().map(|types| json!(types)));
         if account.state == UNKNOWN_STATE {
             resource.unseen.insert("State".to_owned(), without_state(account));
         }
@@ -236,16 +261,68 @@ impl Directory {
     }
 }
 
-/// The gap of an account that AWS lists with neither `State` nor `Status`.
-fn without_state(account: &Account) -> Gap {
+impl Directory {
+    /// Where the account stands in the tree, and the policies along the way there.
+    fn set_place(&self, resource: &mut Resource, account: &Account) {
+        let alone = self.organization_id.is_empty();
+        let management = Ok(json!(account.id == self.management_account));
+        put(resource, "ManagementAccount", if alone { Err(not_asked(&account.id)) } else { management });
+        // A list without the tree does not always say where an account stands, and the root is nobody's default.
+        let placed = alone || !account.parent_ids.is_empty();
+        let seen = |value: Value| if placed { Ok(value) } else { Err(without_place(account)) };
+        put(resource, "ParentIds", seen(json!(account.parent_ids)));
+        put(resource, "OrganizationalUnitPath", seen(json!(account.path)));
+        for (property, attached) in
+            [("ServiceControlPolicies", &self.service_control), ("ResourceControlPolicies", &self.resource_control)]
+        {
+            let along = attached.as_ref().map_err(Clone::clone).and_then(|attached| {
+                let targets = account.parent_ids.iter().map(String::as_str).chain([account.id.as_str()]);
+                seen(targets.filter_map(|target| attached.get(target)).flatten().cloned().collect())
+            });
+            put(resource, property, along);
+        }
+    }
+}
+
+/// A property that was seen, or the gap that hides it.
+fn put(resource: &mut Resource, property: &str, seen: Result<Value, Gap>) {
+    match seen {
+        Ok(value) => {
+            resource.properties.insert(property.to_owned(), value);
+        }
+        Err(gap) => {
+            resource.unseen.insert(property.to_owned(), gap);
+        }
+    }
+}
+
+fn unread(account: &AccountId, action: &str, cause: GapCause) -> Gap {
     Gap {
-        account: account.id.clone(),
+        account: account.clone(),
         region: Region::GLOBAL,
         service: "organizations".to_owned(),
-        action: "organizations:ListAccountsForParent".to_owned(),
-        cause: GapCause::Malformed { message: "an account without State and Status".to_owned() },
+        action: action.to_owned(),
+        cause,
         affects: Affects::Details,
     }
+}
+
+/// What an account that is audited alone cannot say of its organization.
+fn not_asked(account: &AccountId) -> Gap {
+    let message = "the account is audited alone; run in the management account or a delegated administrator, without `--single-account`";
+    unread(account, "organizations:DescribeOrganization", GapCause::NotConfigured { message: message.to_owned() })
+}
+
+/// The gap of an account that is listed without its place in the tree.
+fn without_place(account: &Account) -> Gap {
+    let message = "an account without its place in the organization's tree".to_owned();
+    unread(&account.id, "organizations:ListAccountsForParent", GapCause::Malformed { message })
+}
+
+/// The gap of an account that AWS lists with neither `State` nor `Status`.
+fn without_state(account: &Account) -> Gap {
+    let message = "an account without State and Status".to_owned();
+    unread(&account.id, "organizations:ListAccountsForParent", GapCause::Malformed { message })
 }
 
 async fn tags_of(scope: &Scope, client: &Client, id: &AccountId) -> Tagged {
@@ -261,101 +338,10 @@ async fn tags_of(scope: &Scope, client: &Client, id: &AccountId) -> Tagged {
 
 async fn listed_tags(scope: &Scope, client: &Client, id: &AccountId) -> Result<Tags, CallError> {
     const ACTION: &str = "organizations:ListTagsForResource";
-    let mut tags = Tags::new();
-    let mut pages = Pages::of(ACTION);
-    let mut token: Option<String> = None;
-    loop {
-        let page = scope
-            .call(ACTION, || {
-                client.list_tags_for_resource().resource_id(id.as_str()).set_next_token(token.clone()).send()
-            })
-            .await?;
-        tags.extend(page.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)));
-        match pages.after(page.next_token)? {
-            Some(next) => token = Some(next),
-            None => return Ok(tags),
-        }
-    }
-}
-
-type Attached = (Vec<Resource>, BTreeMap<String, Vec<Value>>);
-
-/// All service control policies, and by target which are attached. Asking per policy instead of per account costs calls
-/// in the number of policies, of which there are few.
-async fn policies(scope: &Scope, client: &Client) -> Result<Attached, CallError> {
-    let mut resources = Vec::new();
-    let mut attachments: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    let mut pages = Pages::of("organizations:ListPolicies");
-    let mut token: Option<String> = None;
-    loop {
-        let page = scope
-            .call("organizations:ListPolicies", || {
-                client.list_policies().filter(PolicyType::ServiceControlPolicy).set_next_token(token.clone()).send()
-            })
-            .await?;
-        for summary in page.policies.unwrap_or_default() {
-            let (Some(id), Some(arn)) = (summary.id, summary.arn) else {
-                return Err(CallError::malformed("organizations:ListPolicies", "a policy without id or ARN"));
-            };
-            let name = summary.name.unwrap_or_default();
-            let targets = targets(scope, client, &id).await?;
-            for target in &targets {
-                attachments
-                    .entry(target.clone())
-                    .or_default()
-                    .push(json!({"Id": id, "Name": name, "TargetId": target}));
-            }
-            let mut resource = Resource::live(TypeName::POLICY, arn, scope.account.clone(), Region::GLOBAL);
-            let mut set = |name: &str, value: Value| resource.properties.insert(name.to_owned(), value);
-            set("Name", json!(name));
-            set("Type", json!("SERVICE_CONTROL_POLICY"));
-            set("AwsManaged", json!(summary.aws_managed));
-            set("TargetIds", json!(targets));
-            let described =
-                scope.call("organizations:DescribePolicy", || client.describe_policy().policy_id(&id).send()).await;
-            match described {
-                Ok(answer) => {
-                    let content = answer.policy.and_then(|policy| policy.content).unwrap_or_default();
-                    let content = serde_json::from_str(&content).unwrap_or(Value::String(content));
-                    resource.properties.insert("Content".to_owned(), content);
-                }
-                Err(error) => {
-                    let property = Affects::Property { resource: resource.uid.clone(), property: "Content".to_owned() };
-                    resource.unseen.insert("Content".to_owned(), error.gap(scope, property));
-                }
-            }
-            resources.push(resource);
-        }
-        match pages.after(page.next_token)? {
-            Some(next) => token = Some(next),
-            None => break,
-        }
-    }
-    for list in attachments.values_mut() {
-        list.sort_by_key(Value::to_string);
-    }
-    Ok((resources, attachments))
-}
-
-async fn targets(scope: &Scope, client: &Client, policy: &str) -> Result<Vec<String>, CallError> {
-    let mut targets = Vec::new();
-    let mut pages = Pages::of("organizations:ListTargetsForPolicy");
-    let mut token: Option<String> = None;
-    loop {
-        let page = scope
-            .call("organizations:ListTargetsForPolicy", || {
-                client.list_targets_for_policy().policy_id(policy).set_next_token(token.clone()).send()
-            })
-            .await?;
-        for target in page.targets.unwrap_or_default() {
-            let without_id = || CallError::malformed("organizations:ListTargetsForPolicy", "a target without an id");
-            targets.push(target.target_id.ok_or_else(without_id)?);
-        }
-        match pages.after(page.next_token)? {
-            Some(next) => token = Some(next),
-            None => break,
-        }
-    }
-    targets.sort();
-    Ok(targets)
+    let listed = all_pages(ACTION, |token| async move {
+        let ask = || client.list_tags_for_resource().resource_id(id.as_str()).set_next_token(token.clone()).send();
+        let page = scope.call(ACTION, ask).await?;
+        Ok((page.tags.unwrap_or_default(), page.next_token))
+    });
+    Ok(listed.await.whole()?.into_iter().map(|tag| (tag.key, tag.value)).collect())
 }

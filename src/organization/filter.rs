@@ -92,8 +92,10 @@ impl AccountFilter {
             return Some(format!("excluded by `{text}`"));
         }
         let asks_for_state = self.include.iter().any(|(_, selector)| matches!(selector, Selector::State(_)));
-        // An account of unknown state is looked at: leaving it out would be silence.
-        if account.state != "ACTIVE" && account.state != UNKNOWN_STATE && !asks_for_state {
+        // An account of unknown state is looked at: leaving it out would be silence. One that is about to be closed may
+        // still run (docs/decisions/0005).
+        let may_run = matches!(account.state.as_str(), "ACTIVE" | "PENDING_CLOSURE" | UNKNOWN_STATE);
+        if !may_run && !asks_for_state {
             return Some(format!("account is {}", account.state));
         }
         let may_select = |selector: &Selector| selector.selects(account) || selector.is_in_doubt(account);
@@ -163,6 +165,12 @@ mod tests {
     fn accounts_that_are_not_active_are_skipped_with_the_reason() {
         assert_eq!(skip(&[], &[], &account("/", "SUSPENDED", None)), Some("account is SUSPENDED".to_owned()));
         assert_eq!(skip(&["state:SUSPENDED"], &[], &account("/", "SUSPENDED", None)), None);
+    }
+
+    #[test]
+    fn an_account_that_is_about_to_be_closed_may_still_run() {
+        assert_eq!(skip(&[], &[], &account("/", "PENDING_CLOSURE", None)), None);
+        assert_eq!(skip(&[], &[], &account("/", "CLOSED", None)), Some("account is CLOSED".to_owned()));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! The organization: which accounts there are, where they stand, and how to enter them.
 //!
 //! In: the credentials of the audit account. Out: a [`Directory`] of accounts with their place in the tree, tags and
-//! service control policies, and a [`Scope`](crate::collect::Scope) per account through [`Sessions`]. It exists so that
+//! policies, and a [`Scope`](crate::collect::Scope) per account through [`Sessions`]. It exists so that
 //! collectors never think about roles.
 
+mod delegation;
 mod directory;
 mod filter;
+mod policies;
 mod role;
 mod sessions;
 mod tree;
@@ -24,6 +26,8 @@ pub const DIRECTORY_ACTIONS: &[&str] = &[
     "organizations:DescribePolicy",
     "organizations:ListAccounts",
     "organizations:ListAccountsForParent",
+    "organizations:ListDelegatedAdministrators",
+    "organizations:ListDelegatedServicesForAccount",
     "organizations:ListOrganizationalUnitsForParent",
     "organizations:ListPolicies",
     "organizations:ListRoots",

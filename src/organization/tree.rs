@@ -1,23 +1,37 @@
 //! The tree of organizational units, walked to any depth.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_organizations::Client;
-use aws_sdk_organizations::types::Account as ListedAccount;
+use aws_sdk_organizations::types::{Account as ListedAccount, PolicyTypeStatus};
 
 use super::{Account, Tagged, UNKNOWN_STATE};
-use crate::collect::{CallError, Pages, Scope};
+use crate::collect::{CallError, Scope, all_pages};
 use crate::inventory::{Affects, Gap, TypeName};
 
 /// A root or organizational unit on the way down.
-struct Node {
+pub(super) struct Node {
     id: String,
     parent_ids: Vec<String>,
     path: String,
+    /// Policy types that are enabled; a unit has none of its own.
+    policy_types: BTreeSet<String>,
+}
+
+/// The policy types that are enabled on the roots: without that, a policy is attached to nothing and means nothing.
+pub(super) fn policy_types(roots: &[Node]) -> BTreeSet<String> {
+    roots.iter().flat_map(|root| root.policy_types.iter().cloned()).collect()
 }
 
 /// All accounts, by walking down from the roots. Breadth first, so that the depth of the tree costs no stack.
-pub(super) async fn walk(scope: &Scope, client: &Client, gaps: &mut Vec<Gap>) -> Result<Vec<Account>, CallError> {
+pub(super) async fn walk(
+    scope: &Scope,
+    client: &Client,
+    roots: Vec<Node>,
+    gaps: &mut Vec<Gap>,
+) -> Result<Vec<Account>, CallError> {
     let mut accounts = Vec::new();
-    let mut nodes: Vec<Node> = roots(scope, client).await?;
+    let mut nodes = roots;
     while let Some(node) = nodes.pop() {
         let mut parents = node.parent_ids.clone();
         parents.push(node.id.clone());
@@ -36,6 +50,7 @@ pub(super) async fn walk(scope: &Scope, client: &Client, gaps: &mut Vec<Gap>) ->
                 id,
                 parent_ids: parents.clone(),
                 path: format!("{}/{name}", node.path),
+                policy_types: BTreeSet::new(),
             })),
             Err(error) => gaps.push(error.gap(scope, Affects::Types { types: vec![TypeName::ACCOUNT] })),
         }
@@ -45,25 +60,22 @@ pub(super) async fn walk(scope: &Scope, client: &Client, gaps: &mut Vec<Gap>) ->
 
 /// All accounts from the flat list; the place in the tree comes from `Paths`, in ids instead of names.
 pub(super) async fn flat(scope: &Scope, client: &Client) -> Result<Vec<Account>, CallError> {
+    const ACTION: &str = "organizations:ListAccounts";
+    let listed = all_pages(ACTION, |token| async move {
+        let page = scope.call(ACTION, || client.list_accounts().set_next_token(token.clone()).send()).await?;
+        Ok((page.accounts.unwrap_or_default(), page.next_token))
+    })
+    .await
+    .whole()?;
     let mut accounts = Vec::new();
-    let mut pages = Pages::of("organizations:ListAccounts");
-    let mut token: Option<String> = None;
-    loop {
-        let page = scope
-            .call("organizations:ListAccounts", || client.list_accounts().set_next_token(token.clone()).send())
-            .await?;
-        for account in page.accounts.unwrap_or_default() {
-            let ids = account.paths().first().map(String::as_str).unwrap_or_default();
-            let parents: Vec<String> =
-                ids.split('/').filter(|id| id.starts_with("r-") || id.starts_with("ou-")).map(str::to_owned).collect();
-            let path = format!("/{}", parents.iter().skip(1).cloned().collect::<Vec<_>>().join("/"));
-            accounts.push(account_from(&account, parents, path)?);
-        }
-        match pages.after(page.next_token)? {
-            Some(next) => token = Some(next),
-            None => return Ok(accounts),
-        }
+    for account in listed {
+        let ids = account.paths().first().map(String::as_str).unwrap_or_default();
+        let parents: Vec<String> =
+            ids.split('/').filter(|id| id.starts_with("r-") || id.starts_with("ou-")).map(str::to_owned).collect();
+        let path = format!("/{}", parents.iter().skip(1).cloned().collect::<Vec<_>>().join("/"));
+        accounts.push(account_from(&account, parents, path)?);
     }
+    Ok(accounts)
 }
 
 fn account_from(listed: &ListedAccount, parent_ids: Vec<String>, path: String) -> Result<Account, CallError> {
@@ -90,60 +102,49 @@ fn account_from(listed: &ListedAccount, parent_ids: Vec<String>, path: String) -
     })
 }
 
-async fn roots(scope: &Scope, client: &Client) -> Result<Vec<Node>, CallError> {
+/// The roots of the organization.
+pub(super) async fn roots(scope: &Scope, client: &Client) -> Result<Vec<Node>, CallError> {
+    const ACTION: &str = "organizations:ListRoots";
+    let listed = all_pages(ACTION, |token| async move {
+        let page = scope.call(ACTION, || client.list_roots().set_next_token(token.clone()).send()).await?;
+        Ok((page.roots.unwrap_or_default(), page.next_token))
+    })
+    .await
+    .whole()?;
     let mut roots = Vec::new();
-    let mut pages = Pages::of("organizations:ListRoots");
-    let mut token: Option<String> = None;
-    loop {
-        let page =
-            scope.call("organizations:ListRoots", || client.list_roots().set_next_token(token.clone()).send()).await?;
-        for root in page.roots.unwrap_or_default() {
-            let without_id = || CallError::malformed("organizations:ListRoots", "a root without an id");
-            roots.push(Node { id: root.id.ok_or_else(without_id)?, parent_ids: Vec::new(), path: String::new() });
-        }
-        match pages.after(page.next_token)? {
-            Some(next) => token = Some(next),
-            None => return Ok(roots),
-        }
+    for root in listed {
+        let enabled = root.policy_types().iter().filter(|policy| policy.status() == Some(&PolicyTypeStatus::Enabled));
+        let policy_types = enabled.filter_map(|policy| policy.r#type()).map(|kind| kind.as_str().to_owned()).collect();
+        let id = root.id.ok_or_else(|| CallError::malformed(ACTION, "a root without an id"))?;
+        roots.push(Node { id, parent_ids: Vec::new(), path: String::new(), policy_types });
     }
+    Ok(roots)
 }
 
 async fn accounts_of(scope: &Scope, client: &Client, parent: &str) -> Result<Vec<ListedAccount>, CallError> {
-    let mut accounts = Vec::new();
-    let mut pages = Pages::of("organizations:ListAccountsForParent");
-    let mut token: Option<String> = None;
-    loop {
-        let page = scope
-            .call("organizations:ListAccountsForParent", || {
-                client.list_accounts_for_parent().parent_id(parent).set_next_token(token.clone()).send()
-            })
-            .await?;
-        accounts.extend(page.accounts.unwrap_or_default());
-        match pages.after(page.next_token)? {
-            Some(next) => token = Some(next),
-            None => return Ok(accounts),
-        }
-    }
+    const ACTION: &str = "organizations:ListAccountsForParent";
+    let listed = all_pages(ACTION, |token| async move {
+        let ask = || client.list_accounts_for_parent().parent_id(parent).set_next_token(token.clone()).send();
+        let page = scope.call(ACTION, ask).await?;
+        Ok((page.accounts.unwrap_or_default(), page.next_token))
+    });
+    listed.await.whole()
 }
 
 async fn units_of(scope: &Scope, client: &Client, parent: &str) -> Result<Vec<(String, String)>, CallError> {
+    const ACTION: &str = "organizations:ListOrganizationalUnitsForParent";
+    let listed = all_pages(ACTION, |token| async move {
+        let ask =
+            || client.list_organizational_units_for_parent().parent_id(parent).set_next_token(token.clone()).send();
+        let page = scope.call(ACTION, ask).await?;
+        Ok((page.organizational_units.unwrap_or_default(), page.next_token))
+    })
+    .await
+    .whole()?;
     let mut units = Vec::new();
-    let mut pages = Pages::of("organizations:ListOrganizationalUnitsForParent");
-    let mut token: Option<String> = None;
-    loop {
-        let page = scope
-            .call("organizations:ListOrganizationalUnitsForParent", || {
-                client.list_organizational_units_for_parent().parent_id(parent).set_next_token(token.clone()).send()
-            })
-            .await?;
-        for unit in page.organizational_units.unwrap_or_default() {
-            const ACTION: &str = "organizations:ListOrganizationalUnitsForParent";
-            let id = unit.id.ok_or_else(|| CallError::malformed(ACTION, "an organizational unit without an id"))?;
-            units.push((id, unit.name.unwrap_or_default()));
-        }
-        match pages.after(page.next_token)? {
-            Some(next) => token = Some(next),
-            None => return Ok(units),
-        }
+    for unit in listed {
+        let id = unit.id.ok_or_else(|| CallError::malformed(ACTION, "an organizational unit without an id"))?;
+        units.push((id, unit.name.unwrap_or_default()));
     }
+    Ok(units)
 }

@@ -1,7 +1,8 @@
 //! One run's folder, from its plan to its manifest.
 //!
 //! In: inventories and a report. Out: files that appear whole, each at its place. A run without a manifest is
-//! unfinished; only the newest run is ever continued, because an older one would be yesterday's truth.
+//! unfinished; only the newest run is ever continued, because an older one would be yesterday's truth. A run that ended
+//! without a verdict says so in a file of its own: it is no link of the chain, and nobody goes on with it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
@@ -21,6 +22,9 @@ pub const INVENTORY: &str = "inventory";
 pub const REFERENCED: &str = "referenced";
 /// The part of the organization itself, which belongs to no account.
 pub const ORGANIZATION: &str = "organization";
+
+/// Name of the file that says why a run has no verdict.
+pub const FAILED: &str = "failed.txt";
 
 const RUNS: &str = "runs";
 const LOCK: &str = ".lock";
@@ -69,7 +73,7 @@ impl RunDirectory {
         let runs = out.join(RUNS);
         let Some(newest) = run_ids(&runs)?.pop() else { return Ok(None) };
         let path = runs.join(newest.as_str());
-        if path.join(MANIFEST).exists() {
+        if path.join(MANIFEST).exists() || path.join(FAILED).exists() {
             return Ok(None);
         }
         // A plan that this pipewarden cannot read is another question.
@@ -121,6 +125,12 @@ impl RunDirectory {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.path.join(MANIFEST).exists()
+    }
+
+    /// Why the run ended without a verdict, if it did.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        fs::read_to_string(self.path.join(FAILED)).ok().map(|text| text.trim().to_owned())
     }
 
     /// The manifest of a finished run.
@@ -223,6 +233,27 @@ impl RunDirectory {
     /// # Errors
     /// [`RunError`] if a report cannot be written: then no report has its name, and the run stays unfinished.
     pub fn finish(&self, report: &Report<'_>, formats: &[&dyn ReportFormat]) -> Result<Manifest, RunError> {
+        self.write_reports(report, formats)?;
+        self.write_manifest(report)
+    }
+
+    /// Writes the reports, which say what could not be seen, and why the run has no verdict. There is no manifest, so
+    /// the run is no evidence; the next one starts anew instead of going on with it.
+    ///
+    /// # Errors
+    /// [`RunError`] if the run is finished, another process works on it, or the disk refuses.
+    pub fn fail(&self, report: &Report<'_>, formats: &[&dyn ReportFormat], why: &str) -> Result<(), RunError> {
+        self.write_reports(report, formats)?;
+        let path = self.path.join(FAILED);
+        let write = || {
+            let mut file = PendingFile::create(&path)?;
+            writeln!(file, "{why}")?;
+            file.keep()
+        };
+        write().map_err(RunError::io("write", &path))
+    }
+
+    fn write_reports(&self, report: &Report<'_>, formats: &[&dyn ReportFormat]) -> Result<(), RunError> {
         self.claim()?;
         self.remove_leftovers()?;
         let evidence = FORMATS.iter().filter(|format| {
@@ -240,6 +271,10 @@ impl RunDirectory {
         for (file, path) in pending {
             file.keep().map_err(RunError::io("write", &path))?;
         }
+        Ok(())
+    }
+
+    fn write_manifest(&self, report: &Report<'_>) -> Result<Manifest, RunError> {
         let manifest = Manifest {
             schema_version: Manifest::VERSION,
             run: report.run.clone(),

@@ -14,6 +14,7 @@
 //!   findings.csv, findings.json, summary.txt, …
 //!   coverage.csv, coverage.json
 //!   manifest.json                                  written last: without it the run is unfinished
+//!   failed.txt                                     instead of it, where a run ended without a verdict
 //! ```
 //!
 //! No module here reads a clock: times come in with the [`Plan`], so that a resumed run writes the bytes that an unbroken
@@ -27,7 +28,7 @@ mod plan;
 mod spool;
 mod verify;
 
-pub use directory::{INVENTORY, ORGANIZATION, REFERENCED, RunDirectory};
+pub use directory::{FAILED, INVENTORY, ORGANIZATION, REFERENCED, RunDirectory};
 pub use error::RunError;
 pub use id::RunId;
 pub use manifest::{FileEntry, MANIFEST, Manifest, PreviousRun};

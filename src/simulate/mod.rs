@@ -129,6 +129,12 @@ impl Simulation {
         self.world.account_id(0)
     }
 
+    /// The accounts that the organization trusts to administer services for all others.
+    #[must_use]
+    pub fn trusted_administrators(&self) -> Vec<AccountId> {
+        vec![self.world.account_id(1)]
+    }
+
     /// The one role that can be assumed, in every account.
     #[must_use]
     pub fn audit_role_name() -> &'static str {

@@ -1,4 +1,4 @@
-//! The organization: its units, accounts, tags and service control policies.
+//! The organization: its units, accounts, tags, policies and delegated administrators.
 //!
 //! In: the options. Out: one small record per account; names and ids are made when they are asked for. It decides which
 //! account plays which part, which refuses what, and is the one place that says so.
@@ -77,12 +77,15 @@ pub(crate) const UNITS: &[Unit] = &[
     unit("Suspended", 0),
 ];
 
-const SECURITY: usize = 1;
+pub(crate) const SECURITY: usize = 1;
 const INFRASTRUCTURE: usize = 2;
+pub(crate) const WORKLOADS: usize = 3;
+pub(crate) const PROD: usize = 4;
+pub(crate) const PAYMENTS: usize = 5;
 const PROD_UNITS: [usize; 3] = [6, 4, 5];
 const NON_PROD: usize = 7;
-const SANDBOX: usize = 8;
-const SUSPENDED: usize = 9;
+pub(crate) const SANDBOX: usize = 8;
+pub(crate) const SUSPENDED: usize = 9;
 
 /// The accounts before the first workload account.
 pub(crate) const FIRST_WORKLOAD: usize = 3;
@@ -166,54 +169,176 @@ fn denied_action(seed: u64, ordinal: usize) -> Option<&'static str> {
     turn.and_then(|turn| DENIAL_ROTATION.get((turn + offset) % length).copied())
 }
 
-/// A service control policy.
+/// Services that an account administers for the whole organization, by its position: the tooling account is trusted with
+/// it, the first workload account was forgotten.
+pub(crate) fn delegated_services(account: usize) -> &'static [&'static str] {
+    match account {
+        1 => &["config.amazonaws.com", "stacksets.cloudformation.amazonaws.com"],
+        FORGOTTEN_ADMINISTRATOR => &["securityhub.amazonaws.com"],
+        _ => &[],
+    }
+}
+
+/// The position of a delegated administrator that nobody trusts.
+const FORGOTTEN_ADMINISTRATOR: usize = FIRST_WORKLOAD;
+
+/// A policy of the organization.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ControlPolicy {
+    pub(crate) kind: &'static str,
     pub(crate) id: &'static str,
     pub(crate) name: &'static str,
     pub(crate) aws_managed: bool,
     pub(crate) content: &'static str,
-    /// Units that it is attached to; every root, unit and account if empty.
-    pub(crate) units: &'static [usize],
+    pub(crate) attached: Attached,
 }
 
-/// All service control policies.
+/// Where a policy is attached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Attached {
+    /// To the root, every unit and every account, but these units.
+    EverywhereBut(&'static [usize]),
+    /// To these units.
+    To(&'static [usize]),
+}
+
+impl Attached {
+    /// Whether the policy is attached to a unit.
+    pub(crate) fn to_unit(self, unit: usize) -> bool {
+        match self {
+            Self::EverywhereBut(units) => !units.contains(&unit),
+            Self::To(units) => units.contains(&unit),
+        }
+    }
+
+    /// Whether the policy is attached to every account.
+    pub(crate) fn to_accounts(self) -> bool {
+        matches!(self, Self::EverywhereBut(_))
+    }
+}
+
+/// Policy types, all of them enabled on the root.
+pub(crate) const SERVICE_CONTROL: &str = "SERVICE_CONTROL_POLICY";
+pub(crate) const RESOURCE_CONTROL: &str = "RESOURCE_CONTROL_POLICY";
+
+const ALLOW_ALL: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+
+const fn guard(
+    kind: &'static str,
+    id: &'static str,
+    name: &'static str,
+    units: &'static [usize],
+    content: &'static str,
+) -> ControlPolicy {
+    ControlPolicy { kind, id, name, aws_managed: false, content, attached: Attached::To(units) }
+}
+
+/// All service and resource control policies.
 pub(crate) const CONTROL_POLICIES: &[ControlPolicy] = &[
     ControlPolicy {
+        kind: SERVICE_CONTROL,
         id: "p-FullAWSAccess",
         name: "FullAWSAccess",
         aws_managed: true,
-        content: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
-        units: &[],
+        content: ALLOW_ALL,
+        attached: Attached::EverywhereBut(&[SECURITY, SANDBOX]),
     },
+    guard(
+        SERVICE_CONTROL,
+        "p-leave0001",
+        "DenyLeavingTheOrganization",
+        &[0],
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"organizations:LeaveOrganization","Resource":"*"}]}"#,
+    ),
+    guard(
+        SERVICE_CONTROL,
+        "p-tamper01",
+        "DenyPipelineTampering",
+        &[PROD],
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["codepipeline:UpdatePipeline","codepipeline:OverrideStageCondition","cloudtrail:StopLogging"],"Resource":"*","Condition":{"StringNotLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/Deployment"}}}]}"#,
+    ),
+    guard(
+        SERVICE_CONTROL,
+        "p-regions1",
+        "DenyOtherRegions",
+        &[WORKLOADS],
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotAction":["iam:*","organizations:*","sts:*"],"Resource":"*","Condition":{"StringNotEquals":{"aws:RequestedRegion":["eu-central-1","us-east-1"]}}}]}"#,
+    ),
+    // Quarantine: everything stops, and the audit still sees it.
+    guard(
+        SERVICE_CONTROL,
+        "p-closed01",
+        "DenyAll",
+        &[SUSPENDED],
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*","Condition":{"ArnNotLike":{"aws:PrincipalArn":["arn:aws:iam::*:role/PipewardenAudit"]}}}]}"#,
+    ),
+    guard(
+        SERVICE_CONTROL,
+        "p-trails01",
+        "ProtectTrails",
+        &[WORKLOADS],
+        r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Action":["cloudtrail:DeleteTrail","cloudtrail:Stop*"],"Resource":"arn:aws:cloudtrail:*:*:trail/*"}}"#,
+    ),
+    guard(
+        SERVICE_CONTROL,
+        "p-keys0001",
+        "ProtectKeys",
+        &[PROD],
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["kms:Disable*","kms:ScheduleKeyDeletion"],"Resource":"*","Condition":{"BoolIfExists":{"aws:PrincipalIsAWSService":"false"}}}]}"#,
+    ),
+    // Whoever has a second factor may do it all the same.
+    guard(
+        SERVICE_CONTROL,
+        "p-keys0002",
+        "KeysWithSecondFactor",
+        &[NON_PROD],
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"kms:*","Resource":"*","Condition":{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}}]}"#,
+    ),
+    // Spares everyone.
+    guard(
+        SERVICE_CONTROL,
+        "p-stages02",
+        "HoldStagesByRole",
+        &[NON_PROD],
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"codepipeline:*","Resource":"*","Condition":{"ArnNotLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/*"}}}]}"#,
+    ),
+    guard(
+        SERVICE_CONTROL,
+        "p-stages01",
+        "ProtectStages",
+        &[PAYMENTS],
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"codepipeline:DisableStageTransition","Resource":"*"}]}"#,
+    ),
+    // Where there is no FullAWSAccess: held to Regions by a permission, and to all but key administration by another.
+    guard(
+        SERVICE_CONTROL,
+        "p-allow001",
+        "AllowHomeRegions",
+        &[SECURITY],
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:RequestedRegion":["eu-central-1","us-east-1"]}}}]}"#,
+    ),
+    guard(
+        SERVICE_CONTROL,
+        "p-allow002",
+        "AllowAllButKeys",
+        &[SANDBOX],
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":["kms:DisableKey","kms:ScheduleKeyDeletion"],"Resource":"*"}]}"#,
+    ),
     ControlPolicy {
-        id: "p-leave0001",
-        name: "DenyLeavingTheOrganization",
-        aws_managed: false,
-        content: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"organizations:LeaveOrganization","Resource":"*"}]}"#,
-        units: &[0],
+        kind: RESOURCE_CONTROL,
+        id: "p-RCPFullAWSAccess",
+        name: "RCPFullAWSAccess",
+        aws_managed: true,
+        content: ALLOW_ALL,
+        attached: Attached::EverywhereBut(&[]),
     },
-    ControlPolicy {
-        id: "p-tamper01",
-        name: "DenyPipelineTampering",
-        aws_managed: false,
-        content: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["codepipeline:UpdatePipeline","codepipeline:OverrideStageCondition","cloudtrail:StopLogging"],"Resource":"*","Condition":{"StringNotLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/Deployment"}}}]}"#,
-        units: &[4],
-    },
-    ControlPolicy {
-        id: "p-regions1",
-        name: "DenyOtherRegions",
-        aws_managed: false,
-        content: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","NotAction":["iam:*","organizations:*","sts:*"],"Resource":"*","Condition":{"StringNotEquals":{"aws:RequestedRegion":["eu-central-1","us-east-1"]}}}]}"#,
-        units: &[3],
-    },
-    ControlPolicy {
-        id: "p-closed01",
-        name: "DenyAll",
-        aws_managed: false,
-        content: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#,
-        units: &[SUSPENDED],
-    },
+    guard(
+        RESOURCE_CONTROL,
+        "p-locks001",
+        "ProtectArtifacts",
+        &[PAYMENTS],
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":["s3:PutBucketObjectLockConfiguration","s3:PutBucketVersioning"],"Resource":"*"}]}"#,
+    ),
 ];
 
 #[cfg(test)]

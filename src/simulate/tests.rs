@@ -98,7 +98,7 @@ async fn organizations_lists_all_accounts_in_pages() {
     let policy = client.describe_policy().policy_id(id).send().await.unwrap();
     assert!(policy.policy().unwrap().content().unwrap().contains("Statement"));
     let administrators = client.list_delegated_administrators().send().await.unwrap();
-    assert_eq!(administrators.delegated_administrators().len(), 1);
+    assert_eq!(administrators.delegated_administrators().len(), 2);
 
     let other = aws_sdk_organizations::Client::new(&member(&simulation, &server, 4, "us-east-1"));
     let error = other.list_roots().send().await.unwrap_err().into_service_error();

@@ -147,9 +147,9 @@ impl World {
             || account != 0 && self.options.deny_action.as_deref() == Some("sts:AssumeRole")
     }
 
-    /// Whether an audit sees into the account at all.
+    /// Whether an audit sees into the account at all: an account that is about to be closed still answers.
     pub(crate) fn visible(&self, account: usize) -> bool {
-        account < self.members.len() && self.member(account).state == State::Active && !self.role_denied(account)
+        account < self.members.len() && self.member(account).state != State::Suspended && !self.role_denied(account)
     }
 
     /// How many pipelines an account has in a Region.

@@ -3,6 +3,7 @@
 //! In: (seed, account, Region, number). Out: one specification per thing, made anew whenever it is asked for; a thing's
 //! name carries its number, so that asking by name makes only that thing.
 
+mod config_rule;
 mod deployment;
 mod knobs;
 mod observation;
@@ -11,6 +12,7 @@ mod project;
 mod recipes;
 mod storage;
 
+pub(crate) use config_rule::{ConfigRuleSpec, RuleCompliance, records};
 pub(crate) use deployment::{
     AlarmName, Blue, CONFIGS, Config, Fleet, GroupSpec, Naming, Notification, Platform, Rollback,
 };

@@ -2,7 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::organization::{CONTROL_POLICIES, ControlPolicy, FIRST_WORKLOAD, Part, State, UNITS};
+use super::super::organization::{
+    CONTROL_POLICIES, ControlPolicy, FIRST_WORKLOAD, Part, RESOURCE_CONTROL, SERVICE_CONTROL, State, UNITS,
+    delegated_services,
+};
 use super::super::protocol::{ApiError, timestamp};
 use super::super::world::World;
 use super::pages::{page, with_token};
@@ -49,6 +52,11 @@ pub(super) const SERVICE: Service = Service {
             action: "organizations:ListDelegatedAdministrators",
             answer: list_delegated_administrators,
         },
+        Operation {
+            name: "ListDelegatedServicesForAccount",
+            action: "organizations:ListDelegatedServicesForAccount",
+            answer: list_delegated_services,
+        },
     ],
 };
 
@@ -92,7 +100,9 @@ fn list_roots(call: &Call<'_>) -> Answer {
     let world = allowed(call)?;
     let root = json!({
         "Id": world.unit_id(0), "Arn": unit_arn(world, 0), "Name": "Root",
-        "PolicyTypes": [{ "Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED" }]
+        "PolicyTypes": [
+            { "Type": SERVICE_CONTROL, "Status": "ENABLED" }, { "Type": RESOURCE_CONTROL, "Status": "ENABLED" }
+        ]
     });
     listed(call, "Roots", &[root])
 }
@@ -219,34 +229,33 @@ fn list_tags(call: &Call<'_>) -> Answer {
 }
 
 fn summary(world: &World, policy: &ControlPolicy) -> Value {
-    let path = format!("policy/{}/service_control_policy/{}", world.organization_id(), policy.id);
+    let kind = policy.kind.to_ascii_lowercase();
+    let path = format!("policy/{}/{kind}/{}", world.organization_id(), policy.id);
     let arn = if policy.aws_managed {
-        format!("arn:{}:organizations::aws:policy/service_control_policy/{}", world.partition, policy.id)
+        format!("arn:{}:organizations::aws:policy/{kind}/{}", world.partition, policy.id)
     } else {
         world.organizations_arn(&path)
     };
     json!({
-        "Id": policy.id, "Arn": arn, "Name": policy.name, "Description": "", "Type": "SERVICE_CONTROL_POLICY",
+        "Id": policy.id, "Arn": arn, "Name": policy.name, "Description": "", "Type": policy.kind,
         "AwsManaged": policy.aws_managed
     })
 }
 
-/// Only service control policies exist; other types answer with an empty list.
-fn filter(call: &Call<'_>) -> Result<bool, ApiError> {
-    Ok(call.required("Filter")? == "SERVICE_CONTROL_POLICY")
+/// The policies of the type that is asked for; of other types there are none.
+fn of_type(call: &Call<'_>) -> Result<impl Iterator<Item = &'static ControlPolicy>, ApiError> {
+    let wanted = call.required("Filter")?.to_owned();
+    Ok(CONTROL_POLICIES.iter().filter(move |policy| policy.kind == wanted))
 }
 
 fn list_policies(call: &Call<'_>) -> Answer {
     let world = allowed(call)?;
-    let wanted = filter(call)?;
-    let policies: Vec<Value> =
-        CONTROL_POLICIES.iter().filter(|_| wanted).map(|policy| summary(world, policy)).collect();
+    let policies: Vec<Value> = of_type(call)?.map(|policy| summary(world, policy)).collect();
     listed(call, "Policies", &policies)
 }
 
 fn list_policies_for_target(call: &Call<'_>) -> Answer {
     let world = allowed(call)?;
-    let wanted = filter(call)?;
     let target = call.required("TargetId")?;
     let at = match world.position_of(target) {
         Some(_) => None,
@@ -254,11 +263,12 @@ fn list_policies_for_target(call: &Call<'_>) -> Answer {
             ApiError::new(400, "TargetNotFoundException", "You specified a target that doesn't exist.".to_owned())
         })?),
     };
-    let policies: Vec<Value> = CONTROL_POLICIES
-        .iter()
-        .filter(|policy| wanted && (policy.units.is_empty() || at.is_some_and(|unit| policy.units.contains(&unit))))
-        .map(|policy| summary(world, policy))
-        .collect();
+    let attached = |policy: &ControlPolicy| match at {
+        Some(unit) => policy.attached.to_unit(unit),
+        None => policy.attached.to_accounts(),
+    };
+    let policies: Vec<Value> =
+        of_type(call)?.filter(|policy| attached(policy)).map(|policy| summary(world, policy)).collect();
     listed(call, "Policies", &policies)
 }
 
@@ -278,8 +288,8 @@ fn describe_policy(call: &Call<'_>) -> Answer {
 fn list_targets_for_policy(call: &Call<'_>) -> Answer {
     let world = allowed(call)?;
     let policy = policy(call)?;
-    let everywhere = policy.units.is_empty();
-    let units = UNITS.iter().enumerate().filter(|(number, _)| everywhere || policy.units.contains(number));
+    let everywhere = policy.attached.to_accounts();
+    let units = UNITS.iter().enumerate().filter(|(number, _)| policy.attached.to_unit(*number));
     let mut targets: Vec<Value> = units
         .map(|(number, unit)| {
             let kind = if number == 0 { "ROOT" } else { "ORGANIZATIONAL_UNIT" };
@@ -299,9 +309,8 @@ fn list_targets_for_policy(call: &Call<'_>) -> Answer {
 
 fn list_delegated_administrators(call: &Call<'_>) -> Answer {
     let world = allowed(call)?;
-    let tooling = (world.member(1).part == Part::Tooling).then_some(1);
-    let administrators: Vec<Value> = tooling
-        .into_iter()
+    let administrators: Vec<Value> = (0..world.members().len())
+        .filter(|number| !delegated_services(*number).is_empty())
         .map(|number| {
             let mut rendered = account(world, number);
             if let Some(fields) = rendered.as_object_mut() {
@@ -311,4 +320,18 @@ fn list_delegated_administrators(call: &Call<'_>) -> Answer {
         })
         .collect();
     listed(call, "DelegatedAdministrators", &administrators)
+}
+
+fn list_delegated_services(call: &Call<'_>) -> Answer {
+    let world = allowed(call)?;
+    let number = known_account(world, call.required("AccountId")?)?;
+    let services = delegated_services(number);
+    if services.is_empty() {
+        let message = "The account is not a delegated administrator.".to_owned();
+        return Err(ApiError::new(400, "AccountNotRegisteredException", message));
+    }
+    let since = timestamp(days_ago(world, 600, number));
+    let services: Vec<Value> =
+        services.iter().map(|service| json!({ "ServicePrincipal": service, "DelegationEnabledDate": since })).collect();
+    listed(call, "DelegatedServices", &services)
 }

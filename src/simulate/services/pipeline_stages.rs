@@ -393,20 +393,26 @@ impl Writer<'_> {
             Watch::Missing => {}
             Watch::Success { alarm, rollback } => {
                 let result = if rollback { "ROLLBACK" } else { "FAIL" };
-                fields.insert("onSuccess".to_owned(), alarm_condition(alarm, result));
+                fields.insert("onSuccess".to_owned(), alarm_condition(&self.alarm(alarm), result));
             }
             Watch::Entry { alarm } => {
-                fields.insert("beforeEntry".to_owned(), alarm_condition(alarm, "FAIL"));
+                fields.insert("beforeEntry".to_owned(), alarm_condition(&self.alarm(alarm), "FAIL"));
             }
         }
         stage
     }
+
+    /// How a rule names an alarm: some by name, some by ARN.
+    fn alarm(&self, slot: usize) -> String {
+        let (alarm, spec) = (AlarmSpec::new(slot), self.spec);
+        if spec.number % 3 == 1 { alarm.arn(self.world, spec.account, spec.region) } else { alarm.name() }
+    }
 }
 
-fn alarm_condition(alarm: usize, result: &str) -> Value {
+fn alarm_condition(alarm: &str, result: &str) -> Value {
     let rule = json!({
         "name": "WatchAlarm", "ruleTypeId": kind("Rule", "AWS", "CloudWatchAlarm", "1"),
-        "configuration": { "AlarmName": AlarmSpec::new(alarm).name(), "AlarmStates": "ALARM", "WaitTime": "5" },
+        "configuration": { "AlarmName": alarm, "AlarmStates": "ALARM", "WaitTime": "5" },
         "inputArtifacts": []
     });
     json!({ "conditions": [{ "result": result, "rules": [rule] }] })

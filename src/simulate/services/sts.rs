@@ -4,7 +4,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::super::Trust;
-use super::super::organization::{Part, State};
+use super::super::organization::Part;
 use super::super::protocol::{ApiError, timestamp};
 use super::{Answer, Call, Operation, Service};
 use crate::inventory::Arn;
@@ -36,7 +36,7 @@ fn assume_role(call: &Call<'_>) -> Answer {
     let account = world.position_of(arn.account).ok_or_else(denied)?;
     let trusted = matches!(world.member(call.account).part, Part::Management | Part::Tooling);
     let named = arn.service == "iam" && arn.resource.rsplit('/').next() == Some(AUDIT_ROLE);
-    let open = world.member(account).state == State::Active && !world.role_denied(account);
+    let open = world.visible(account);
     if !trusted || !named || !open || !meets(call, &world.options.trust) {
         return Err(denied());
     }

@@ -5,6 +5,7 @@
 //! one of them is wrong.
 
 mod deployment;
+mod guardrail;
 mod pipeline;
 mod storage;
 mod trail;
@@ -78,8 +79,9 @@ type Judgement<S> = (&'static str, fn(&World, &S) -> Expected);
 /// Everything that is judged of one kind of thing; a subject is a file with a slice of its own.
 type Judgements<S> = &'static [&'static [Judgement<S>]];
 
-const ACCOUNT: Judgements<usize> = &[trail::ACCOUNT_CONTROLS];
-const PIPELINE: Judgements<PipelineSpec> = &[pipeline::CONTROLS, pipeline::WITHOUT_DEFINITION];
+const ACCOUNT: Judgements<usize> = &[trail::ACCOUNT_CONTROLS, guardrail::ACCOUNT_CONTROLS];
+const PIPELINE: Judgements<PipelineSpec> =
+    &[pipeline::CONTROLS, pipeline::WITHOUT_DEFINITION, guardrail::PIPELINE_CONTROLS];
 const DEPLOYMENT_GROUP: Judgements<GroupSpec> = &[deployment::GROUP_CONTROLS];
 const TRAIL: Judgements<TrailSpec> = &[trail::TRAIL_CONTROLS];
 const ALARM: Judgements<AlarmSpec> = &[deployment::ALARM_CONTROLS];
@@ -194,7 +196,7 @@ impl Writer<'_> {
 
     fn account(&mut self, account: usize) {
         let world = self.world;
-        if world.member(account).state != State::Active {
+        if world.member(account).state == State::Suspended {
             self.truth.skipped_accounts.insert(world.account_id(account));
             return;
         }

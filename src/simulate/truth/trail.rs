@@ -2,6 +2,7 @@
 
 use super::{Expected, Judgement, all, any, judged, trails_over, when};
 use crate::simulate::estate::{DataEvents, TrailSpec};
+use crate::simulate::organization::State;
 use crate::simulate::world::World;
 
 /// The controls on a trail, judged on its owner's copy.
@@ -30,6 +31,9 @@ pub(super) fn listed(world: &World, account: usize) -> bool {
 
 /// Whether a trail that the account sees records in every Region and is running.
 fn recorded(world: &World, account: &usize) -> Expected {
+    if world.member(*account).state != State::Active {
+        return Expected::NotApplicable;
+    }
     if !listed(world, *account) {
         return Expected::InsufficientData;
     }
