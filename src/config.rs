@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{AuditOptions, RegionChoice};
 use crate::collect::Concurrency;
 use crate::evaluate::Settings;
-use crate::facts::{ProductionRules, Rules};
+use crate::facts::{BuildRules, ProductionRules, Rules};
 use crate::inventory::{AccountId, Region};
 use crate::organization::{AccountFilter, RoleHop, SessionOptions};
 
@@ -61,6 +61,8 @@ pub struct Written {
     pub production: Production,
     /// Where sources may come from.
     pub sources: Sources,
+    /// What builds may do that most may not.
+    pub builds: Builds,
     /// Thresholds that policies read as `context.settings`.
     pub settings: BTreeMap<String, i64>,
     /// Caps.
@@ -157,6 +159,16 @@ pub struct Production {
 pub struct Sources {
     /// Owners (organizations, groups, workspaces) whose repositories may be built.
     pub allowed_owners: BTreeSet<String>,
+}
+
+/// `[builds]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Builds {
+    /// Tag key → values of projects that may run in privileged mode; no values: any value.
+    pub privileged_tags: BTreeMap<String, BTreeSet<String>>,
+    /// Projects that may, as `123456789012/name`.
+    pub privileged_projects: BTreeSet<String>,
 }
 
 /// `[concurrency]`
@@ -322,6 +334,24 @@ impl Written {
         Ok(Rules {
             production: self.production(file)?,
             allowed_source_owners: self.sources.allowed_owners.iter().map(|owner| owner.to_lowercase()).collect(),
+            builds: self.build_rules(file)?,
+        })
+    }
+
+    fn build_rules(&self, file: &str) -> Result<BuildRules, ConfigError> {
+        for project in &self.builds.privileged_projects {
+            let account = project.split_once('/').map(|(account, _)| account);
+            if account.is_none_or(|account| account.parse::<AccountId>().is_err()) {
+                return Err(ConfigError::Value {
+                    file: file.to_owned(),
+                    key: "builds.privileged_projects".to_owned(),
+                    problem: format!("`{project}` names no project; write `account/name`, such as `123456789012/web`"),
+                });
+            }
+        }
+        Ok(BuildRules {
+            privileged_tags: self.builds.privileged_tags.clone(),
+            privileged_projects: self.builds.privileged_projects.clone(),
         })
     }
 
@@ -390,6 +420,7 @@ mod tests {
             ("[regions]\nonly = [\"europe\"]", "regions.only"),
             ("[accounts]\ninclude = [\"Prod\"]", "accounts"),
             ("[production]\naccounts = [\"12\"]", "production.accounts"),
+            ("[builds]\nprivileged_projects = [\"web\"]", "builds.privileged_projects"),
             ("[settings]\nretention = 3", "known are alarmWithoutDataDays"),
             ("[settings]\nobjectLockRetentionDays = -1", "negative"),
             ("[concurrency]\ncalls = 0", "at least 1"),

@@ -4,7 +4,7 @@
 //! stages, so that a new kind of rule is one more field. Numbers that policies compare with are not here but in the
 //! context of every question.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ProductionRules;
 
@@ -16,4 +16,15 @@ pub struct Rules {
     /// Owners of source repositories that pipelines and projects may build from: the first part of `acme/web`, letter
     /// case ignored. Empty: nobody has said, and controls on it do not apply.
     pub allowed_source_owners: BTreeSet<String>,
+    /// What builds may do that most may not.
+    pub builds: BuildRules,
+}
+
+/// Builds that may run in privileged mode, because they build images. Nobody may unless it is said here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BuildRules {
+    /// Tags of a project that allow it, by key; without values, any value does. Letter case is ignored.
+    pub privileged_tags: BTreeMap<String, BTreeSet<String>>,
+    /// Projects that may, as `123456789012/name`.
+    pub privileged_projects: BTreeSet<String>,
 }
