@@ -152,7 +152,7 @@ mod tests {
             ("VpcConfig", vec!["inVpc"]),
             ("TimeoutInMinutes", vec!["timeoutMinutes"]),
             ("ConcurrentBuildLimit", vec!["concurrentBuildLimit"]),
-            ("LastBuildStartTime", vec!["idleDays", "publishesReports"]),
+            ("LastBuildStartTime", vec!["built", "idleDays", "publishesReports"]),
             ("LastBuildReportArns", vec!["publishesReports"]),
             (
                 "Tags",

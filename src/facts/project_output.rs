@@ -29,6 +29,7 @@ pub(super) fn put(facts: &mut Facts, resource: &Resource, joins: &Joins) {
     facts.put("unencryptedArtifacts", labels(&|artifacts| unencrypted(Some(artifacts))).decided());
     facts.put("artifactKey", artifact_key(resource, joins));
     facts.put("idleDays", idle_days(resource, joins.now));
+    facts.put("built", text(resource, "LastBuildStartTime").map(|built| built.is_some()));
     facts.put("publishesReports", publishes_reports(resource));
 }
 
@@ -100,7 +101,7 @@ fn publishes_reports(resource: &Resource) -> Seen<bool> {
         return Ok(true);
     }
     if text(resource, "LastBuildStartTime")?.is_none() {
-        return Err(vec![format!("project {} has no build that could have published reports", resource.uid)]);
+        return Ok(false);
     }
     match text(resource, "LastBuildStatus")?.unwrap_or_default() {
         "SUCCEEDED" => Ok(false),
@@ -180,6 +181,7 @@ mod tests {
         assert_eq!(built("FAILED", json!(["r"])), Some(Fact::Bool(true)));
         assert_eq!(built("SUCCEEDED", json!(null)), Some(Fact::Bool(false)));
         assert_eq!(built("FAILED", json!(null)), None);
-        assert_eq!(publishes(json!({})), None);
+        assert_eq!(publishes(json!({})), Some(Fact::Bool(false)));
+        assert_eq!(facts(json!({})).known["built"], Fact::Bool(false));
     }
 }
