@@ -164,4 +164,15 @@ mod tests {
             ["arn:aws:kms:eu-west-1:111122223333:key/1", "arn:aws:kms:eu-west-1:111122223333:alias/artifacts"]
         );
     }
+
+    #[test]
+    fn a_secret_goes_by_the_arns_it_was_asked_for() {
+        let account: AccountId = "111122223333".parse().unwrap();
+        let short = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:database";
+        let mut secret =
+            Resource::live(TypeName::SECRET, format!("{short}-AbCdEf"), account, "eu-west-1".parse().unwrap());
+        secret.properties.insert("SecretIds".to_owned(), serde_json::json!([short, "database"]));
+        let names: Vec<String> = names_of(&secret).into_iter().map(|uid| uid.0).collect();
+        assert_eq!(names, [format!("{short}-AbCdEf"), short.to_owned()]);
+    }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use aws_sdk_codebuild::Client;
-use aws_sdk_codebuild::types::{ArtifactsType, EnvironmentVariableType, Project};
+use aws_sdk_codebuild::types::{ArtifactsType, EnvironmentVariableType, Project, ProjectEnvironment};
 use serde_json::Value;
 
 use super::codebuild_builds::{self, BATCH_GET_BUILDS, LIST_BUILDS};
@@ -15,7 +15,7 @@ use super::codebuild_properties::properties;
 use super::codebuild_reports::{self, BATCH_GET_REPORT_GROUPS, LIST_REPORT_GROUPS, LIST_SOURCE_CREDENTIALS};
 use super::pages::{all_pages, in_order};
 use super::secrets::variable_value;
-use super::{CallError, Collected, Collector, Reach, Scope, arn, secretsmanager};
+use super::{CallError, Collected, Collector, Reach, Scope, arn, secret_reference};
 use crate::inventory::{GapCause, Reference, Resource, TypeName};
 
 /// Reads CodeBuild.
@@ -126,11 +126,11 @@ fn references(scope: &Scope, project: &Project) -> Vec<Reference> {
     });
     let key = project.encryption_key().filter(|key| !key.ends_with(DEFAULT_KEY));
     let key = key.and_then(|key| arn::reference(scope, TypeName::KEY, key));
-    let variables = project.environment().into_iter().flat_map(|environment| environment.environment_variables());
+    let variables = project.environment().into_iter().flat_map(ProjectEnvironment::environment_variables);
     let secrets = variables.filter(|variable| variable.r#type() == Some(&EnvironmentVariableType::SecretsManager));
     let secrets = secrets.filter_map(|variable| {
         let type_name = variable.r#type().map(AsRef::as_ref);
-        secretsmanager::reference(scope, &variable_value(variable.name(), type_name, variable.value()))
+        secret_reference::reference(scope, &variable_value(variable.name(), type_name, variable.value()))
     });
     let mut found: Vec<Reference> = buckets.chain(key).chain(secrets).collect();
     found.sort();

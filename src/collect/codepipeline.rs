@@ -112,7 +112,7 @@ async fn read_pipeline(scope: &Scope, client: &Client, name: &str) -> Collected 
     }
     read_tags(scope, client, &mut resource).await;
     let mut references = references(scope, &declaration);
-    references.extend(super::secretsmanager::named_by_pipeline(scope, &resource.properties));
+    references.extend(super::secret_reference::named_by_pipeline(scope, &resource.properties));
     Collected { resources: vec![resource], references, ..Collected::default() }
 }
 

@@ -26,6 +26,7 @@ mod pages;
 pub mod s3;
 mod s3_properties;
 mod scope;
+mod secret_reference;
 mod secrets;
 pub mod secretsmanager;
 #[cfg(test)]

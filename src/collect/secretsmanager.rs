@@ -110,74 +110,14 @@ fn uid_of(scope: &Scope, name: &str) -> String {
     }
 }
 
-/// The secret that a variable of type `SECRETS_MANAGER` takes its value from.
-pub(super) fn reference(scope: &Scope, value: &str) -> Option<Reference> {
-    let id = secret_id(value).filter(|id| !id.starts_with(crate::inventory::REDACTED))?;
-    arn::reference(scope, TypeName::SECRET, &id)
-}
-
-/// The secrets that the actions of a pipeline give to what they run, looked for where the action runs.
-pub(super) fn named_by_pipeline(scope: &Scope, pipeline: &Properties) -> Vec<Reference> {
-    let items = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
-    let mut found = Vec::new();
-    for action in items(pipeline.get("Stages")).iter().flat_map(|stage| items(stage.get("Actions"))) {
-        let text = |name: &str| action.get(name).and_then(Value::as_str).unwrap_or_default();
-        let embedded = action.pointer("/Configuration/EnvironmentVariables").and_then(Value::as_str);
-        let embedded: Vec<Value> = embedded.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-        let own = items(action.get("EnvironmentVariables"));
-        let of = |variable: &Value, kind: &str, value: &str| {
-            let word = |name: &str| variable.get(name).and_then(Value::as_str).map(str::to_owned);
-            word(kind).filter(|kind| kind == "SECRETS_MANAGER").and_then(|_| word(value))
-        };
-        let values = embedded.iter().filter_map(|variable| of(variable, "type", "value"));
-        let values = values.chain(own.iter().filter_map(|variable| of(variable, "Type", "Value")));
-        let account = Arn::parse(text("RoleArn")).ok().and_then(|arn| arn.account_id());
-        for mut reference in values.filter_map(|value| reference(scope, &value)) {
-            reference.region = text("Region").parse().unwrap_or(reference.region);
-            match &account {
-                // Whoever names a thing of another account must say so in the name.
-                Some(account) if *account != scope.account && Arn::parse(&reference.name).is_err() => {
-                    let (partition, region) = (scope.partition, &reference.region);
-                    reference.name =
-                        format!("arn:{partition}:secretsmanager:{region}:{account}:secret:{}", reference.name);
-                }
-                _ => {}
-            }
-            found.push(reference);
-        }
-    }
-    found
-}
-
-/// The name or ARN at the front of `id:json-key:version-stage:version-id`.
-fn secret_id(value: &str) -> Option<String> {
-    let parts = if value.starts_with("arn:") { 7 } else { 1 };
-    let id = value.split(':').take(parts).collect::<Vec<_>>().join(":");
-    (!id.is_empty()).then_some(id)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::super::test_support::{Answer, Answers, endpoint, every_refusal_leaves_a_gap, reference as wanted};
+    use super::super::test_support::{Answer, Answers, every_refusal_leaves_a_gap, reference as wanted};
     use super::*;
 
     const ARN: &str = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:delivery/database-AbCdEf";
-
-    #[test]
-    fn the_id_in_a_variables_value() {
-        for (value, id) in [
-            ("delivery/database", "delivery/database"),
-            ("delivery/database:password", "delivery/database"),
-            ("delivery/database:password:AWSCURRENT:", "delivery/database"),
-            (ARN, ARN),
-            (&format!("{ARN}:password:AWSPREVIOUS:1"), ARN),
-        ] {
-            assert_eq!(secret_id(value).as_deref(), Some(id), "{value}");
-        }
-        assert_eq!(secret_id(":password"), None);
-    }
 
     #[tokio::test]
     async fn one_secret_under_several_names_and_never_its_value() {
@@ -201,26 +141,5 @@ mod tests {
             })
         );
         assert_eq!(secret.tags.get("team").map(String::as_str), Some("web"));
-    }
-
-    #[tokio::test]
-    async fn actions_name_secrets_where_they_run() {
-        let endpoint = endpoint(std::sync::Arc::new(|_, _| Answer::Error(400, "X")), &[]).await;
-        let embedded = json!([
-            {"name": "A", "type": "SECRETS_MANAGER", "value": "one:key"},
-            {"name": "B", "type": "PLAINTEXT", "value": "two"},
-            {"name": "C", "type": "SECRETS_MANAGER", "value": "redacted:secret-like"},
-        ]);
-        let own = json!([{"Name": "D", "Type": "SECRETS_MANAGER", "Value": "three"}]);
-        let pipeline = json!({"Stages": [{"Actions": [
-            {"Configuration": {"EnvironmentVariables": embedded.to_string()}},
-            {"EnvironmentVariables": own, "Region": "us-east-1", "RoleArn": "arn:aws:iam::444455556666:role/build"},
-        ]}]});
-        let Value::Object(pipeline) = pipeline else { panic!() };
-        let found = named_by_pipeline(&endpoint.scope, &pipeline);
-        let names: Vec<_> =
-            found.iter().map(|reference| (reference.name.as_str(), reference.region.as_str())).collect();
-        let elsewhere = "arn:aws:secretsmanager:us-east-1:444455556666:secret:three";
-        assert_eq!(names, [("one", "eu-west-1"), (elsewhere, "us-east-1")]);
     }
 }

@@ -3,6 +3,8 @@
 //! In: a project's environment, network and limits. Out: how far a build could reach if somebody else decided what it
 //! does.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::Facts;
@@ -48,8 +50,8 @@ pub(super) fn put(facts: &mut Facts, resource: &Resource, joins: &Joins) {
         }
     };
     facts.know("privilegedMode", privileged(environment));
-    facts.know("secretVariables", variables(environment, &is_reference).certain);
-    facts.know("plaintextSecretVariables", variables(environment, &is_plaintext_secret).certain);
+    facts.know("secretVariables", variables(environment, &is_reference));
+    facts.know("plaintextSecretVariables", variables(environment, &is_plaintext_secret));
     let image = text_at(environment, &["Image"]);
     facts.know("image", image);
     facts.know("imagePinned", image.contains("@sha256:"));
@@ -74,7 +76,7 @@ fn powers(resource: &Resource, environment: &Seen<Option<&Value>>, joins: &Joins
                 found.add("privileged mode");
             }
             let secret = |variable: &Value| is_reference(variable) || is_plaintext_secret(variable);
-            let secrets = variables(*environment, &secret).certain;
+            let secrets = variables(*environment, &secret);
             found.certain.extend(secrets.into_iter().map(|name| format!("secret {name}")));
         }
         Err(sentences) => found.doubt(sentences),
@@ -88,12 +90,9 @@ fn powers(resource: &Resource, environment: &Seen<Option<&Value>>, joins: &Joins
 }
 
 /// The names of variables for which `holds`.
-fn variables(environment: Option<&Value>, holds: &dyn Fn(&Value) -> bool) -> Found {
+fn variables(environment: Option<&Value>, holds: &dyn Fn(&Value) -> bool) -> BTreeSet<String> {
     let variables = list_at(environment, &["EnvironmentVariables"]).iter().filter(|variable| holds(variable));
-    Found {
-        certain: variables.map(|variable| text_at(Some(variable), &["Name"]).to_owned()).collect(),
-        ..Found::default()
-    }
+    variables.map(|variable| text_at(Some(variable), &["Name"]).to_owned()).collect()
 }
 
 fn is_reference(variable: &Value) -> bool {

@@ -97,6 +97,30 @@ pub(crate) enum Activity {
     },
 }
 
+/// Where the repository of a source is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Host {
+    GitHub,
+    /// Self-managed; whether its certificate is checked.
+    Enterprise {
+        checked: bool,
+    },
+}
+
+/// Who sees builds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Visibility {
+    Private,
+    Public,
+}
+
+/// Where builds run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Network {
+    Internet,
+    Vpc,
+}
+
 /// Where test reports go besides the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Export {
@@ -107,26 +131,24 @@ pub(crate) enum Export {
 /// A build project beyond what its pipeline needs.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BuildSpec {
-    /// Whether the source is a repository of a self-managed GitHub; else of github.com. Only for projects with a source
-    /// of their own, as the next three.
-    pub(crate) enterprise: bool,
+    /// Only for projects with a source of their own, as the next two.
+    pub(crate) host: Host,
     /// A password in its address.
     pub(crate) credentials: bool,
     /// Owned by somebody outside.
     pub(crate) stranger: bool,
-    pub(crate) insecure: bool,
     pub(crate) buildspec: Buildspec,
     pub(crate) hook: Option<Hook>,
-    pub(crate) public: bool,
+    pub(crate) visibility: Visibility,
     pub(crate) logs: Logs,
     pub(crate) plain_artifacts: bool,
     pub(crate) key: BuildKey,
-    pub(crate) vpc: bool,
+    pub(crate) network: Network,
     pub(crate) image: Image,
     pub(crate) cache: Cache,
     pub(crate) activity: Activity,
-    pub(crate) reports: bool,
-    pub(crate) export: Export,
+    /// Where its test reports go; `None`: it publishes none.
+    pub(crate) reports: Option<Export>,
     pub(crate) timeout: u32,
     pub(crate) limit: Option<u32>,
     /// A secret among its variables, and how it is named.
@@ -143,17 +165,20 @@ impl BuildSpec {
         let forms = [SecretForm::Name, SecretForm::NameWithKey, SecretForm::Arn, SecretForm::ArnWithKey];
         let form = choose(rng, &forms, SecretForm::Name);
         let mut spec = Self {
-            enterprise: rng.bool(),
+            host: choose(
+                rng,
+                &[Host::GitHub, Host::GitHub, Host::Enterprise { checked: true }, Host::Enterprise { checked: false }],
+                Host::GitHub,
+            ),
             credentials: rng.u8(..3) == 0,
             stranger: rng.u8(..4) == 0,
-            insecure: rng.bool(),
             buildspec: choose(
                 rng,
                 &[Buildspec::Empty, Buildspec::Path, Buildspec::Inline, Buildspec::Bucket],
                 Buildspec::Empty,
             ),
             hook: choose(rng, HOOKS, None),
-            public: rng.u8(..6) == 0,
+            visibility: if rng.u8(..6) == 0 { Visibility::Public } else { Visibility::Private },
             logs: choose(
                 rng,
                 &[
@@ -167,7 +192,7 @@ impl BuildSpec {
             ),
             plain_artifacts: rng.u8(..3) == 0,
             key: choose(rng, &[BuildKey::Unset, BuildKey::Aws, customer, customer], BuildKey::Unset),
-            vpc: rng.bool(),
+            network: if rng.bool() { Network::Vpc } else { Network::Internet },
             image: choose(
                 rng,
                 &[
@@ -193,11 +218,16 @@ impl BuildSpec {
                 ],
                 Activity::Never { days: 450 },
             ),
-            reports: rng.bool(),
-            export: choose(
+            reports: choose(
                 rng,
-                &[Export::Nowhere, Export::Bucket { encrypted: true }, Export::Bucket { encrypted: false }],
-                Export::Nowhere,
+                &[
+                    None,
+                    None,
+                    Some(Export::Nowhere),
+                    Some(Export::Bucket { encrypted: true }),
+                    Some(Export::Bucket { encrypted: false }),
+                ],
+                None,
             ),
             timeout: choose(rng, &[60, 60, 480], 60),
             limit: choose(rng, &[None, Some(5), Some(5)], None),
@@ -213,16 +243,13 @@ impl BuildSpec {
         if !project.has_repository() {
             self.credentials = false;
             self.stranger = false;
+            self.host = Host::GitHub;
             self.hook = None;
         }
-        // github.com has a certificate that everybody knows.
-        if !project.has_repository() || !self.enterprise {
-            self.insecure = false;
-        }
         match self.activity {
-            Activity::Never { .. } => self.reports = false,
+            Activity::Never { .. } => self.reports = None,
             // A build that failed without a report may only not have come so far.
-            Activity::Built { succeeded: false, .. } => self.reports = true,
+            Activity::Built { succeeded: false, .. } => self.reports = self.reports.or(Some(Export::Nowhere)),
             Activity::Built { succeeded: true, .. } => {}
         }
     }
@@ -261,11 +288,11 @@ mod tests {
         let all: Vec<(bool, BuildSpec)> =
             projects.map(|project| (project.has_repository(), BuildSpec::of(&world, &project))).collect();
         for (_, spec) in all.iter().filter(|(repository, _)| !repository) {
-            assert!(!spec.credentials && !spec.stranger && !spec.insecure && spec.hook.is_none());
+            assert!(!spec.credentials && !spec.stranger && spec.host == Host::GitHub && spec.hook.is_none());
         }
         for hook in HOOKS {
             assert!(all.iter().any(|(repository, spec)| *repository && spec.hook == *hook), "{hook:?}");
         }
-        assert!(all.iter().any(|(_, spec)| spec.reports && spec.export == Export::Bucket { encrypted: false }));
+        assert!(all.iter().any(|(_, spec)| spec.reports == Some(Export::Bucket { encrypted: false })));
     }
 }

@@ -13,7 +13,10 @@ mod recipes;
 mod secret;
 mod storage;
 
-pub(crate) use build::{Activity, BuildKey, BuildSpec, Buildspec, Cache, Export, Hook, Image, Logs, source_credential};
+pub(crate) use build::{
+    Activity, BuildKey, BuildSpec, Buildspec, Cache, Export, Hook, Host, Image, Logs, Network, Visibility,
+    source_credential,
+};
 pub(crate) use deployment::{
     AlarmName, Blue, CONFIGS, Config, Fleet, GroupSpec, Naming, Notification, Platform, Rollback,
 };

@@ -101,7 +101,7 @@ fn build(call: &Call<'_>, spec: &ProjectSpec, id: &str, newest: bool) -> Value {
         Activity::Built { days, succeeded } if newest => (days, succeeded),
         _ => (400, true),
     };
-    let reports: Vec<String> = (settings.reports && newest)
+    let reports: Vec<String> = (settings.reports.is_some() && newest)
         .then(|| spec.report_group(world).replace("report-group/", "report/") + ":2")
         .into_iter()
         .collect();
@@ -126,7 +126,7 @@ fn list_source_credentials(call: &Call<'_>) -> Answer {
 
 fn list_report_groups(call: &Call<'_>) -> Answer {
     let projects = call.region.into_iter().flat_map(|region| ProjectSpec::all(call.world, call.account, region));
-    let reporting = projects.filter(|project| BuildSpec::of(call.world, project).reports);
+    let reporting = projects.filter(|project| BuildSpec::of(call.world, project).reports.is_some());
     let arns: Vec<String> = reporting.map(|project| project.report_group(call.world)).collect();
     let (range, next) =
         page(arns.len(), call.text("nextToken"), call.number("maxResults"), 100, "InvalidInputException")?;
@@ -145,9 +145,9 @@ fn batch_get_report_groups(call: &Call<'_>) -> Answer {
 }
 
 fn report_group(call: &Call<'_>, spec: &ProjectSpec) -> Value {
-    let export = match BuildSpec::of(call.world, spec).export {
-        Export::Nowhere => json!({ "exportConfigType": "NO_EXPORT" }),
-        Export::Bucket { encrypted } => json!({
+    let export = match BuildSpec::of(call.world, spec).reports {
+        None | Some(Export::Nowhere) => json!({ "exportConfigType": "NO_EXPORT" }),
+        Some(Export::Bucket { encrypted }) => json!({
             "exportConfigType": "S3",
             "s3Destination": { "bucket": "test-reports", "packaging": "NONE", "encryptionDisabled": !encrypted }
         }),

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::super::PLANTED_SECRET;
-use super::super::estate::{Activity, BuildKey, BuildSpec, Buildspec, Cache, Hook, Image, Logs, ProjectSpec, word};
+use super::super::estate::{
+    Activity, BuildKey, BuildSpec, Buildspec, Cache, Hook, Host, Image, Logs, Network, ProjectSpec, Visibility, word,
+};
 use super::super::protocol::timestamp;
 use super::super::world::World;
 use super::days_ago;
@@ -29,7 +31,7 @@ pub(super) fn project(world: &World, spec: &ProjectSpec) -> Value {
         "queuedTimeoutInMinutes": 480, "tags": [{ "key": "team", "value": "delivery" }],
         "created": timestamp(days_ago(world, created, spec.number)),
         "lastModified": timestamp(days_ago(world, 10, spec.number)),
-        "projectVisibility": if settings.public { "PUBLIC_READ" } else { "PRIVATE" }
+        "projectVisibility": if settings.visibility == Visibility::Public { "PUBLIC_READ" } else { "PRIVATE" }
     });
     let Some(fields) = project.as_object_mut() else { return project };
     let mut add = |name: &str, value: Option<Value>| {
@@ -42,8 +44,7 @@ pub(super) fn project(world: &World, spec: &ProjectSpec) -> Value {
     add("logsConfig", logs(settings.logs));
     add(
         "vpcConfig",
-        settings
-            .vpc
+        (settings.network == Network::Vpc)
             .then(|| json!({ "vpcId": "vpc-0a1b2c3d", "subnets": ["subnet-0a"], "securityGroupIds": ["sg-0a"] })),
     );
     add(
@@ -68,14 +69,16 @@ fn source(spec: &ProjectSpec, settings: &BuildSpec) -> Value {
     if !spec.has_repository() {
         return json!({ "type": "CODEPIPELINE", "buildspec": buildspec, "insecureSsl": false });
     }
-    let (kind, host) =
-        if settings.enterprise { ("GITHUB_ENTERPRISE", "git.example.com") } else { ("GITHUB", "github.com") };
+    let (kind, host, insecure) = match settings.host {
+        Host::GitHub => ("GITHUB", "github.com", false),
+        Host::Enterprise { checked } => ("GITHUB_ENTERPRISE", "git.example.com", !checked),
+    };
     let user = if settings.credentials { format!("builder:{PLANTED_SECRET}url@") } else { String::new() };
     let owner = if settings.stranger { "stranger" } else { "example" };
     let repository = word(spec.account, spec.number);
     json!({
         "type": kind, "location": format!("https://{user}{host}/{owner}/{repository}.git"), "gitCloneDepth": 1,
-        "buildspec": buildspec, "insecureSsl": settings.insecure
+        "buildspec": buildspec, "insecureSsl": insecure
     })
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Judgement, Known, Writer, all, any, ids, judged, when};
 use crate::simulate::estate::{
-    Activity, Approval, BuildKey, BuildSpec, Buildspec, Cache, Export, Hook, Image, KeyRef, Logs, PipelineSpec,
-    ProjectSpec, Reach, Rotation, Secret, SecretRef, Step, Tests, source_credential,
+    Activity, Approval, BuildKey, BuildSpec, Buildspec, Cache, Export, Hook, Host, Image, KeyRef, Logs, Network,
+    PipelineSpec, ProjectSpec, Reach, Rotation, Secret, SecretRef, Step, Tests, Visibility, source_credential,
 };
 use crate::simulate::world::World;
 
@@ -38,7 +38,9 @@ pub(super) const PROJECT_CONTROLS: &[Judgement<ProjectSpec>] = &[
         });
         judged(own, key.flatten())
     }),
-    ("codebuild-project-private", |world, project| judged(Some(true), seen(world, project, |build| !build.public))),
+    ("codebuild-project-private", |world, project| {
+        judged(Some(true), seen(world, project, |build| build.visibility == Visibility::Private))
+    }),
     ("codebuild-buildspec-not-author-controlled", |world, project| {
         let within = seen(world, project, |build| project.privileged || project.secret || build.secret.is_some());
         let safe = seen(world, project, |build| matches!(build.buildspec, Buildspec::Inline | Buildspec::Bucket));
@@ -65,10 +67,10 @@ pub(super) const PROJECT_CONTROLS: &[Judgement<ProjectSpec>] = &[
         judged(seen(world, project, |_| project.has_repository()), seen(world, project, |build| !build.stranger))
     }),
     ("codebuild-source-tls-verified", |world, project| {
-        judged(Some(true), seen(world, project, |build| !build.insecure))
+        judged(Some(true), seen(world, project, |build| build.host != Host::Enterprise { checked: false }))
     }),
     ("codebuild-production-in-vpc", |world, project| {
-        judged(production(world, project), seen(world, project, |build| build.vpc))
+        judged(production(world, project), seen(world, project, |build| build.network == Network::Vpc))
     }),
     ("codebuild-production-image-trusted", |world, project| {
         let trusted = seen(world, project, |build| matches!(build.image, Image::Managed | Image::Own { pinned: true }));
@@ -92,7 +94,9 @@ pub(super) const PROJECT_CONTROLS: &[Judgement<ProjectSpec>] = &[
     ("codebuild-test-reports-published", |world, project| {
         let built = seen_build(world, project, |build| matches!(build.activity, Activity::Built { .. }));
         let tests = pipeline(world, project).map(|pipeline| tests_with(&pipeline));
-        judged(all([tests, built]), seen_build(world, project, |build| build.reports))
+        // Whether it tests is asked first, and decides alone where it can.
+        let applies = tests.and_then(|tests| if tests { built } else { Some(false) });
+        judged(applies, seen_build(world, project, |build| build.reports.is_some()))
     }),
 ];
 
@@ -106,7 +110,7 @@ pub(super) const SOURCE_CREDENTIAL_CONTROLS: &[Judgement<&'static str>] =
 pub(super) const REPORT_GROUP_CONTROLS: &[Judgement<ProjectSpec>] =
     &[("codebuild-report-export-encrypted", |world, project| {
         let seen = world.refusal(project.account, "codebuild:BatchGetReportGroups").is_none();
-        let export = seen.then(|| BuildSpec::of(world, project).export);
+        let export = seen.then(|| BuildSpec::of(world, project).reports.unwrap_or(Export::Nowhere));
         judged(
             export.map(|export| export != Export::Nowhere),
             export.map(|export| export == Export::Bucket { encrypted: true }),
@@ -266,7 +270,7 @@ impl Writer<'_> {
                 continue;
             }
             for project in ProjectSpec::all(self.world, account, region) {
-                if BuildSpec::of(self.world, &project).reports {
+                if BuildSpec::of(self.world, &project).reports.is_some() {
                     let uid = project.report_group(self.world);
                     self.put(&uid, account, &region_name, super::REPORT_GROUP, &project);
                 }
