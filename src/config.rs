@@ -13,6 +13,7 @@ use crate::audit::{AuditOptions, RegionChoice};
 use crate::collect::Concurrency;
 use crate::evaluate::Settings;
 use crate::facts::{ProductionRules, RequiredTags, Rules};
+use crate::facts::{BuildRules, ProductionRules, Rules};
 use crate::inventory::{AccountId, Region};
 use crate::organization::{AccountFilter, RoleHop, SessionOptions};
 
@@ -63,6 +64,8 @@ pub struct Written {
     pub sources: Sources,
     /// What is expected of the organization.
     pub organization: Organization,
+    /// What builds may do that most may not.
+    pub builds: Builds,
     /// Thresholds that policies read as `context.settings`.
     pub settings: BTreeMap<String, i64>,
     /// Caps.
@@ -169,6 +172,14 @@ pub struct Organization {
     pub delegated_administrators: Vec<String>,
     /// Keys of tags that every account has to carry.
     pub required_account_tags: Option<BTreeSet<String>>,
+/// `[builds]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Builds {
+    /// Tag key → values of projects that may run in privileged mode; no values: any value.
+    pub privileged_tags: BTreeMap<String, BTreeSet<String>>,
+    /// Projects that may, as `123456789012/name`.
+    pub privileged_projects: BTreeSet<String>,
 }
 
 /// `[concurrency]`
@@ -340,6 +351,24 @@ impl Written {
                 .required_account_tags
                 .clone()
                 .map_or_else(RequiredTags::default, RequiredTags),
+            builds: self.build_rules(file)?,
+        })
+    }
+
+    fn build_rules(&self, file: &str) -> Result<BuildRules, ConfigError> {
+        for project in &self.builds.privileged_projects {
+            let account = project.split_once('/').map(|(account, _)| account);
+            if account.is_none_or(|account| account.parse::<AccountId>().is_err()) {
+                return Err(ConfigError::Value {
+                    file: file.to_owned(),
+                    key: "builds.privileged_projects".to_owned(),
+                    problem: format!("`{project}` names no project; write `account/name`, such as `123456789012/web`"),
+                });
+            }
+        }
+        Ok(BuildRules {
+            privileged_tags: self.builds.privileged_tags.clone(),
+            privileged_projects: self.builds.privileged_projects.clone(),
         })
     }
 
@@ -417,6 +446,7 @@ mod tests {
             ("[production]\naccounts = [\"12\"]", "production.accounts"),
             ("[organization]\ndelegated_administrators = [\"12\"]", "organization.delegated_administrators"),
             ("[organization]\ndelegates = []", "unknown field `delegates`"),
+            ("[builds]\nprivileged_projects = [\"web\"]", "builds.privileged_projects"),
             ("[settings]\nretention = 3", "known are alarmWithoutDataDays"),
             ("[settings]\nobjectLockRetentionDays = -1", "negative"),
             ("[concurrency]\ncalls = 0", "at least 1"),

@@ -208,6 +208,9 @@ fn context(changes: Option<&serde_json::Map<String, Value>>) -> Context {
         ("objectLockRetentionDays".to_owned(), 30),
         ("blueTerminationWaitMinutes".to_owned(), 5),
         ("alarmWithoutDataDays".to_owned(), 7),
+        ("secretRotationDays".to_owned(), 30),
+        ("staleProjectDays".to_owned(), 90),
+        ("buildTimeoutMinutes".to_owned(), 120),
     ]);
     for (name, value) in changes.into_iter().flatten() {
         assert!(settings.insert(name.clone(), value.as_i64().unwrap()).is_some(), "{name} is no setting");
@@ -345,6 +348,30 @@ fn complete() -> Vec<Resource> {
             TypeName::TRAIL,
             &arn("cloudtrail", "trail/all"),
             json!({"TrailName": "all", "S3BucketName": "artifacts", "IsMultiRegionTrail": true, "IsLogging": true}),
+        ),
+        live(
+            TypeName::PROJECT,
+            &arn("codebuild", "project/web"),
+            json!({
+                "Name": "web", "Source": {"Type": "GITHUB", "Location": "https://github.com/acme/web.git"},
+                "Environment": {"Type": "LINUX_CONTAINER", "Image": "aws/codebuild/standard:7.0"},
+                "Created": "2026-01-01T00:00:00Z", "LastBuildStartTime": "2026-11-20T00:00:00Z",
+                "LastBuildStatus": "SUCCEEDED",
+            }),
+        ),
+        live(
+            TypeName::SOURCE_CREDENTIAL,
+            &arn("codebuild", "token/github"),
+            json!({"ServerType": "GITHUB", "AuthType": "CODECONNECTIONS"}),
+        ),
+        live(TypeName::REPORT_GROUP, &arn("codebuild", "report-group/web-tests"), json!({"Name": "web-tests"})),
+        live(
+            TypeName::SECRET,
+            &arn("secretsmanager", "secret:delivery/database-AbCdEf"),
+            json!({
+                "Name": "delivery/database", "RotationEnabled": true, "LastRotatedDate": "2026-11-20T00:00:00Z",
+                "RotationRules": {"AutomaticallyAfterDays": 30},
+            }),
         ),
     ]
 }

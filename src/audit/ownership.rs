@@ -86,7 +86,8 @@ pub(super) fn is_referenced(type_name: &TypeName) -> bool {
     COLLECTORS.iter().any(|collector| collector.reach() == Reach::Referenced && collector.types().contains(type_name))
 }
 
-/// Every uid a found thing goes by: its own, and for a key the ARNs of the aliases it was asked for under.
+/// Every uid a found thing goes by: its own, for a key the ARNs of the aliases it was asked for under, and for a secret
+/// the ARNs it was asked for by, with or without the six characters that AWS adds to its name.
 pub(super) fn names_of(resource: &Resource) -> Vec<ResourceUid> {
     let mut names = vec![resource.uid.clone()];
     if let (true, Ok(arn)) = (resource.type_name == TypeName::KEY, Arn::parse(resource.uid.as_str())) {
@@ -96,6 +97,11 @@ pub(super) fn names_of(resource: &Resource) -> Vec<ResourceUid> {
                 .filter_map(Value::as_str)
                 .map(|alias| ResourceUid(format!("arn:{}:kms:{}:{}:{alias}", arn.partition, arn.region, arn.account))),
         );
+    }
+    if resource.type_name == TypeName::SECRET {
+        let ids = resource.properties.get("SecretIds").and_then(Value::as_array).into_iter().flatten();
+        let arns = ids.filter_map(Value::as_str).filter(|id| id.starts_with("arn:"));
+        names.extend(arns.map(|id| ResourceUid(id.to_owned())));
     }
     names
 }
@@ -157,5 +163,16 @@ mod tests {
             names,
             ["arn:aws:kms:eu-west-1:111122223333:key/1", "arn:aws:kms:eu-west-1:111122223333:alias/artifacts"]
         );
+    }
+
+    #[test]
+    fn a_secret_goes_by_the_arns_it_was_asked_for() {
+        let account: AccountId = "111122223333".parse().unwrap();
+        let short = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:database";
+        let mut secret =
+            Resource::live(TypeName::SECRET, format!("{short}-AbCdEf"), account, "eu-west-1".parse().unwrap());
+        secret.properties.insert("SecretIds".to_owned(), serde_json::json!([short, "database"]));
+        let names: Vec<String> = names_of(&secret).into_iter().map(|uid| uid.0).collect();
+        assert_eq!(names, [format!("{short}-AbCdEf"), short.to_owned()]);
     }
 }

@@ -111,7 +111,8 @@ async fn read_pipeline(scope: &Scope, client: &Client, name: &str) -> Collected 
         Err(error) => error.hides(scope, &mut resource, &["DisableInboundStageTransitions"]),
     }
     read_tags(scope, client, &mut resource).await;
-    let references = references(scope, &declaration);
+    let mut references = references(scope, &declaration);
+    references.extend(super::secret_reference::named_by_pipeline(scope, &resource.properties));
     Collected { resources: vec![resource], references, ..Collected::default() }
 }
 

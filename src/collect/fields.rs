@@ -3,6 +3,8 @@
 //! In: names and optional values. Out: a JSON object without what was not returned. The SDK fills a missing required
 //! string with `""` and a missing required word with a marker, so both count as not returned here.
 
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
 use serde_json::{Map, Value};
 
 use crate::inventory::Properties;
@@ -58,6 +60,11 @@ impl Fields {
     pub(super) fn unless_empty(self) -> Option<Value> {
         (!self.0.is_empty()).then_some(Value::Object(self.0))
     }
+}
+
+/// A moment as RFC 3339.
+pub(super) fn moment(at: Option<&DateTime>) -> Option<Value> {
+    at.and_then(|at| at.fmt(Format::DateTime).ok()).map(Value::from)
 }
 
 /// A policy document as AWS answers it: a JSON object in a string.

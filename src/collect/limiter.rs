@@ -28,7 +28,7 @@ impl Rate {
             "cloudtrail" | "cloudwatch" => Self { per_second: 8.0, burst: 8.0 },
             "config" | "account" => Self { per_second: 4.0, burst: 4.0 },
             "organizations" => Self { per_second: 15.0, burst: 20.0 },
-            "s3" | "kms" => Self { per_second: 100.0, burst: 100.0 },
+            "s3" | "kms" | "secretsmanager" => Self { per_second: 100.0, burst: 100.0 },
             "sts" => Self { per_second: 50.0, burst: 100.0 },
             _ => Self { per_second: 10.0, burst: 20.0 },
         }

@@ -9,6 +9,9 @@ pub mod call;
 pub mod cloudtrail;
 pub mod cloudwatch;
 pub mod codebuild;
+mod codebuild_builds;
+mod codebuild_properties;
+mod codebuild_reports;
 pub mod codedeploy;
 mod codedeploy_properties;
 pub mod codepipeline;
@@ -24,7 +27,9 @@ mod pages;
 pub mod s3;
 mod s3_properties;
 mod scope;
+mod secret_reference;
 mod secrets;
+pub mod secretsmanager;
 #[cfg(test)]
 mod test_support;
 
@@ -46,6 +51,7 @@ pub const COLLECTORS: &[&dyn Collector] = &[
     &s3::S3,
     &kms::Kms,
     &cloudwatch::CloudWatch,
+    &secretsmanager::SecretsManager,
 ];
 
 /// Where and when a collector is asked.

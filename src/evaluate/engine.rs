@@ -24,8 +24,14 @@ pub struct Settings(pub BTreeMap<String, i64>);
 
 impl Default for Settings {
     fn default() -> Self {
-        let defaults =
-            [("objectLockRetentionDays", 30), ("blueTerminationWaitMinutes", 5), ("alarmWithoutDataDays", 7)];
+        let defaults = [
+            ("objectLockRetentionDays", 30),
+            ("blueTerminationWaitMinutes", 5),
+            ("alarmWithoutDataDays", 7),
+            ("secretRotationDays", 30),
+            ("staleProjectDays", 90),
+            ("buildTimeoutMinutes", 120),
+        ];
         Self(defaults.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }

@@ -15,6 +15,8 @@ use super::deploying::{self, Candidate};
 use super::deployment_config::ConfigurationEntry;
 use super::guardrail::Guardrails;
 use super::production::{Classifier, Environment};
+use super::project_cache::CacheUser;
+use super::project_use::{self, ProjectUse, UsedProject};
 use super::rules::Rules;
 use super::scope_gap::ScopeGaps;
 use super::seen::{Found, Seen};
@@ -53,6 +55,7 @@ pub(super) struct PipelineEntry {
     pub(super) tagged: Seen<Environment>,
     pub(super) candidates: Seen<Vec<Candidate>>,
     pub(super) buckets: Vec<String>,
+    pub(super) projects: Vec<UsedProject>,
 }
 
 /// Which pipelines deploy to a deployment group as production.
@@ -88,6 +91,12 @@ pub struct Joins {
     pub(super) compute_platforms: ByPlace<String>,
     /// Whether a build project's own specification deploys.
     pub(super) projects: ByPlace<Seen<bool>>,
+    /// What pipelines do with build projects.
+    pub(super) project_uses: ByPlace<ProjectUse>,
+    /// Who keeps a cache in a place, `bucket/prefix`.
+    pub(super) caches: BTreeMap<String, Vec<CacheUser>>,
+    /// Why the cache of something in the account is not known.
+    pub(super) hidden_caches: BTreeMap<AccountId, Vec<String>>,
     pub(super) targeted_groups: ByPlace<Targeted>,
     pub(super) trails: BTreeMap<String, TrailEntry>,
     pub(super) trails_seen_from: BTreeMap<AccountId, BTreeSet<String>>,
@@ -124,6 +133,9 @@ impl Joins {
             configurations: BTreeMap::new(),
             compute_platforms: BTreeMap::new(),
             projects: BTreeMap::new(),
+            project_uses: BTreeMap::new(),
+            caches: BTreeMap::new(),
+            hidden_caches: BTreeMap::new(),
             targeted_groups: BTreeMap::new(),
             trails: BTreeMap::new(),
             trails_seen_from: BTreeMap::new(),
@@ -175,7 +187,12 @@ impl Joins {
     /// Answers the questions that need everything indexed: which pipelines deploy to production, and so which groups
     /// and buckets are production. Call it once, after the last [`Self::index`].
     pub fn finish(&mut self) {
-        for sentences in self.hidden_stores.values_mut().chain(self.hidden_releases.values_mut()) {
+        for sentences in self
+            .hidden_stores
+            .values_mut()
+            .chain(self.hidden_releases.values_mut())
+            .chain(self.hidden_caches.values_mut())
+        {
             sentences.sort();
             sentences.dedup();
         }
@@ -188,6 +205,7 @@ impl Joins {
                 Ok(judged) => deploying::any(judged.iter().map(deploying::Judged::in_production)),
                 Err(sentences) => Err(sentences.clone()),
             };
+            project_use::finish(&mut self.project_uses, &pipeline.label, &pipeline.projects, &production);
             for bucket in pipeline.buckets {
                 let user = BucketUser { label: pipeline.label.clone(), production: Some(production.clone()) };
                 self.bucket_users.entry(bucket).or_default().push(user);

@@ -26,15 +26,25 @@ mod policy_condition;
 mod policy_document;
 mod production;
 mod project;
+mod project_cache;
+mod project_environment;
+mod project_output;
+mod project_source;
+mod project_use;
+mod project_webhook;
 mod release;
+mod report_group;
 mod rules;
 mod scope_gap;
+mod secret;
 mod seen;
+mod source_credential;
 #[cfg(test)]
 #[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod testing;
 mod trail;
 mod webhook;
+mod webhook_pattern;
 mod words;
 
 pub use account::Account;
@@ -46,6 +56,11 @@ pub use key::Key;
 pub use pipeline::Pipeline;
 pub use production::ProductionRules;
 pub use rules::{RequiredTags, Rules};
+pub use project::Project;
+pub use report_group::ReportGroup;
+pub use rules::{BuildRules, Rules};
+pub use secret::Secret;
+pub use source_credential::SourceCredential;
 pub use trail::Trail;
 
 use crate::inventory::{AccountId, Inventory, Region, Resource, ResourceUid, Tags, TypeName};
@@ -65,7 +80,19 @@ pub trait ResourceKind: Sync {
 }
 
 /// All kinds that are judged.
-pub const KINDS: &[&dyn ResourceKind] = &[&Account, &Trail, &Alarm, &DeploymentGroup, &Pipeline, &Key, &Bucket];
+pub const KINDS: &[&dyn ResourceKind] = &[
+    &Account,
+    &Trail,
+    &Alarm,
+    &DeploymentGroup,
+    &Pipeline,
+    &Key,
+    &Bucket,
+    &Project,
+    &SourceCredential,
+    &ReportGroup,
+    &Secret,
+];
 
 /// Leaves in the joins what other resources need.
 type Index = fn(&Resource, &mut Joins);
@@ -77,7 +104,6 @@ const INDEXED: &[(TypeName, Index)] = &[
     (TypeName::POLICY, guardrail::index_policy),
     (TypeName::RECORDER, config_rule::index_recorder),
     (TypeName::DEPLOYMENT_CONFIG, deployment_config::index),
-    (TypeName::PROJECT, project::index),
     (TypeName::WEBHOOK, webhook::index),
 ];
 

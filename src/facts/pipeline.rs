@@ -48,6 +48,7 @@ impl ResourceKind for Pipeline {
             tagged: tagged(resource, joins),
             candidates,
             buckets: buckets.into_iter().filter(|bucket| !bucket.is_empty()).map(str::to_owned).collect(),
+            projects: super::project_use::of_pipeline(resource),
         };
         joins.pipelines.push(entry);
     }

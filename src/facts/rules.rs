@@ -4,7 +4,7 @@
 //! stages, so that a new kind of rule is one more field. Numbers that policies compare with are not here but in the
 //! context of every question.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ProductionRules;
 use crate::inventory::AccountId;
@@ -31,4 +31,15 @@ impl Default for RequiredTags {
     fn default() -> Self {
         Self(["environment", "owner"].map(str::to_owned).into())
     }
+    /// What builds may do that most may not.
+    pub builds: BuildRules,
+}
+
+/// Builds that may run in privileged mode, because they build images. Nobody may unless it is said here.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BuildRules {
+    /// Tags of a project that allow it, by key; without values, any value does. Letter case is ignored.
+    pub privileged_tags: BTreeMap<String, BTreeSet<String>>,
+    /// Projects that may, as `123456789012/name`.
+    pub privileged_projects: BTreeSet<String>,
 }

@@ -48,6 +48,9 @@ pub(super) fn resource_in(type_name: TypeName, account: AccountId, name: &str, p
             format!("arn:aws:cloudwatch:eu-west-1:{account}:alarm:{name}")
         }
         "AWS::CodeBuild::Project" => format!("arn:aws:codebuild:eu-west-1:{account}:project/{name}"),
+        "AWS::CodeBuild::ReportGroup" => format!("arn:aws:codebuild:eu-west-1:{account}:report-group/{name}"),
+        "AWS::CodeBuild::SourceCredential" => format!("arn:aws:codebuild:eu-west-1:{account}:token/{name}"),
+        "AWS::SecretsManager::Secret" => format!("arn:aws:secretsmanager:eu-west-1:{account}:secret:{name}"),
         _ => format!("arn:aws:codepipeline:eu-west-1:{account}:{name}"),
     };
     let mut resource = Resource::live(type_name, uid, account, region());

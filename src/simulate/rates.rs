@@ -27,6 +27,7 @@ pub const ASSUMED: Rate = rate_of(20.0, 40.0);
 /// | cloudwatch | `DescribeAlarms` | 9/s | published, `CloudWatch` quotas |
 /// | kms | `DescribeKey`, `ListResourceTags` | 2000/s | published, KMS request quotas |
 /// | kms | `GetKeyPolicy`, `GetKeyRotationStatus` | 1000/s | published, KMS request quotas |
+/// | secretsmanager | `DescribeSecret` | 10000/s | published, Secrets Manager quotas, together with `GetSecretValue` |
 /// | sts | all | 600/s | assumed: the default that AWS documents, shared by its operations |
 /// | s3 | requests on buckets' settings | 100/s | assumed; AWS publishes rates for objects only |
 /// | organizations | all | 20/s, burst 40 | assumed; AWS's own values differ by operation |
@@ -38,6 +39,7 @@ pub fn rate(service: &str, action: &str) -> Rate {
         ("cloudwatch", "DescribeAlarms") => rate_of(9.0, 9.0),
         ("kms", "GetKeyPolicy" | "GetKeyRotationStatus") => rate_of(1000.0, 1000.0),
         ("kms", _) => rate_of(2000.0, 2000.0),
+        ("secretsmanager", "DescribeSecret") => rate_of(10_000.0, 10_000.0),
         ("sts", _) => rate_of(600.0, 600.0),
         ("s3", _) => rate_of(100.0, 200.0),
         _ => ASSUMED,

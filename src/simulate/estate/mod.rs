@@ -4,15 +4,21 @@
 //! name carries its number, so that asking by name makes only that thing.
 
 mod config_rule;
+mod build;
 mod deployment;
 mod knobs;
 mod observation;
 mod pipeline;
 mod project;
 mod recipes;
+mod secret;
 mod storage;
 
 pub(crate) use config_rule::{ConfigRuleSpec, RuleCompliance, records};
+pub(crate) use build::{
+    Activity, BuildKey, BuildSpec, Buildspec, Cache, Export, Hook, Host, Image, Logs, Network, Visibility,
+    source_credential,
+};
 pub(crate) use deployment::{
     AlarmName, Blue, CONFIGS, Config, Fleet, GroupSpec, Naming, Notification, Platform, Rollback,
 };
@@ -25,6 +31,7 @@ pub(crate) use observation::{
     ALARM_SLOTS, AlarmSpec, AlarmState, DataEvents, Scope, TrailSpec, alarm_slot_of, organization_trail, trails_of,
 };
 pub(crate) use project::ProjectSpec;
+pub(crate) use secret::{DATABASE_SLOT, Rotation, SECRET_SLOTS, SecretForm, SecretRef};
 pub(crate) use storage::{
     ARTIFACT_SLOTS, AWS_MANAGED_SLOT, BucketRef, BucketSpec, Encryption, KEY_SLOTS, KeyForm, KeyRef, KeyState, KeyUse,
     Lock, Outsiders, TlsDeny,

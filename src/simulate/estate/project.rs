@@ -35,6 +35,21 @@ impl ProjectSpec {
         (0..world.pipeline_count(account, region)).map(move |number| Self::new(world, account, region, number))
     }
 
+    /// Whether it has a source of its own, and not only the pipeline's.
+    pub(crate) fn has_repository(&self) -> bool {
+        self.bucket.is_some()
+    }
+
+    /// Its ARN.
+    pub(crate) fn arn(&self, world: &World) -> String {
+        world.arn("codebuild", self.region, self.account, &format!("project/{}", self.name()))
+    }
+
+    /// The ARN of the group that its test reports go to.
+    pub(crate) fn report_group(&self, world: &World) -> String {
+        world.arn("codebuild", self.region, self.account, &format!("report-group/{}-tests", self.name()))
+    }
+
     /// Its name.
     pub(crate) fn name(&self) -> String {
         name(self.account, "project", self.number)

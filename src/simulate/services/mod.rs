@@ -7,6 +7,7 @@ mod account;
 mod cloudtrail;
 mod cloudwatch;
 mod codebuild;
+mod codebuild_project;
 mod codedeploy;
 mod codepipeline;
 mod config;
@@ -15,6 +16,7 @@ mod organizations;
 mod pages;
 mod pipeline_stages;
 pub(super) mod s3;
+mod secretsmanager;
 mod sts;
 
 use serde_json::Value;
@@ -98,6 +100,7 @@ pub(super) const SERVICES: &[Service] = &[
     cloudwatch::SERVICE,
     cloudtrail::SERVICE,
     config::SERVICE,
+    secretsmanager::SERVICE,
 ];
 
 /// A moment some days before the world's now, spread by a number so that not everything is of the same second.

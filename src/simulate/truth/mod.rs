@@ -4,6 +4,7 @@
 //! specifications and refusals, never an answer of the API, and shares no code with the audit: where the two differ,
 //! one of them is wrong.
 
+mod build;
 mod deployment;
 mod guardrail;
 mod pipeline;
@@ -13,8 +14,8 @@ mod trail;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::estate::{
-    AlarmName, AlarmSpec, BucketRef, Encryption, GroupSpec, KeyRef, KeyUse, PipelineSpec, ProjectSpec, TrailSpec,
-    Watch, application_count, trails_of,
+    AlarmName, AlarmSpec, BucketRef, Encryption, GroupSpec, KeyRef, KeyUse, PipelineSpec, ProjectSpec, SecretRef,
+    TrailSpec, Watch, application_count, trails_of,
 };
 use super::organization::State;
 use super::world::World;
@@ -87,6 +88,10 @@ const TRAIL: Judgements<TrailSpec> = &[trail::TRAIL_CONTROLS];
 const ALARM: Judgements<AlarmSpec> = &[deployment::ALARM_CONTROLS];
 const BUCKET: Judgements<NamedBucket> = &[storage::BUCKET_CONTROLS];
 const KEY: Judgements<KeyRef> = &[storage::KEY_CONTROLS];
+const PROJECT: Judgements<ProjectSpec> = &[build::PROJECT_CONTROLS];
+const SOURCE_CREDENTIAL: Judgements<&str> = &[build::SOURCE_CREDENTIAL_CONTROLS];
+const REPORT_GROUP: Judgements<ProjectSpec> = &[build::REPORT_GROUP_CONTROLS];
+const SECRET: Judgements<SecretRef> = &[build::SECRET_CONTROLS];
 
 /// Ids of the controls on a kind of thing.
 fn ids<S>(judgements: Judgements<S>) -> Vec<&'static str> {
@@ -104,7 +109,9 @@ const KINDS: &[Kind] = &[
     Kind { controls: || ids(ACCOUNT), write: |writer, account| writer.itself(account) },
     Kind { controls: || ids(PIPELINE), write: |writer, account| writer.pipelines(account) },
     Kind { controls: || ids(DEPLOYMENT_GROUP), write: |writer, account| writer.groups(account) },
-    Kind { controls: Vec::new, write: |writer, account| writer.projects(account) },
+    Kind { controls: || ids(PROJECT), write: |writer, account| writer.projects(account) },
+    Kind { controls: || ids(SOURCE_CREDENTIAL), write: |writer, account| writer.source_credentials(account) },
+    Kind { controls: || ids(REPORT_GROUP), write: |writer, account| writer.report_groups(account) },
     Kind { controls: || ids(TRAIL), write: |writer, account| writer.trails(account) },
     Kind { controls: || ids(ALARM), write: |writer, account| writer.alarm_placeholders(account) },
 ];
@@ -113,6 +120,7 @@ const KINDS: &[Kind] = &[
 const NAMED: &[Kind] = &[
     Kind { controls: || ids(BUCKET), write: |writer, account| writer.buckets(account) },
     Kind { controls: || ids(KEY), write: |writer, account| writer.keys(account) },
+    Kind { controls: || ids(SECRET), write: |writer, account| writer.secrets(account) },
     Kind { controls: Vec::new, write: |writer, account| writer.alarms(account) },
 ];
 
@@ -123,6 +131,7 @@ struct Named {
     buckets: BTreeMap<BucketRef, bool>,
     trail_buckets: BTreeSet<BucketRef>,
     keys: BTreeSet<KeyRef>,
+    secrets: BTreeSet<SecretRef>,
     /// Account, Region, slot.
     alarms: BTreeSet<(usize, usize, usize)>,
     /// Accounts and Regions in which somebody names an alarm, existing or not.
@@ -240,6 +249,7 @@ impl Writer<'_> {
                 self.unseen(&uid, account, &region_name, &ids(&[pipeline::CONTROLS]));
                 continue;
             }
+            self.named.secrets.extend(build::named_by(&spec));
             for store in spec.stores() {
                 *self.named.buckets.entry(store.bucket).or_default() |= spec.production();
                 match store.key {
@@ -287,18 +297,6 @@ impl Writer<'_> {
                 if let AlarmName::Slot(slot) = alarm {
                     self.named.alarms.insert((account, region, *slot));
                 }
-            }
-        }
-    }
-
-    fn projects(&mut self, account: usize) {
-        if self.refused(account, "codebuild:ListProjects") || self.refused(account, "codebuild:BatchGetProjects") {
-            return;
-        }
-        let regions = 0..self.world.regions().len();
-        for project in regions.flat_map(|region| ProjectSpec::all(self.world, account, region)) {
-            if let Some(bucket) = project.bucket {
-                self.named.buckets.entry(bucket).or_default();
             }
         }
     }
