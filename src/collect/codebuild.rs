@@ -11,6 +11,7 @@ use aws_sdk_codebuild::types::{
 };
 use serde_json::Value;
 
+use super::checks::checks;
 use super::fields::Fields;
 use super::pages::{all_pages, in_order};
 use super::secrets::{variable_value, without_userinfo};
@@ -113,6 +114,7 @@ fn properties(name: &str, project: &Project) -> Properties {
         .text("ServiceRole", project.service_role())
         .put("Source", project.source().map(source))
         .put("DeployCommands", commands)
+        .put("CheckCommands", inline.map(checks))
         .put("Artifacts", project.artifacts().map(artifacts))
         .list("SecondaryArtifacts", project.secondary_artifacts(), artifacts)
         .put("Cache", cache)

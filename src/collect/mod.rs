@@ -6,6 +6,7 @@
 
 mod arn;
 pub mod call;
+mod checks;
 pub mod cloudtrail;
 pub mod cloudwatch;
 pub mod codebuild;
@@ -13,6 +14,7 @@ pub mod codedeploy;
 mod codedeploy_properties;
 pub mod codepipeline;
 mod codepipeline_stages;
+pub mod codestar_notifications;
 pub mod config;
 mod fields;
 #[expect(dead_code, reason = "its readers come next")]
@@ -24,6 +26,7 @@ pub mod s3;
 mod s3_properties;
 mod scope;
 mod secrets;
+pub mod sns;
 #[cfg(test)]
 mod test_support;
 
@@ -45,6 +48,8 @@ pub const COLLECTORS: &[&dyn Collector] = &[
     &s3::S3,
     &kms::Kms,
     &cloudwatch::CloudWatch,
+    &codestar_notifications::CodeStarNotifications,
+    &sns::Sns,
 ];
 
 /// Where and when a collector is asked.
