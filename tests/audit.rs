@@ -17,7 +17,7 @@ use pipewarden::finding::{ComplianceType, Finding};
 use pipewarden::inventory::{AccountId, CallCounts, Gap, GapCause, Partition};
 use pipewarden::organization::Sessions;
 use pipewarden::run::{Plan, RunDirectory, RunId};
-use pipewarden::simulate::{PLANTED_SECRET, Simulation, SimulationOptions, SimulationServer};
+use pipewarden::simulate::{CONFIGURATION, PLANTED_SECRET, Simulation, SimulationOptions, SimulationServer};
 use serde_json::json;
 
 use crate::loopback;
@@ -37,8 +37,13 @@ struct Audited {
     directory: tempfile::TempDir,
 }
 
+/// The configuration with which the truth holds.
+fn written() -> Written {
+    toml::from_str(CONFIGURATION).unwrap()
+}
+
 fn configuration() -> Config {
-    Written::default().resolve("test").unwrap()
+    written().resolve("test").unwrap()
 }
 
 async fn collect(simulation: &Simulation, config: &Config, run: &RunDirectory) {
@@ -229,8 +234,13 @@ fn refusing_any_action_is_a_gap_and_never_a_pass() {
 /// Called only where another call was refused.
 const FALLBACKS: &[&str] = &["codedeploy:GetApplication", "codedeploy:GetDeploymentGroup"];
 /// Refusing these costs calls, not knowledge: single gets, and the Region that S3 names even in a refusal.
-const HAS_FALLBACK: &[&str] =
-    &["codedeploy:BatchGetApplications", "codedeploy:BatchGetDeploymentGroups", "s3:ListBucket"];
+const HAS_FALLBACK: &[&str] = &[
+    "codedeploy:BatchGetApplications",
+    "codedeploy:BatchGetDeploymentGroups",
+    "s3:ListBucket",
+    // A topic counts its confirmed subscriptions itself.
+    "sns:ListSubscriptionsByTopic",
+];
 /// Collected for later controls and for the reader of an inventory.
 const READ_BY_NO_CONTROL: &[&str] = &[
     "account:ListRegions",
@@ -327,7 +337,7 @@ fn filters_choose_accounts_and_say_why_the_others_are_skipped() {
     let whole = audit(options.clone());
     let accounts: BTreeSet<&String> = whole.verdicts.keys().map(|key| &key.2).collect();
     let chosen = (*accounts.iter().next_back().unwrap()).clone();
-    let mut written = Written::default();
+    let mut written = written();
     written.accounts.include = vec![chosen.clone()];
     let part = audit_with(options, &written.resolve("test").unwrap());
     assert!(part.verdicts.keys().all(|key| key.2 == chosen));
@@ -339,7 +349,7 @@ fn a_chain_of_roles_sees_what_one_role_sees() {
     let options = SimulationOptions { accounts: 4, denials: false, ..SimulationOptions::default() };
     let direct = audit(options.clone());
     let hub = Simulation::new(options.clone()).management_account();
-    let mut written = Written::default();
+    let mut written = written();
     let role = format!("arn:{{partition}}:iam::{hub}:role/PipewardenAudit");
     written.role.chain = vec![pipewarden::config::Hop { role, external_id: Some("one-of-ours".to_owned()) }];
     let chained = audit_with(options, &written.resolve("test").unwrap());

@@ -26,7 +26,8 @@ impl Default for Settings {
     fn default() -> Self {
         let defaults =
             [("objectLockRetentionDays", 30), ("blueTerminationWaitMinutes", 5), ("alarmWithoutDataDays", 7)];
-        Self(defaults.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        let defaults = defaults.into_iter().chain([("approvalWaitMinutes", 7 * 24 * 60), ("regionFanOut", 3)]);
+        Self(defaults.map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }
 

@@ -10,12 +10,15 @@ use time::OffsetDateTime;
 
 use super::alarm::AlarmEntry;
 use super::bucket::{BucketEntry, BucketUser};
+use super::check::ProjectScript;
 use super::deploying::{self, Candidate};
 use super::deployment_config::ConfigurationEntry;
+use super::notification_rule::NotificationRuleEntry;
 use super::production::{Classifier, Environment};
 use super::rules::Rules;
 use super::scope_gap::ScopeGaps;
 use super::seen::{Found, Seen};
+use super::topic::TopicEntry;
 use super::trail::TrailEntry;
 use super::webhook::WebhookEntry;
 use super::{INDEXED, kind_of};
@@ -86,6 +89,16 @@ pub struct Joins {
     pub(super) compute_platforms: ByPlace<String>,
     /// Whether a build project's own specification deploys.
     pub(super) projects: ByPlace<Seen<bool>>,
+    /// What a build project's own specification checks.
+    pub(super) project_scripts: ByPlace<Seen<ProjectScript>>,
+    /// By ARN.
+    pub(super) topics: BTreeMap<String, TopicEntry>,
+    /// By the ARN of what they are about.
+    pub(super) notification_rules: BTreeMap<String, Vec<NotificationRuleEntry>>,
+    /// Why there may be notification rules about anything in a place.
+    pub(super) hidden_notification_rules: BTreeMap<Place, Vec<String>>,
+    /// Names of pipelines of an account that are started by an action of others, with the names of those.
+    pub(super) started_pipelines: BTreeMap<AccountId, BTreeMap<String, BTreeSet<String>>>,
     pub(super) targeted_groups: ByPlace<Targeted>,
     pub(super) trails: BTreeMap<String, TrailEntry>,
     pub(super) trails_seen_from: BTreeMap<AccountId, BTreeSet<String>>,
@@ -118,6 +131,11 @@ impl Joins {
             configurations: BTreeMap::new(),
             compute_platforms: BTreeMap::new(),
             projects: BTreeMap::new(),
+            project_scripts: BTreeMap::new(),
+            topics: BTreeMap::new(),
+            notification_rules: BTreeMap::new(),
+            hidden_notification_rules: BTreeMap::new(),
+            started_pipelines: BTreeMap::new(),
             targeted_groups: BTreeMap::new(),
             trails: BTreeMap::new(),
             trails_seen_from: BTreeMap::new(),

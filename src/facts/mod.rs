@@ -10,15 +10,27 @@ use std::collections::{BTreeMap, BTreeSet};
 mod account;
 mod alarm;
 mod bucket;
+mod check;
+mod check_name;
 mod deploying;
 mod deployment_config;
 mod deployment_group;
+mod environment_name;
 mod event_selector;
 mod joins;
 mod key;
+mod notification_rule;
 mod pipeline;
+mod pipeline_checks;
 mod pipeline_definition;
+mod pipeline_entry;
+mod pipeline_notification;
+mod pipeline_practice;
+mod pipeline_promotion;
+mod pipeline_provenance;
+mod pipeline_view;
 mod policy_document;
+mod practice_rules;
 mod production;
 mod project;
 mod release;
@@ -28,6 +40,7 @@ mod seen;
 #[cfg(test)]
 #[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod testing;
+mod topic;
 mod trail;
 mod webhook;
 mod words;
@@ -39,6 +52,7 @@ pub use deployment_group::DeploymentGroup;
 pub use joins::{AccountEntry, Joins};
 pub use key::Key;
 pub use pipeline::Pipeline;
+pub use practice_rules::PracticeRules;
 pub use production::ProductionRules;
 pub use rules::Rules;
 pub use trail::Trail;
@@ -71,6 +85,8 @@ const INDEXED: &[(TypeName, Index)] = &[
     (TypeName::DEPLOYMENT_CONFIG, deployment_config::index),
     (TypeName::PROJECT, project::index),
     (TypeName::WEBHOOK, webhook::index),
+    (TypeName::NOTIFICATION_RULE, notification_rule::index),
+    (TypeName::TOPIC, topic::index),
 ];
 
 /// The kind that judges resources of a type. Composite alarms are alarms.

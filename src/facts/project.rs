@@ -4,11 +4,13 @@
 //! not judged themselves; the pipelines that run them are.
 
 use super::bucket::BucketUser;
+use super::check;
 use super::joins::{Joins, place};
 use super::seen::{Seen, list_at, name, property, text_at};
 use crate::inventory::Resource;
 
 pub(super) fn index(resource: &Resource, joins: &mut Joins) {
+    check::index_project(resource, joins);
     let name = name(resource, "Name");
     joins.projects.entry(place(resource)).or_default().insert(name.to_owned(), deploys(resource));
     let label = format!("{}/{name}", resource.account);

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::ProductionRules;
+use super::{PracticeRules, ProductionRules};
 
 /// Everything that the configuration says about the organization.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,4 +16,6 @@ pub struct Rules {
     /// Owners of source repositories that pipelines and projects may build from: the first part of `acme/web`, letter
     /// case ignored. Empty: nobody has said, and controls on it do not apply.
     pub allowed_source_owners: BTreeSet<String>,
+    /// How the organization releases.
+    pub practice: PracticeRules,
 }

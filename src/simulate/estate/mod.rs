@@ -7,6 +7,7 @@ mod deployment;
 mod knobs;
 mod observation;
 mod pipeline;
+mod practice;
 mod project;
 mod recipes;
 mod storage;
@@ -22,6 +23,7 @@ pub(crate) use knobs::{
 pub(crate) use observation::{
     ALARM_SLOTS, AlarmSpec, AlarmState, DataEvents, Scope, TrailSpec, alarm_slot_of, organization_trail, trails_of,
 };
+pub(crate) use practice::{CONFIGURATION, PracticeSpec, Rule, Scan, Topic, Window, has_approval};
 pub(crate) use project::ProjectSpec;
 pub(crate) use storage::{
     ARTIFACT_SLOTS, AWS_MANAGED_SLOT, BucketRef, BucketSpec, Encryption, KEY_SLOTS, KeyForm, KeyRef, KeyState, KeyUse,

@@ -76,7 +76,13 @@ fn write_value(text: &mut String, value: &Value) {
         Value::Null => {}
         Value::Object(fields) => {
             for (name, value) in fields {
-                write_element(text, name, value);
+                match value {
+                    // The entries of a map stand one after the other, without an element around them.
+                    Value::Array(entries) if name == "entry" => {
+                        entries.iter().for_each(|entry| write_element(text, name, entry));
+                    }
+                    _ => write_element(text, name, value),
+                }
             }
         }
         Value::Array(items) => {

@@ -9,12 +9,15 @@ mod cloudwatch;
 mod codebuild;
 mod codedeploy;
 mod codepipeline;
+mod codestar_notifications;
 mod config;
 mod kms;
 mod organizations;
 mod pages;
+mod pipeline_practice;
 mod pipeline_stages;
 pub(super) mod s3;
+mod sns;
 mod sts;
 
 use serde_json::Value;
@@ -98,6 +101,8 @@ pub(super) const SERVICES: &[Service] = &[
     cloudwatch::SERVICE,
     cloudtrail::SERVICE,
     config::SERVICE,
+    codestar_notifications::SERVICE,
+    sns::SERVICE,
 ];
 
 /// A moment some days before the world's now, spread by a number so that not everything is of the same second.

@@ -6,6 +6,7 @@
 
 mod deployment;
 mod pipeline;
+mod practice;
 mod storage;
 mod trail;
 
@@ -79,7 +80,8 @@ type Judgement<S> = (&'static str, fn(&World, &S) -> Expected);
 type Judgements<S> = &'static [&'static [Judgement<S>]];
 
 const ACCOUNT: Judgements<usize> = &[trail::ACCOUNT_CONTROLS];
-const PIPELINE: Judgements<PipelineSpec> = &[pipeline::CONTROLS, pipeline::WITHOUT_DEFINITION];
+const PIPELINE: Judgements<PipelineSpec> =
+    &[pipeline::CONTROLS, pipeline::WITHOUT_DEFINITION, practice::CONTROLS, practice::WITHOUT_DEFINITION];
 const DEPLOYMENT_GROUP: Judgements<GroupSpec> = &[deployment::GROUP_CONTROLS];
 const TRAIL: Judgements<TrailSpec> = &[trail::TRAIL_CONTROLS];
 const ALARM: Judgements<AlarmSpec> = &[deployment::ALARM_CONTROLS];
@@ -236,6 +238,7 @@ impl Writer<'_> {
             self.put(&uid, account, &region_name, PIPELINE, &spec);
             if hidden {
                 self.unseen(&uid, account, &region_name, &ids(&[pipeline::CONTROLS]));
+                self.unseen(&uid, account, &region_name, &ids(&[practice::CONTROLS]));
                 continue;
             }
             for store in spec.stores() {
