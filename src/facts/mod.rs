@@ -42,6 +42,7 @@ mod seen;
 mod testing;
 mod topic;
 mod trail;
+mod trigger;
 mod webhook;
 mod words;
 

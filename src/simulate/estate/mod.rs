@@ -23,7 +23,9 @@ pub(crate) use knobs::{
 pub(crate) use observation::{
     ALARM_SLOTS, AlarmSpec, AlarmState, DataEvents, Scope, TrailSpec, alarm_slot_of, organization_trail, trails_of,
 };
-pub(crate) use practice::{CONFIGURATION, PracticeSpec, Rule, Scan, Topic, Window, has_approval};
+pub(crate) use practice::{
+    CONFIGURATION, PracticeSpec, Rule, Scan, Topic, Window, has_approval, trigger_heard, trigger_topic,
+};
 pub(crate) use project::ProjectSpec;
 pub(crate) use storage::{
     ARTIFACT_SLOTS, AWS_MANAGED_SLOT, BucketRef, BucketSpec, Encryption, KEY_SLOTS, KeyForm, KeyRef, KeyState, KeyUse,

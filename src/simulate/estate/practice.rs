@@ -229,6 +229,17 @@ pub(crate) fn has_approval(pipeline: &PipelineSpec) -> bool {
     rendered && !matches!(pipeline.approval, Approval::Missing | Approval::CalledSo)
 }
 
+/// Whether somebody has confirmed a subscription of the topic that a deployment group's trigger names.
+pub(crate) fn trigger_heard(group: usize) -> bool {
+    group % 3 != 2
+}
+
+/// The topic that a deployment group's trigger names.
+pub(crate) fn trigger_topic(world: &World, account: usize, region: usize, group: usize) -> String {
+    let topic = if trigger_heard(group) { "deployments" } else { Topic::Unconfirmed.name() };
+    world.arn("sns", region, account, topic)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

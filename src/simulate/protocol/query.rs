@@ -151,6 +151,15 @@ mod tests {
     }
 
     #[test]
+    fn entries_of_a_map_stand_one_after_the_other() {
+        let entry = |key: &str| json!({ "key": key, "value": "v" });
+        let answer = json!({ "Attributes": { "entry": [entry("a"), entry("b")] } });
+        let text = String::from_utf8(encode("GetTopicAttributes", &answer)).unwrap();
+        let entries = "<entry><key>a</key><value>v</value></entry><entry><key>b</key><value>v</value></entry>";
+        assert!(text.contains(&format!("<Attributes>{entries}</Attributes>")), "{text}");
+    }
+
+    #[test]
     fn errors_have_the_shape_of_each_protocol() {
         let error = ApiError::new(503, "SlowDown", "reduce <your> rate".to_owned());
         let query = String::from_utf8(encode_error(&error)).unwrap();

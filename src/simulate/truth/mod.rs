@@ -82,7 +82,7 @@ type Judgements<S> = &'static [&'static [Judgement<S>]];
 const ACCOUNT: Judgements<usize> = &[trail::ACCOUNT_CONTROLS];
 const PIPELINE: Judgements<PipelineSpec> =
     &[pipeline::CONTROLS, pipeline::WITHOUT_DEFINITION, practice::CONTROLS, practice::WITHOUT_DEFINITION];
-const DEPLOYMENT_GROUP: Judgements<GroupSpec> = &[deployment::GROUP_CONTROLS];
+const DEPLOYMENT_GROUP: Judgements<GroupSpec> = &[deployment::GROUP_CONTROLS, practice::GROUP_CONTROLS];
 const TRAIL: Judgements<TrailSpec> = &[trail::TRAIL_CONTROLS];
 const ALARM: Judgements<AlarmSpec> = &[deployment::ALARM_CONTROLS];
 const BUCKET: Judgements<NamedBucket> = &[storage::BUCKET_CONTROLS];

@@ -2,9 +2,22 @@
 
 use super::{Expected, Judgement, Known, all, any, judged, when};
 use crate::simulate::estate::{
-    Approval, PipelineSpec, PracticeSpec, Reach, Rule, Scan, Source, Staging, Tests, Topic, Watch, Window, has_approval,
+    Approval, GroupSpec, Notification, PipelineSpec, PracticeSpec, Reach, Rule, Scan, Source, Staging, Tests, Topic,
+    Watch, Window, has_approval, trigger_heard,
 };
 use crate::simulate::world::World;
+
+/// The controls that may stay unknown although nothing was refused: what a build runs may lie in its repository, and
+/// what a name says may not be enough to tell an environment.
+#[cfg(test)]
+pub(super) const MAY_STAY_UNKNOWN: [&str; 6] = [
+    "codepipeline-branch-matches-environment",
+    "codepipeline-required-scans-before-production",
+    "codepipeline-security-scan-before-production",
+    "codepipeline-security-scans-stop",
+    "codepipeline-tests-between-environments",
+    "codepipeline-tier-checks-present",
+];
 
 /// The controls that need the definition or the tags.
 pub(super) const CONTROLS: &[Judgement<PipelineSpec>] = &[
@@ -89,9 +102,15 @@ pub(super) const WITHOUT_DEFINITION: &[Judgement<PipelineSpec>] = &[
     ("codepipeline-upstream-checked", |world, spec| {
         let practice = PracticeSpec::of(world, spec);
         let seen = world.refusal(spec.account, "codepipeline:GetPipeline").is_none();
-        judged(Some(practice.upstream.is_some()), seen.then_some(practice.asks_upstream))
+        judged(Some(practice.upstream.is_some()), seen.then_some(practice.asks_upstream || !spec.deploys()))
     }),
 ];
+
+/// The control on whom a deployment group tells.
+pub(super) const GROUP_CONTROLS: &[Judgement<GroupSpec>] = &[("codedeploy-triggers-heard", |world, spec| {
+    let seen = world.refusal(spec.account, "sns:GetTopicAttributes").is_none();
+    judged(Some(spec.notification != Notification::Missing), seen.then_some(trigger_heard(spec.number)))
+})];
 
 /// Whether somebody hears a topic.
 fn heard(world: &World, spec: &PipelineSpec, topic: Topic) -> Known {
