@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use aws_sdk_codestarnotifications::Client;
 use aws_sdk_codestarnotifications::operation::describe_notification_rule::DescribeNotificationRuleOutput;
-use serde_json::Value;
 
 use super::fields::Fields;
 use super::pages::{all_pages, in_order};
@@ -107,7 +106,7 @@ fn properties(rule: &DescribeNotificationRuleOutput) -> Properties {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::super::test_support::{Answer, by_operation, every_refusal_leaves_a_gap};
     use super::*;
