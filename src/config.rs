@@ -12,9 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::audit::{AuditOptions, RegionChoice};
 use crate::collect::Concurrency;
 use crate::evaluate::Settings;
-use crate::facts::{ProductionRules, RequiredTags, Rules};
-use crate::facts::{BuildRules, ProductionRules, Rules};
-use crate::inventory::{AccountId, Region};
+use crate::facts::{BuildRules, PracticeRules, ProductionRules, RequiredTags, Rules};
+use crate::inventory::{AccountId, CheckKind, Region};
 use crate::organization::{AccountFilter, RoleHop, SessionOptions};
 
 /// A configuration that cannot be used.
@@ -66,6 +65,16 @@ pub struct Written {
     pub organization: Organization,
     /// What builds may do that most may not.
     pub builds: Builds,
+    /// Branches that may reach an environment, and those before it: environment → patterns, `*` stands for anything.
+    pub branches: BTreeMap<String, Vec<String>>,
+    /// What marks a check, and which checks come before production.
+    pub stages: Stages,
+    /// Checks by the tier that a tag gives a pipeline.
+    pub tiers: Tiers,
+    /// Approved templates of pipelines.
+    pub templates: Templates,
+    /// Pipelines, and the pipelines that deploy before them.
+    pub services: BTreeMap<String, BTreeSet<String>>,
     /// Thresholds that policies read as `context.settings`.
     pub settings: BTreeMap<String, i64>,
     /// Caps.
@@ -172,6 +181,8 @@ pub struct Organization {
     pub delegated_administrators: Vec<String>,
     /// Keys of tags that every account has to carry.
     pub required_account_tags: Option<BTreeSet<String>>,
+}
+
 /// `[builds]`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -180,6 +191,44 @@ pub struct Builds {
     pub privileged_tags: BTreeMap<String, BTreeSet<String>>,
     /// Projects that may, as `123456789012/name`.
     pub privileged_projects: BTreeSet<String>,
+}
+
+/// `[stages]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stages {
+    /// Kinds of checks that come before every production deployment.
+    pub before_production: BTreeSet<String>,
+    /// Kind of check → words in names of actions, stages and projects that mark it.
+    pub markers: BTreeMap<String, Vec<String>>,
+}
+
+/// `[tiers]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tiers {
+    /// Key of the tag that says a pipeline's tier.
+    pub tag: String,
+    /// Tier of pipelines without that tag; none: they are not judged.
+    pub default: Option<String>,
+    /// Tier → kinds of checks.
+    pub checks: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Default for Tiers {
+    fn default() -> Self {
+        Self { tag: "tier".to_owned(), default: None, checks: BTreeMap::new() }
+    }
+}
+
+/// `[templates]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Templates {
+    /// Tag key → values that an approved template leaves.
+    pub tags: BTreeMap<String, BTreeSet<String>>,
+    /// Names of stacks of approved templates; `*` stands for anything.
+    pub stacks: Vec<String>,
 }
 
 /// `[concurrency]`
@@ -352,6 +401,7 @@ impl Written {
                 .clone()
                 .map_or_else(RequiredTags::default, RequiredTags),
             builds: self.build_rules(file)?,
+            practice: self.practice(file)?,
         })
     }
 
@@ -377,6 +427,40 @@ impl Written {
         let accounts = parse_all::<AccountId>(&self.organization.delegated_administrators);
         let wrong = |problem| ConfigError::Value { file: file.to_owned(), key: key.to_owned(), problem };
         Ok(accounts.map_err(wrong)?.into_iter().collect())
+    }
+
+    fn practice(&self, file: &str) -> Result<PracticeRules, ConfigError> {
+        let wrong = |key: String, problem: String| ConfigError::Value { file: file.to_owned(), key, problem };
+        let kinds = |key: &str, written: &BTreeSet<String>| {
+            let read = written.iter().map(|kind| kind.parse::<CheckKind>());
+            read.collect::<Result<BTreeSet<_>, _>>().map_err(|problem| wrong(key.to_owned(), problem))
+        };
+        let mut rules = PracticeRules {
+            before_production: kinds("stages.before_production", &self.stages.before_production)?,
+            tier_tag: self.tiers.tag.clone(),
+            default_tier: self.tiers.default.clone(),
+            branches: self.branches.clone(),
+            template_tags: self.templates.tags.clone(),
+            template_stacks: self.templates.stacks.clone(),
+            services: self.services.clone(),
+            ..PracticeRules::default()
+        };
+        for (kind, words) in &self.stages.markers {
+            let kind = kind.parse().map_err(|problem| wrong("stages.markers".to_owned(), problem))?;
+            rules.markers.insert(kind, words.clone());
+        }
+        for (tier, written) in &self.tiers.checks {
+            rules.tiers.insert(tier.clone(), kinds(&format!("tiers.checks.{tier}"), written)?);
+        }
+        if let Some(tier) = rules.default_tier.as_ref().filter(|tier| !rules.tiers.contains_key(*tier)) {
+            let problem = format!("`{tier}` is none of the tiers under `[tiers.checks]`");
+            return Err(wrong("tiers.default".to_owned(), problem));
+        }
+        if let Some(circle) = rules.service_cycle() {
+            let problem = format!("{} wait for each other, so none can be the first", circle.join(" → "));
+            return Err(wrong("services".to_owned(), problem));
+        }
+        Ok(rules)
     }
 
     fn production(&self, file: &str) -> Result<ProductionRules, ConfigError> {
@@ -450,6 +534,12 @@ mod tests {
             ("[settings]\nretention = 3", "known are alarmWithoutDataDays"),
             ("[settings]\nobjectLockRetentionDays = -1", "negative"),
             ("[concurrency]\ncalls = 0", "at least 1"),
+            ("[stages]\nbefore_production = [\"dance\"]", "stages.before_production"),
+            ("[stages.markers]\ndance = [\"x\"]", "known are unit"),
+            ("[tiers.checks]\ncritical = [\"dance\"]", "tiers.checks.critical"),
+            ("[tiers]\ndefault = \"gold\"", "tiers.default"),
+            ("[services]\na = [\"b\"]\nb = [\"a\"]", "a → b → a"),
+            ("[templates]\nstack = []", "unknown field `stack`"),
         ] {
             let error = resolve(text).err().unwrap_or_default();
             assert!(error.contains(needle), "{text}: {error}");

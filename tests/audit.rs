@@ -17,7 +17,7 @@ use pipewarden::finding::{ComplianceType, Finding};
 use pipewarden::inventory::{AccountId, Affects, CallCounts, Gap, GapCause, Partition, Region};
 use pipewarden::organization::Sessions;
 use pipewarden::run::{Plan, RunDirectory, RunId};
-use pipewarden::simulate::{PLANTED_SECRET, Simulation, SimulationOptions, SimulationServer, Trust};
+use pipewarden::simulate::{CONFIGURATION, PLANTED_SECRET, Simulation, SimulationOptions, SimulationServer, Trust};
 use serde_json::json;
 
 use crate::loopback;
@@ -39,11 +39,9 @@ struct Audited {
     directory: tempfile::TempDir,
 }
 
-/// What an organization like the simulated one would write: who owns its repositories.
+/// The configuration with which the truth holds.
 fn written() -> Written {
-    let mut written = Written::default();
-    written.sources.allowed_owners = BTreeSet::from(["example".to_owned()]);
-    written
+    toml::from_str(CONFIGURATION).unwrap()
 }
 
 fn configuration() -> Config {
@@ -244,8 +242,13 @@ fn refusing_any_action_is_a_gap_and_never_a_pass() {
 /// Called only where another call was refused.
 const FALLBACKS: &[&str] = &["codedeploy:GetApplication", "codedeploy:GetDeploymentGroup"];
 /// Refusing these costs calls, not knowledge: single gets, and the Region that S3 names even in a refusal.
-const HAS_FALLBACK: &[&str] =
-    &["codedeploy:BatchGetApplications", "codedeploy:BatchGetDeploymentGroups", "s3:ListBucket"];
+const HAS_FALLBACK: &[&str] = &[
+    "codedeploy:BatchGetApplications",
+    "codedeploy:BatchGetDeploymentGroups",
+    "s3:ListBucket",
+    // A topic counts its confirmed subscriptions itself.
+    "sns:ListSubscriptionsByTopic",
+];
 /// Collected for later controls and for the reader of an inventory.
 const READ_BY_NO_CONTROL: &[&str] = &[
     "account:ListRegions",

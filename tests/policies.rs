@@ -211,6 +211,8 @@ fn context(changes: Option<&serde_json::Map<String, Value>>) -> Context {
         ("secretRotationDays".to_owned(), 30),
         ("staleProjectDays".to_owned(), 90),
         ("buildTimeoutMinutes".to_owned(), 120),
+        ("approvalWaitMinutes".to_owned(), 10_080),
+        ("regionFanOut".to_owned(), 3),
     ]);
     for (name, value) in changes.into_iter().flatten() {
         assert!(settings.insert(name.clone(), value.as_i64().unwrap()).is_some(), "{name} is no setting");
@@ -309,7 +311,7 @@ fn complete() -> Vec<Resource> {
                 "ArtifactStore": {"Type": "S3", "Location": "artifacts", "EncryptionKey": {"Id": arn("kms", "key/k1"), "Type": "KMS"}},
                 "Stages": [
                     {"Name": "Source", "Actions": [{"Name": "Code", "ActionTypeId": kind("Source", "CodeStarSourceConnection")}]},
-                    {"Name": "Build", "Actions": [{"Name": "Build", "ActionTypeId": kind("Build", "CodeBuild"), "Configuration": {"ProjectName": "web"}}]},
+                    {"Name": "Build", "Actions": [{"Name": "Build", "ActionTypeId": kind("Build", "CodeBuild"), "Configuration": {"ProjectName": "web", "BuildspecOverride": "version: 0.2\nphases: {}"}}]},
                     {"Name": "Prod", "Actions": [{"Name": "Deploy", "ActionTypeId": kind("Deploy", "CodeDeploy"),
                         "Configuration": {"ApplicationName": "web", "DeploymentGroupName": "fleet"}}]},
                 ],

@@ -9,6 +9,7 @@ use aws_sdk_codebuild::types::{
 };
 use serde_json::Value;
 
+use super::checks::checks;
 use super::fields::{Fields, moment};
 use super::secrets::{variable_value, without_userinfo};
 use crate::inventory::{Properties, deploy_commands};
@@ -22,6 +23,7 @@ pub(super) fn properties(name: &str, project: &Project) -> Properties {
         .put("Source", project.source().map(source))
         .list("SecondarySources", project.secondary_sources(), source)
         .put("DeployCommands", commands)
+        .put("CheckCommands", inline.map(checks))
         .put("Artifacts", project.artifacts().map(artifacts))
         .list("SecondaryArtifacts", project.secondary_artifacts(), artifacts)
         .put("Cache", project.cache().map(cache))

@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::codedeploy_properties::{application_properties, config_properties, group_properties};
 use super::pages::{Listed, all_pages, in_order};
 use super::{CallError, Collected, Collector, Reach, Scope, arn};
-use crate::inventory::{Affects, Gap, Reference, Resource, TypeName};
+use crate::inventory::{Affects, Arn, Gap, Reference, Resource, TypeName};
 
 /// Reads CodeDeploy.
 #[derive(Debug, Clone, Copy)]
@@ -243,7 +243,10 @@ impl Reader<'_> {
         let location = info.target_revision().and_then(RevisionLocation::s3_location);
         let bucket = location
             .and_then(|location| arn::reference(self.scope, TypeName::BUCKET, location.bucket().unwrap_or_default()));
-        alarms.chain(bucket).collect()
+        let topics = info.trigger_configurations().iter().filter_map(|trigger| trigger.trigger_target_arn());
+        let topics = topics.filter(|topic| Arn::parse(topic).is_ok_and(|arn| arn.service == "sns"));
+        let topics = topics.filter_map(|topic| arn::reference(self.scope, TypeName::TOPIC, topic));
+        alarms.chain(bucket).chain(topics).collect()
     }
 
     fn resource(&self, type_name: TypeName, name: &str) -> Resource {

@@ -1,7 +1,7 @@
 //! CodePipeline: pipelines with their stages, disabled transitions and tags; webhooks.
 //!
 //! In: a scope. Out: `AWS::CodePipeline::Pipeline` and `AWS::CodePipeline::Webhook`, and references to the artifact
-//! buckets, their keys, and the alarms that stage conditions watch.
+//! buckets, their keys, the alarms that stage conditions watch, and the topics that approvals tell.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use aws_sdk_codepipeline::types::{
 };
 use serde_json::Value;
 
-use super::codepipeline_stages::{stage, watched_alarms};
+use super::codepipeline_stages::{notified_topics, stage, watched_alarms};
 use super::fields::Fields;
 use super::pages::{all_pages, in_order};
 use super::{CallError, Collected, Collector, Reach, Scope, arn};
@@ -269,6 +269,9 @@ fn references(scope: &Scope, pipeline: &PipelineDeclaration) -> Vec<Reference> {
         for (region, alarm) in watched_alarms(stage) {
             // An ARN says its account and Region itself, and the alarm is looked for there.
             add(region, TypeName::ALARM, alarm);
+        }
+        for topic in notified_topics(stage) {
+            add(None, TypeName::TOPIC, topic);
         }
     }
     found.sort();

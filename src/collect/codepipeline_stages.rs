@@ -5,14 +5,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_codepipeline::types::{
-    ActionDeclaration, BeforeEntryConditions, Condition, FailureConditions, RuleDeclaration, StageDeclaration,
-    SuccessConditions,
+    ActionCategory, ActionDeclaration, BeforeEntryConditions, Condition, FailureConditions, RuleDeclaration,
+    StageDeclaration, SuccessConditions,
 };
 use serde_json::Value;
 
+use super::checks::checks;
 use super::fields::Fields;
 use super::secrets::{configuration_value, variable_value};
-use crate::inventory::deploy_commands;
+use crate::inventory::{Arn, deploy_commands};
 
 /// One stage.
 pub(super) fn stage(stage: &StageDeclaration) -> Value {
@@ -52,6 +53,16 @@ pub(super) fn watched_alarms(stage: &StageDeclaration) -> Vec<(Option<&str>, &st
     alarms.collect()
 }
 
+/// The topics that approvals of the stage tell.
+pub(super) fn notified_topics(stage: &StageDeclaration) -> impl Iterator<Item = &str> {
+    let approvals = stage
+        .actions()
+        .iter()
+        .filter(|action| action.action_type_id().is_some_and(|id| *id.category() == ActionCategory::Approval));
+    let topics = approvals.filter_map(|action| action.configuration()?.get("NotificationArn"));
+    topics.map(String::as_str).filter(|topic| Arn::parse(topic).is_ok_and(|arn| arn.service == "sns"))
+}
+
 fn action(action: &ActionDeclaration) -> Value {
     let id = action.action_type_id().map(|id| {
         Fields::new()
@@ -69,6 +80,7 @@ fn action(action: &ActionDeclaration) -> Value {
         .put("RunOrder", action.run_order())
         .put("Configuration", configuration(action.configuration()))
         .put("Commands", action.commands.is_some().then_some(commands))
+        .put("CheckCommands", action.commands.is_some().then(|| checks(&action.commands().join("\n"))))
         .list("EnvironmentVariables", action.environment_variables(), |variable| {
             let type_name = variable.r#type().map(AsRef::as_ref);
             let value = variable_value(variable.name(), type_name, variable.value());
@@ -121,8 +133,8 @@ fn named(name: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use aws_sdk_codepipeline::types::{
-        ActionCategory, ActionOwner, ActionTypeId, EnvironmentVariable, EnvironmentVariableType, InputArtifact,
-        Result as StageResult, RetryConfiguration, RuleCategory, RuleOwner, RuleTypeId, StageRetryMode,
+        ActionOwner, ActionTypeId, EnvironmentVariable, EnvironmentVariableType, InputArtifact, Result as StageResult,
+        RetryConfiguration, RuleCategory, RuleOwner, RuleTypeId, StageRetryMode,
     };
     use serde_json::json;
 

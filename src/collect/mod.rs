@@ -6,6 +6,7 @@
 
 mod arn;
 pub mod call;
+mod checks;
 pub mod cloudtrail;
 pub mod cloudwatch;
 pub mod codebuild;
@@ -16,6 +17,7 @@ pub mod codedeploy;
 mod codedeploy_properties;
 pub mod codepipeline;
 mod codepipeline_stages;
+pub mod codestar_notifications;
 pub mod config;
 mod config_rules;
 mod fields;
@@ -30,6 +32,7 @@ mod scope;
 mod secret_reference;
 mod secrets;
 pub mod secretsmanager;
+pub mod sns;
 #[cfg(test)]
 mod test_support;
 
@@ -52,6 +55,8 @@ pub const COLLECTORS: &[&dyn Collector] = &[
     &kms::Kms,
     &cloudwatch::CloudWatch,
     &secretsmanager::SecretsManager,
+    &codestar_notifications::CodeStarNotifications,
+    &sns::Sns,
 ];
 
 /// Where and when a collector is asked.

@@ -153,6 +153,10 @@ async fn answer(
     } else if let Some((_, operation)) = path.split_once("/operation/") {
         let input = ciborium::from_reader::<ciborium::Value, _>(body.as_ref()).unwrap();
         (operation.to_owned(), input.deserialized().unwrap(), Protocol::Cbor)
+    } else if let Some(operation) = query_operation(&body) {
+        (operation, json!({"Body": String::from_utf8_lossy(&body)}), Protocol::Query)
+    } else if head.method == Method::POST && path.len() > 1 {
+        (rest_operation(&path), serde_json::from_slice(&body).unwrap_or_default(), Protocol::Json)
     } else {
         let query = head.uri.query().unwrap_or_default();
         (s3_operation(&head.method, query).to_owned(), json!({"Path": path, "Query": query}), Protocol::Xml)
@@ -163,8 +167,23 @@ async fn answer(
     Ok(written(answer, protocol, head.method == Method::HEAD))
 }
 
+/// The operation of a form, as `awsQuery` sends it.
+fn query_operation(body: &Bytes) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let action = text.split('&').find_map(|pair| pair.strip_prefix("Action="))?;
+    Some(action.to_owned())
+}
+
+/// The operation behind a path of one word, as `restJson1` services have them: `/listRules`.
+fn rest_operation(path: &str) -> String {
+    let word = path.trim_start_matches('/');
+    let (first, rest) = word.split_at(1);
+    first.to_uppercase() + rest
+}
+
 #[derive(Clone, Copy, PartialEq)]
 enum Protocol {
+    Query,
     Json,
     Cbor,
     Xml,
@@ -176,6 +195,7 @@ fn written(answer: Answer, protocol: Protocol, head: bool) -> Response<Full<Byte
         Protocol::Json => response.header("content-type", "application/x-amz-json-1.1"),
         Protocol::Cbor => response.header("content-type", "application/cbor").header("smithy-protocol", "rpc-v2-cbor"),
         Protocol::Xml => response.header("content-type", "application/xml"),
+        Protocol::Query => response.header("content-type", "text/xml"),
     };
     let (status, body) = match answer {
         Answer::Json(value) => (200, encoded(&value, protocol)),
@@ -183,6 +203,10 @@ fn written(answer: Answer, protocol: Protocol, head: bool) -> Response<Full<Byte
         Answer::Elsewhere(region) => {
             response = response.header("x-amz-bucket-region", region);
             (301, Vec::new())
+        }
+        Answer::Error(status, code) if protocol == Protocol::Query => {
+            let error = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
+            (status, format!("<ErrorResponse>{error}</ErrorResponse>").into_bytes())
         }
         Answer::Error(status, code) if protocol == Protocol::Xml => {
             (status, format!("<Error><Code>{code}</Code><Message>no</Message></Error>").into_bytes())

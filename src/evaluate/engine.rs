@@ -31,6 +31,8 @@ impl Default for Settings {
             ("secretRotationDays", 30),
             ("staleProjectDays", 90),
             ("buildTimeoutMinutes", 120),
+            ("approvalWaitMinutes", 7 * 24 * 60),
+            ("regionFanOut", 3),
         ];
         Self(defaults.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }

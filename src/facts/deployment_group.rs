@@ -55,6 +55,7 @@ impl ResourceKind for DeploymentGroup {
         facts.put("computePlatform", platform);
         facts.put("outdatedInstancesStrategy", text_or(resource, "OutdatedInstancesStrategy", "UPDATE"));
         facts.put("triggerEvents", trigger_events(resource));
+        facts.put("unheardTriggers", super::trigger::unheard(resource, joins));
         facts.put("targetRevision", target_revision(resource));
         facts
     }
@@ -408,7 +409,7 @@ mod tests {
                 "DeploymentConfigName",
                 vec!["deploymentConfigName", "minimumHealthyHosts", "minimumHealthyHostsType", "trafficRouting"],
             ),
-            ("TriggerConfigurations", vec!["triggerEvents"]),
+            ("TriggerConfigurations", vec!["triggerEvents", "unheardTriggers"]),
             ("OutdatedInstancesStrategy", vec!["outdatedInstancesStrategy"]),
             (
                 "ComputePlatform",

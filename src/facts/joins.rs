@@ -10,16 +10,19 @@ use time::OffsetDateTime;
 
 use super::alarm::AlarmEntry;
 use super::bucket::{BucketEntry, BucketUser};
+use super::check::ProjectScript;
 use super::config_rule::Configured;
 use super::deploying::{self, Candidate};
 use super::deployment_config::ConfigurationEntry;
 use super::guardrail::Guardrails;
+use super::notification_rule::NotificationRuleEntry;
 use super::production::{Classifier, Environment};
 use super::project_cache::CacheUser;
 use super::project_use::{self, ProjectUse, UsedProject};
 use super::rules::Rules;
 use super::scope_gap::ScopeGaps;
 use super::seen::{Found, Seen};
+use super::topic::TopicEntry;
 use super::trail::TrailEntry;
 use super::webhook::WebhookEntry;
 use super::{INDEXED, kind_of};
@@ -97,6 +100,16 @@ pub struct Joins {
     pub(super) caches: BTreeMap<String, Vec<CacheUser>>,
     /// Why the cache of something in the account is not known.
     pub(super) hidden_caches: BTreeMap<AccountId, Vec<String>>,
+    /// What a build project's own specification checks.
+    pub(super) project_scripts: ByPlace<Seen<ProjectScript>>,
+    /// By ARN.
+    pub(super) topics: BTreeMap<String, TopicEntry>,
+    /// By the ARN of what they are about.
+    pub(super) notification_rules: BTreeMap<String, Vec<NotificationRuleEntry>>,
+    /// Why there may be notification rules about anything in a place.
+    pub(super) hidden_notification_rules: BTreeMap<Place, Vec<String>>,
+    /// Names of pipelines of an account that are started by an action of others, with the names of those.
+    pub(super) started_pipelines: BTreeMap<AccountId, BTreeMap<String, BTreeSet<String>>>,
     pub(super) targeted_groups: ByPlace<Targeted>,
     pub(super) trails: BTreeMap<String, TrailEntry>,
     pub(super) trails_seen_from: BTreeMap<AccountId, BTreeSet<String>>,
@@ -136,6 +149,11 @@ impl Joins {
             project_uses: BTreeMap::new(),
             caches: BTreeMap::new(),
             hidden_caches: BTreeMap::new(),
+            project_scripts: BTreeMap::new(),
+            topics: BTreeMap::new(),
+            notification_rules: BTreeMap::new(),
+            hidden_notification_rules: BTreeMap::new(),
+            started_pipelines: BTreeMap::new(),
             targeted_groups: BTreeMap::new(),
             trails: BTreeMap::new(),
             trails_seen_from: BTreeMap::new(),

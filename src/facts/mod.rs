@@ -11,19 +11,31 @@ mod account;
 mod account_governance;
 mod alarm;
 mod bucket;
+mod check;
+mod check_name;
 mod config_rule;
 mod deploying;
 mod deployment_config;
 mod deployment_group;
+mod environment_name;
 mod event_selector;
 mod guardrail;
 mod joins;
 mod key;
+mod notification_rule;
 mod pipeline;
+mod pipeline_checks;
 mod pipeline_definition;
+mod pipeline_entry;
 mod pipeline_guardrails;
+mod pipeline_notification;
+mod pipeline_practice;
+mod pipeline_promotion;
+mod pipeline_provenance;
+mod pipeline_view;
 mod policy_condition;
 mod policy_document;
+mod practice_rules;
 mod production;
 mod project;
 mod project_cache;
@@ -42,7 +54,9 @@ mod source_credential;
 #[cfg(test)]
 #[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod testing;
+mod topic;
 mod trail;
+mod trigger;
 mod webhook;
 mod webhook_pattern;
 mod words;
@@ -54,11 +68,11 @@ pub use deployment_group::DeploymentGroup;
 pub use joins::{AccountEntry, Joins};
 pub use key::Key;
 pub use pipeline::Pipeline;
+pub use practice_rules::PracticeRules;
 pub use production::ProductionRules;
-pub use rules::{RequiredTags, Rules};
 pub use project::Project;
 pub use report_group::ReportGroup;
-pub use rules::{BuildRules, Rules};
+pub use rules::{BuildRules, RequiredTags, Rules};
 pub use secret::Secret;
 pub use source_credential::SourceCredential;
 pub use trail::Trail;
@@ -105,6 +119,8 @@ const INDEXED: &[(TypeName, Index)] = &[
     (TypeName::RECORDER, config_rule::index_recorder),
     (TypeName::DEPLOYMENT_CONFIG, deployment_config::index),
     (TypeName::WEBHOOK, webhook::index),
+    (TypeName::NOTIFICATION_RULE, notification_rule::index),
+    (TypeName::TOPIC, topic::index),
 ];
 
 /// The kind that judges resources of a type. Composite alarms are alarms.

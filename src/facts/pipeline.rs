@@ -10,6 +10,8 @@ use serde_json::Value;
 use super::deploying;
 use super::joins::{Joins, PipelineEntry};
 use super::pipeline_definition::{Action, Definition};
+use super::pipeline_practice;
+use super::pipeline_view::View;
 use super::production::Environment;
 use super::project::bucket_name;
 use super::release;
@@ -43,6 +45,7 @@ impl ResourceKind for Pipeline {
         };
         let candidates = property(resource, "Stages")
             .map(|stages| deploying::candidates(resource, &Definition::read(stages), stack(resource), joins));
+        pipeline_practice::index(resource, joins);
         let entry = PipelineEntry {
             label: format!("{}/{}", resource.account, name(resource, "Name")),
             tagged: tagged(resource, joins),
@@ -67,17 +70,20 @@ impl ResourceKind for Pipeline {
         facts.put("webhooks", webhooks.decided());
         facts.put("unauthenticatedWebhooks", unauthenticated.decided());
         super::pipeline_guardrails::put(&mut facts, resource, joins);
+        pipeline_practice::put(&mut facts, resource, joins);
         match property(resource, "Stages") {
             Ok(stages) => {
                 let (definition, stack) = (Definition::read(stages), stack(resource));
                 let candidates = deploying::candidates(resource, &definition, stack, joins);
                 let judged = deploying::judge(&candidates, &tagged(resource, joins), joins);
                 release::put(&mut facts, &definition, &candidates, &judged, stack, joins);
+                let view = View { resource, definition: &definition, candidates: &candidates, judged: &judged, joins };
+                pipeline_practice::put_stages(&mut facts, &view);
                 put_sources(&mut facts, &definition);
                 facts.put("plaintextSecretVariables", plaintext_secrets(&definition).decided());
             }
             Err(sentences) => {
-                for fact in release::FACTS.iter().chain(OF_ACTIONS) {
+                for fact in release::FACTS.iter().chain(OF_ACTIONS).chain(pipeline_practice::of_stages()) {
                     facts.put::<bool>(fact, Err(sentences.clone()));
                 }
             }
@@ -327,7 +333,8 @@ mod tests {
 
     #[test]
     fn each_unseen_property_leaves_its_facts_unknown() {
-        let of_stages: Vec<&str> = release::FACTS.iter().chain(OF_ACTIONS).copied().collect();
+        let of_stages = release::FACTS.iter().chain(OF_ACTIONS).chain(pipeline_practice::of_stages());
+        let of_stages: Vec<&str> = of_stages.copied().collect();
         let of_stores = vec!["artifactStoreKey", "crossRegionStores", "crossRegionStoresWithoutCustomerKey"];
         for (property, mut expected) in [
             ("Stages", of_stages),
@@ -336,7 +343,7 @@ mod tests {
             ("DisableInboundStageTransitions", vec!["heldStages"]),
             ("PipelineType", vec!["pipelineType"]),
             ("ExecutionMode", vec!["executionMode"]),
-            ("Tags", vec!["tags", "tagKeys"]),
+            ("Tags", vec!["missingTags", "provenance", "tagKeys", "tags"]),
         ] {
             let mut hidden = resource(TypeName::PIPELINE, "web", json!({"Name": "web"}));
             hidden.unseen.insert(property.to_owned(), denied("codepipeline:GetPipeline"));

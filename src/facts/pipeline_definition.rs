@@ -80,6 +80,11 @@ impl<'a> Action<'a> {
         text_at(Some(self.value), &[field])
     }
 
+    /// Anything of the action's own, such as `TimeoutInMinutes`.
+    pub(super) fn property(&self, field: &str) -> Option<&'a Value> {
+        at(Some(self.value), &[field])
+    }
+
     /// A list of the action's own, such as `Commands` or `InputArtifacts`.
     pub(super) fn list(&self, field: &str) -> &'a [Value] {
         list_at(Some(self.value), &[field])

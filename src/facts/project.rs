@@ -4,6 +4,7 @@
 //! specification deploys, and which buckets it writes to.
 
 use super::bucket::BucketUser;
+use super::check;
 use super::joins::{Joins, place};
 use super::seen::{Seen, list_at, name, property, text_at};
 use super::{Facts, ResourceKind, project_cache, project_environment, project_output, project_source};
@@ -42,6 +43,7 @@ impl ResourceKind for Project {
 }
 
 fn index(resource: &Resource, joins: &mut Joins) {
+    check::index_project(resource, joins);
     let name = name(resource, "Name");
     joins.projects.entry(place(resource)).or_default().insert(name.to_owned(), deploys(resource));
     let label = format!("{}/{name}", resource.account);

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ProductionRules;
+use super::{PracticeRules, ProductionRules};
 use crate::inventory::AccountId;
 
 /// Everything that the configuration says about the organization.
@@ -21,6 +21,10 @@ pub struct Rules {
     pub delegated_administrators: BTreeSet<AccountId>,
     /// Tags that every account has to carry.
     pub required_account_tags: RequiredTags,
+    /// What builds may do that most may not.
+    pub builds: BuildRules,
+    /// How the organization releases.
+    pub practice: PracticeRules,
 }
 
 /// Keys of tags that have to be there; letter case is ignored.
@@ -31,8 +35,6 @@ impl Default for RequiredTags {
     fn default() -> Self {
         Self(["environment", "owner"].map(str::to_owned).into())
     }
-    /// What builds may do that most may not.
-    pub builds: BuildRules,
 }
 
 /// Builds that may run in privileged mode, because they build images. Nobody may unless it is said here.

@@ -82,7 +82,7 @@ fn recognise(command: &str) -> Option<String> {
 
 /// The words of a command without quotes, up to a comment. A quoted argument counts as one word, its first, so that what
 /// it says is not taken for a sub-command; a quote around a whole command is only dropped.
-fn words(command: &str) -> Vec<&str> {
+pub(super) fn words(command: &str) -> Vec<&str> {
     const QUOTES: [char; 3] = ['"', '\'', '`'];
     let raw: Vec<&str> = command.split_whitespace().take_while(|word| !word.starts_with('#')).collect();
     let mut words: Vec<&str> = Vec::with_capacity(raw.len());
@@ -104,7 +104,7 @@ fn words(command: &str) -> Vec<&str> {
     words
 }
 
-fn stands_before_a_program(word: &str) -> bool {
+pub(super) fn stands_before_a_program(word: &str) -> bool {
     WRAPPERS.contains(&word)
         || word.ends_with(':')
         || word.starts_with('-')
@@ -117,7 +117,7 @@ fn is_rehearsal(word: &str) -> bool {
 }
 
 /// Whether `expected` are the first words of `arguments`, options and their values aside.
-fn follows(arguments: &[&str], expected: &[&str]) -> bool {
+pub(super) fn follows(arguments: &[&str], expected: &[&str]) -> bool {
     let mut expected = expected.iter().peekable();
     let mut after_option = false;
     for argument in arguments {

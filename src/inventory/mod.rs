@@ -6,6 +6,7 @@
 //!
 //! The types know no clock, environment, network or file; [`mod@file`] and the [`json_lines`] under it alone touch the disk.
 
+mod check_command;
 mod coverage;
 mod deploy_command;
 pub mod file;
@@ -15,6 +16,7 @@ pub mod json_lines;
 mod redaction;
 mod resource;
 
+pub use check_command::{CheckCommand, CheckKind, check_commands};
 pub use coverage::{CallCounts, Coverage, CoverageKey, Outcome, Skip};
 pub use deploy_command::deploy_commands;
 pub use gap::{Affects, Gap, GapCause};

@@ -122,6 +122,13 @@ fn route(request: &Request<'_>) -> (Protocol, Route) {
         let name = if request.path == "/listRegions" { "ListRegions" } else { request.path };
         return (Protocol::RestJson, find(|service| service.prefix == "account", name));
     }
+    if signed_for == "codestar-notifications" {
+        let path = request.path.trim_start_matches('/');
+        let known =
+            SERVICES.iter().filter(|service| service.prefix == signed_for).flat_map(|service| service.operations);
+        let name = known.map(|operation| operation.name).find(|name| name.eq_ignore_ascii_case(path));
+        return (Protocol::RestJson, find(|service| service.prefix == signed_for, name.unwrap_or(path)));
+    }
     if signed_for == "s3" || request.method != "POST" {
         return (Protocol::RestXml, Route::S3);
     }

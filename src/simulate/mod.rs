@@ -40,6 +40,9 @@ use world::World;
 /// Begins every secret that is hidden in the world, so that a test can search outputs for leaks.
 pub const PLANTED_SECRET: &str = "PLANTED-SECRET-";
 
+/// What the people of the organization would write into `pipewarden.toml`; [`Simulation::truth`] holds with it.
+pub const CONFIGURATION: &str = estate::CONFIGURATION;
+
 /// How large the simulated organization is, and how it behaves.
 #[derive(Debug, Clone)]
 pub struct SimulationOptions {

@@ -3,22 +3,23 @@
 //! In: (seed, account, Region, number). Out: one specification per thing, made anew whenever it is asked for; a thing's
 //! name carries its number, so that asking by name makes only that thing.
 
-mod config_rule;
 mod build;
+mod config_rule;
 mod deployment;
 mod knobs;
 mod observation;
 mod pipeline;
+mod practice;
 mod project;
 mod recipes;
 mod secret;
 mod storage;
 
-pub(crate) use config_rule::{ConfigRuleSpec, RuleCompliance, records};
 pub(crate) use build::{
     Activity, BuildKey, BuildSpec, Buildspec, Cache, Export, Hook, Host, Image, Logs, Network, Visibility,
     source_credential,
 };
+pub(crate) use config_rule::{ConfigRuleSpec, RuleCompliance, records};
 pub(crate) use deployment::{
     AlarmName, Blue, CONFIGS, Config, Fleet, GroupSpec, Naming, Notification, Platform, Rollback,
 };
@@ -29,6 +30,9 @@ pub(crate) use knobs::{
 };
 pub(crate) use observation::{
     ALARM_SLOTS, AlarmSpec, AlarmState, DataEvents, Scope, TrailSpec, alarm_slot_of, organization_trail, trails_of,
+};
+pub(crate) use practice::{
+    CONFIGURATION, PracticeSpec, Rule, Scan, Topic, Window, has_approval, trigger_heard, trigger_topic,
 };
 pub(crate) use project::ProjectSpec;
 pub(crate) use secret::{DATABASE_SLOT, Rotation, SECRET_SLOTS, SecretForm, SecretRef};

@@ -76,7 +76,13 @@ fn write_value(text: &mut String, value: &Value) {
         Value::Null => {}
         Value::Object(fields) => {
             for (name, value) in fields {
-                write_element(text, name, value);
+                match value {
+                    // The entries of a map stand one after the other, without an element around them.
+                    Value::Array(entries) if name == "entry" => {
+                        entries.iter().for_each(|entry| write_element(text, name, entry));
+                    }
+                    _ => write_element(text, name, value),
+                }
             }
         }
         Value::Array(items) => {
@@ -142,6 +148,15 @@ mod tests {
         assert!(text.starts_with("<AssumeRoleResponse "), "{text}");
         assert!(text.contains("<Arn>a&lt;b</Arn><At>2026-11-21T00:00:00Z</At>"), "{text}");
         assert!(text.contains("<Names><member>x</member><member>y</member></Names></AssumeRoleResult>"), "{text}");
+    }
+
+    #[test]
+    fn entries_of_a_map_stand_one_after_the_other() {
+        let entry = |key: &str| json!({ "key": key, "value": "v" });
+        let answer = json!({ "Attributes": { "entry": [entry("a"), entry("b")] } });
+        let text = String::from_utf8(encode("GetTopicAttributes", &answer)).unwrap();
+        let entries = "<entry><key>a</key><value>v</value></entry><entry><key>b</key><value>v</value></entry>";
+        assert!(text.contains(&format!("<Attributes>{entries}</Attributes>")), "{text}");
     }
 
     #[test]

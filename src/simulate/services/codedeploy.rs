@@ -219,7 +219,7 @@ fn triggers(call: &Call<'_>, group: &GroupSpec) -> Value {
         Notification::SuccessOnly => json!(["DeploymentSuccess"]),
         Notification::Failure => json!(["DeploymentFailure", "DeploymentRollback"]),
     };
-    let topic = call.world.arn("sns", group.region, group.account, "deployments");
+    let topic = super::super::estate::trigger_topic(call.world, group.account, group.region, group.number);
     json!([{ "triggerName": "notify", "triggerTargetArn": topic, "triggerEvents": events }])
 }
 

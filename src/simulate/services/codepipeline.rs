@@ -179,6 +179,7 @@ fn list_tags(call: &Call<'_>) -> Answer {
     if spec.reach == Reach::Tag {
         tags.push(json!({ "key": "environment", "value": "prod" }));
     }
+    tags.extend(super::pipeline_practice::tags(call.world, &spec));
     Ok(json!({ "tags": tags }))
 }
 

@@ -10,13 +10,16 @@ mod codebuild;
 mod codebuild_project;
 mod codedeploy;
 mod codepipeline;
+mod codestar_notifications;
 mod config;
 mod kms;
 mod organizations;
 mod pages;
+mod pipeline_practice;
 mod pipeline_stages;
 pub(super) mod s3;
 mod secretsmanager;
+mod sns;
 mod sts;
 
 use serde_json::Value;
@@ -101,6 +104,8 @@ pub(super) const SERVICES: &[Service] = &[
     cloudtrail::SERVICE,
     config::SERVICE,
     secretsmanager::SERVICE,
+    codestar_notifications::SERVICE,
+    sns::SERVICE,
 ];
 
 /// A moment some days before the world's now, spread by a number so that not everything is of the same second.

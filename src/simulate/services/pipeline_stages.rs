@@ -33,6 +33,7 @@ pub(super) fn stages(world: &World, spec: &PipelineSpec) -> Vec<Value> {
     if spec.tests == Tests::Late || spec.reach == Reach::Nothing && stages.len() < 2 {
         stages.push(stage("Verify", vec![writer.build("IntegrationTest", "Test", false)]));
     }
+    super::pipeline_practice::apply(world, spec, writer.names().0, &mut stages);
     stages
 }
 

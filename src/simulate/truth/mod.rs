@@ -8,6 +8,7 @@ mod build;
 mod deployment;
 mod guardrail;
 mod pipeline;
+mod practice;
 mod storage;
 mod trail;
 
@@ -81,9 +82,14 @@ type Judgement<S> = (&'static str, fn(&World, &S) -> Expected);
 type Judgements<S> = &'static [&'static [Judgement<S>]];
 
 const ACCOUNT: Judgements<usize> = &[trail::ACCOUNT_CONTROLS, guardrail::ACCOUNT_CONTROLS];
-const PIPELINE: Judgements<PipelineSpec> =
-    &[pipeline::CONTROLS, pipeline::WITHOUT_DEFINITION, guardrail::PIPELINE_CONTROLS];
-const DEPLOYMENT_GROUP: Judgements<GroupSpec> = &[deployment::GROUP_CONTROLS];
+const PIPELINE: Judgements<PipelineSpec> = &[
+    pipeline::CONTROLS,
+    pipeline::WITHOUT_DEFINITION,
+    guardrail::PIPELINE_CONTROLS,
+    practice::CONTROLS,
+    practice::WITHOUT_DEFINITION,
+];
+const DEPLOYMENT_GROUP: Judgements<GroupSpec> = &[deployment::GROUP_CONTROLS, practice::GROUP_CONTROLS];
 const TRAIL: Judgements<TrailSpec> = &[trail::TRAIL_CONTROLS];
 const ALARM: Judgements<AlarmSpec> = &[deployment::ALARM_CONTROLS];
 const BUCKET: Judgements<NamedBucket> = &[storage::BUCKET_CONTROLS];
@@ -247,6 +253,7 @@ impl Writer<'_> {
             self.put(&uid, account, &region_name, PIPELINE, &spec);
             if hidden {
                 self.unseen(&uid, account, &region_name, &ids(&[pipeline::CONTROLS]));
+                self.unseen(&uid, account, &region_name, &ids(&[practice::CONTROLS]));
                 continue;
             }
             self.named.secrets.extend(build::named_by(&spec));
