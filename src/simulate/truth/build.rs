@@ -3,7 +3,8 @@
 use super::{Judgement, Known, Writer, all, any, ids, judged, when};
 use crate::simulate::estate::{
     Activity, Approval, BuildKey, BuildSpec, Buildspec, Cache, Export, Hook, Host, Image, KeyRef, Logs, Network,
-    PipelineSpec, ProjectSpec, Reach, Rotation, Secret, SecretRef, Step, Tests, Visibility, source_credential,
+    PipelineSpec, PracticeSpec, ProjectSpec, Reach, Rotation, Secret, SecretRef, Step, Tests, Visibility,
+    source_credential,
 };
 use crate::simulate::world::World;
 
@@ -93,7 +94,7 @@ pub(super) const PROJECT_CONTROLS: &[Judgement<ProjectSpec>] = &[
     }),
     ("codebuild-test-reports-published", |world, project| {
         let built = seen_build(world, project, |build| matches!(build.activity, Activity::Built { .. }));
-        let tests = pipeline(world, project).map(|pipeline| tests_with(&pipeline));
+        let tests = pipeline(world, project).map(|pipeline| tests_with(world, &pipeline));
         // Whether it tests is asked first, and decides alone where it can.
         let applies = tests.and_then(|tests| if tests { built } else { Some(false) });
         judged(applies, seen_build(world, project, |build| build.reports.is_some()))
@@ -164,22 +165,26 @@ fn pipeline(world: &World, project: &ProjectSpec) -> Option<PipelineSpec> {
 }
 
 /// Whether the pipeline runs its project at all.
-fn runs(pipeline: &PipelineSpec) -> bool {
+fn runs(world: &World, pipeline: &PipelineSpec) -> bool {
     let deploys_with_it = pipeline.deploys() && pipeline.step == Step::CodeBuildApply;
     pipeline.tests != Tests::Missing
         || pipeline.self_mutation
         || pipeline.approval == Approval::CalledSo
         || pipeline.reach == Reach::Nothing
+        || PracticeSpec::of(world, pipeline).integration
         || deploys_with_it
 }
 
 /// Whether the pipeline tests with its project.
-fn tests_with(pipeline: &PipelineSpec) -> bool {
+fn tests_with(world: &World, pipeline: &PipelineSpec) -> bool {
     match pipeline.tests {
         Tests::TestOnly | Tests::Late => true,
-        Tests::Build => false,
+        Tests::Build => PracticeSpec::of(world, pipeline).integration,
         // Every pipeline has a second stage; without anything else it is a test.
-        Tests::Missing => pipeline.reach == Reach::Nothing && !pipeline.self_mutation,
+        Tests::Missing => {
+            let last = pipeline.reach == Reach::Nothing && !pipeline.self_mutation;
+            last || PracticeSpec::of(world, pipeline).integration
+        }
     }
 }
 
@@ -190,7 +195,7 @@ fn production(world: &World, project: &ProjectSpec) -> Known {
         return Some(true);
     }
     let pipeline = pipeline(world, project)?;
-    if pipeline.production() && runs(&pipeline) {
+    if pipeline.production() && runs(world, &pipeline) {
         return Some(true);
     }
     // Without a word of the account, the project's own tags could say it.
@@ -200,8 +205,10 @@ fn production(world: &World, project: &ProjectSpec) -> Known {
 
 fn cache_kept_apart(world: &World, project: &ProjectSpec, build: &BuildSpec) -> Known {
     let pull_requests = build.hook.is_some_and(takes_pull_requests);
-    let own =
-        any([Some(build.hook.is_some_and(takes_pushes)), pipeline(world, project).map(|pipeline| runs(&pipeline))]);
+    let own = any([
+        Some(build.hook.is_some_and(takes_pushes)),
+        pipeline(world, project).map(|pipeline| runs(world, &pipeline)),
+    ]);
     let mixed = all([Some(pull_requests), own]);
     let here = ProjectSpec::all(world, project.account, project.region);
     let others = here.filter(|other| build.cache == Cache::Shared && other.number != project.number);
@@ -310,5 +317,5 @@ fn customer_key(build: &BuildSpec) -> Option<KeyRef> {
 pub(super) fn named_by(pipeline: &PipelineSpec) -> Option<SecretRef> {
     let (account, region) = (pipeline.account, pipeline.region);
     let slot = crate::simulate::estate::DATABASE_SLOT;
-    (pipeline.secret == Secret::Referenced && runs(pipeline)).then_some(SecretRef { account, region, slot })
+    (pipeline.secret == Secret::Referenced && runs(world, pipeline)).then_some(SecretRef { account, region, slot })
 }

@@ -2,8 +2,8 @@
 
 use super::{Expected, Judgement, Known, all, any, judged, when};
 use crate::simulate::estate::{
-    Approval, GroupSpec, Notification, PipelineSpec, PracticeSpec, Reach, Rule, Scan, Source, Staging, Tests, Topic,
-    Watch, Window, has_approval, trigger_heard,
+    Approval, BuildSpec, Buildspec, GroupSpec, Notification, PipelineSpec, PracticeSpec, ProjectSpec, Reach, Rule,
+    Scan, Source, Staging, Tests, Topic, Watch, Window, has_approval, trigger_heard,
 };
 use crate::simulate::world::World;
 
@@ -132,9 +132,10 @@ fn told(world: &World, spec: &PipelineSpec, approvals: bool) -> Known {
     }
 }
 
-/// Every third build project holds its build specification, and nothing in it looks for anything.
-fn in_repository(spec: &PipelineSpec) -> bool {
-    spec.number % 3 != 1
+/// Some build projects hold their build specification themselves, and nothing in it looks for anything.
+fn in_repository(world: &World, spec: &PipelineSpec) -> bool {
+    let project = ProjectSpec::new(world, spec.account, spec.region, spec.number);
+    BuildSpec::of(world, &project).buildspec != Buildspec::Inline
 }
 
 /// Missing, unless it may be hidden.
@@ -149,13 +150,13 @@ fn hides_before(world: &World, spec: &PipelineSpec) -> bool {
         || spec.approval == Approval::CalledSo
         || practice.integration
         || practice.rebuild;
-    builds && in_repository(spec)
+    builds && in_repository(world, spec)
 }
 
 /// Whether any build of the pipeline may.
 fn hides(world: &World, spec: &PipelineSpec) -> bool {
     let late = spec.tests == Tests::Late || !spec.deploys() && spec.tests == Tests::Missing;
-    hides_before(world, spec) || late && in_repository(spec)
+    hides_before(world, spec) || late && in_repository(world, spec)
 }
 
 fn scanned(world: &World, spec: &PipelineSpec) -> Known {
