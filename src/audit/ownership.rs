@@ -86,7 +86,8 @@ pub(super) fn is_referenced(type_name: &TypeName) -> bool {
     COLLECTORS.iter().any(|collector| collector.reach() == Reach::Referenced && collector.types().contains(type_name))
 }
 
-/// Every uid a found thing goes by: its own, and for a key the ARNs of the aliases it was asked for under.
+/// Every uid a found thing goes by: its own, for a key the ARNs of the aliases it was asked for under, and for a branch
+/// and its repository the names that were given to them.
 pub(super) fn names_of(resource: &Resource) -> Vec<ResourceUid> {
     let mut names = vec![resource.uid.clone()];
     if let (true, Ok(arn)) = (resource.type_name == TypeName::KEY, Arn::parse(resource.uid.as_str())) {
@@ -96,6 +97,10 @@ pub(super) fn names_of(resource: &Resource) -> Vec<ResourceUid> {
                 .filter_map(Value::as_str)
                 .map(|alias| ResourceUid(format!("arn:{}:kms:{}:{}:{alias}", arn.partition, arn.region, arn.account))),
         );
+    }
+    if resource.type_name == TypeName::BRANCH || resource.type_name == TypeName::REPOSITORY {
+        let aliases = resource.properties.get("Aliases").and_then(Value::as_array).into_iter().flatten();
+        names.extend(aliases.filter_map(Value::as_str).map(|alias| ResourceUid(alias.to_owned())));
     }
     names
 }

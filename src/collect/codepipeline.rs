@@ -1,7 +1,7 @@
 //! CodePipeline: pipelines with their stages, disabled transitions and tags; webhooks.
 //!
 //! In: a scope. Out: `AWS::CodePipeline::Pipeline` and `AWS::CodePipeline::Webhook`, and references to the artifact
-//! buckets, their keys, and the alarms that stage conditions watch.
+//! buckets, their keys, the alarms that stage conditions watch, and the branches that source actions take.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +12,7 @@ use aws_sdk_codepipeline::types::{
 };
 use serde_json::Value;
 
+use super::codepipeline_sources::branches;
 use super::codepipeline_stages::{stage, watched_alarms};
 use super::fields::Fields;
 use super::pages::{all_pages, in_order};
@@ -269,6 +270,7 @@ fn references(scope: &Scope, pipeline: &PipelineDeclaration) -> Vec<Reference> {
             add(region, TypeName::ALARM, arn::alarm_name(alarm));
         }
     }
+    found.extend(branches(scope, pipeline));
     found.sort();
     found.dedup();
     found

@@ -12,10 +12,17 @@ pub mod codebuild;
 pub mod codedeploy;
 mod codedeploy_properties;
 pub mod codepipeline;
+mod codepipeline_sources;
 mod codepipeline_stages;
 pub mod config;
 mod fields;
-#[expect(dead_code, reason = "its readers come next")]
+pub mod git;
+mod git_bitbucket;
+mod git_codecommit;
+mod git_connection;
+mod git_github;
+mod git_gitlab;
+mod git_secret_files;
 mod git_source;
 pub mod kms;
 pub mod limiter;
@@ -45,6 +52,7 @@ pub const COLLECTORS: &[&dyn Collector] = &[
     &s3::S3,
     &kms::Kms,
     &cloudwatch::CloudWatch,
+    &git::Git,
 ];
 
 /// Where and when a collector is asked.

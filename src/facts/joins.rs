@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 use super::alarm::AlarmEntry;
+use super::branch::{BranchEntry, SourceUser};
 use super::bucket::{BucketEntry, BucketUser};
 use super::deploying::{self, Candidate};
 use super::deployment_config::ConfigurationEntry;
 use super::production::{Classifier, Environment};
+use super::push_denial::{AttachedPolicies, DenyingPolicy};
 use super::rules::Rules;
 use super::scope_gap::ScopeGaps;
 use super::seen::{Found, Seen};
@@ -51,6 +53,8 @@ pub(super) struct PipelineEntry {
     pub(super) tagged: Seen<Environment>,
     pub(super) candidates: Seen<Vec<Candidate>>,
     pub(super) buckets: Vec<String>,
+    /// Branches that it takes, by the names it gives them.
+    pub(super) sources: Vec<String>,
 }
 
 /// Which pipelines deploy to a deployment group as production.
@@ -91,6 +95,13 @@ pub struct Joins {
     pub(super) trails_seen_from: BTreeMap<AccountId, BTreeSet<String>>,
     pub(super) webhooks: ByPlace<Vec<WebhookEntry>>,
     pub(super) pipelines: Vec<PipelineEntry>,
+    /// Branches by every name that they were asked for under, then by the account that they stand in.
+    pub(super) branches: BTreeMap<String, BTreeMap<AccountId, BranchEntry>>,
+    /// Pipelines by the names of the branches that they take.
+    pub(super) source_users: BTreeMap<String, Vec<SourceUser>>,
+    /// Service control policies by id, as far as they deny pushes.
+    pub(super) denying_policies: BTreeMap<String, DenyingPolicy>,
+    pub(super) attached_policies: BTreeMap<AccountId, AttachedPolicies>,
 }
 
 impl Joins {
@@ -123,6 +134,10 @@ impl Joins {
             trails_seen_from: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             pipelines: Vec::new(),
+            branches: BTreeMap::new(),
+            source_users: BTreeMap::new(),
+            denying_policies: BTreeMap::new(),
+            attached_policies: BTreeMap::new(),
         }
     }
 
@@ -148,7 +163,8 @@ impl Joins {
             }
             if let Some(kind) = kind_of(&resource.type_name) {
                 kind.index(resource, self);
-            } else if let Some((_, index)) = INDEXED.iter().find(|(name, _)| *name == resource.type_name) {
+            }
+            for (_, index) in INDEXED.iter().filter(|(name, _)| *name == resource.type_name) {
                 index(resource, self);
             }
         }
@@ -179,6 +195,10 @@ impl Joins {
             for bucket in pipeline.buckets {
                 let user = BucketUser { label: pipeline.label.clone(), production: Some(production.clone()) };
                 self.bucket_users.entry(bucket).or_default().push(user);
+            }
+            for source in pipeline.sources {
+                let user = SourceUser { label: pipeline.label.clone(), production: production.clone() };
+                self.source_users.entry(source).or_default().push(user);
             }
             for (candidate, judged) in pipeline.candidates.iter().flatten().zip(judged.iter().flatten()) {
                 let Some(group) = &candidate.group else { continue };

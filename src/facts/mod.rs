@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 mod account;
 mod alarm;
+mod branch;
 mod bucket;
+mod connection;
 mod deploying;
 mod deployment_config;
 mod deployment_group;
@@ -18,10 +20,13 @@ mod joins;
 mod key;
 mod pipeline;
 mod pipeline_definition;
+mod pipeline_source;
 mod policy_document;
 mod production;
 mod project;
+mod push_denial;
 mod release;
+mod repository;
 mod rules;
 mod scope_gap;
 mod seen;
@@ -34,12 +39,15 @@ mod words;
 
 pub use account::Account;
 pub use alarm::Alarm;
+pub use branch::Branch;
 pub use bucket::Bucket;
+pub use connection::Connection;
 pub use deployment_group::DeploymentGroup;
 pub use joins::{AccountEntry, Joins};
 pub use key::Key;
 pub use pipeline::Pipeline;
 pub use production::ProductionRules;
+pub use repository::Repository;
 pub use rules::Rules;
 pub use trail::Trail;
 
@@ -60,17 +68,20 @@ pub trait ResourceKind: Sync {
 }
 
 /// All kinds that are judged.
-pub const KINDS: &[&dyn ResourceKind] = &[&Account, &Trail, &Alarm, &DeploymentGroup, &Pipeline, &Key, &Bucket];
+pub const KINDS: &[&dyn ResourceKind] =
+    &[&Account, &Trail, &Alarm, &DeploymentGroup, &Pipeline, &Key, &Bucket, &Branch, &Repository, &Connection];
 
 /// Leaves in the joins what other resources need.
 type Index = fn(&Resource, &mut Joins);
 
-/// Kinds that are not judged themselves but joined to those that are.
+/// What is joined to the kinds that are judged, beside what these leave of themselves.
 const INDEXED: &[(TypeName, Index)] = &[
     (TypeName::APPLICATION, deployment_config::index_application),
     (TypeName::DEPLOYMENT_CONFIG, deployment_config::index),
     (TypeName::PROJECT, project::index),
     (TypeName::WEBHOOK, webhook::index),
+    (TypeName::POLICY, push_denial::index_policy),
+    (TypeName::ACCOUNT, push_denial::index_account),
 ];
 
 /// The kind that judges resources of a type. Composite alarms are alarms.

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::deploying;
 use super::joins::{Joins, PipelineEntry};
 use super::pipeline_definition::{Action, Definition};
+use super::pipeline_source;
 use super::production::Environment;
 use super::project::bucket_name;
 use super::release;
@@ -48,6 +49,7 @@ impl ResourceKind for Pipeline {
             tagged: tagged(resource, joins),
             candidates,
             buckets: buckets.into_iter().filter(|bucket| !bucket.is_empty()).map(str::to_owned).collect(),
+            sources: pipeline_source::branches(resource),
         };
         joins.pipelines.push(entry);
     }
@@ -62,6 +64,7 @@ impl ResourceKind for Pipeline {
         put_stores(&mut facts, resource, joins);
         facts.put("pullRequestTriggers", pull_request_triggers(resource));
         facts.put("heldStages", held_stages(resource));
+        pipeline_source::put(&mut facts, resource, joins);
         let (webhooks, unauthenticated) = webhook::of_pipeline(resource, name, joins);
         facts.put("webhooks", webhooks.decided());
         facts.put("unauthenticatedWebhooks", unauthenticated.decided());

@@ -86,7 +86,7 @@ impl<'a> Statement<'a> {
     }
 
     /// The condition, flattened to (operator, key, value).
-    fn conditions(self) -> impl Iterator<Item = (&'a str, &'a str, &'a Value)> {
+    pub(super) fn conditions(self) -> impl Iterator<Item = (&'a str, &'a str, &'a Value)> {
         self.0.get("Condition").and_then(Value::as_object).into_iter().flatten().flat_map(|(operator, keys)| {
             keys.as_object().into_iter().flatten().map(move |(key, value)| (operator.as_str(), key.as_str(), value))
         })
@@ -225,12 +225,12 @@ fn one_or_many(value: Option<&Value>) -> &[Value] {
     }
 }
 
-fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
+pub(super) fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
     one_or_many(value).iter().filter_map(Value::as_str)
 }
 
 /// IAM's patterns: `*` stands for any run of characters, `?` for one.
-fn matches_pattern(pattern: &str, text: &str, ignore_case: bool) -> bool {
+pub(super) fn matches_pattern(pattern: &str, text: &str, ignore_case: bool) -> bool {
     let same = |a: u8, b: u8| a == b || ignore_case && a.eq_ignore_ascii_case(&b);
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
