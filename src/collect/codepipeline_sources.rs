@@ -73,7 +73,11 @@ mod tests {
     use super::super::test_support::{by_operation, endpoint};
     use super::*;
 
-    fn action(owner: &str, provider: &str, settings: &[(&str, &str)]) -> aws_sdk_codepipeline::types::builders::ActionDeclarationBuilder {
+    fn action(
+        owner: &str,
+        provider: &str,
+        settings: &[(&str, &str)],
+    ) -> aws_sdk_codepipeline::types::builders::ActionDeclarationBuilder {
         let id = ActionTypeId::builder().category(ActionCategory::Source).owner(ActionOwner::from(owner));
         let settings: HashMap<String, String> =
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();

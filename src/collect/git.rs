@@ -210,9 +210,7 @@ fn call_by<'a>(resource: &mut Resource, aliases: impl Iterator<Item = &'a str>) 
 mod tests {
     use serde_json::json;
 
-    use super::super::test_support::{
-        Answer, Answers, endpoint, every_refusal_leaves_a_gap, reference,
-    };
+    use super::super::test_support::{Answer, Answers, endpoint, every_refusal_leaves_a_gap, reference};
     use super::*;
 
     const OWN: &str = "arn:aws:codecommit:eu-west-1:111122223333:web/refs/heads/main";
@@ -247,7 +245,8 @@ mod tests {
 
     #[tokio::test]
     async fn every_refusal_is_a_gap_and_every_name_leads_somewhere() {
-        let names = [OWN.to_owned(), format!("{NEW}/acme/web/refs/heads/main"), format!("{OLD}/acme/sub/web/refs/heads/main")];
+        let names =
+            [OWN.to_owned(), format!("{NEW}/acme/web/refs/heads/main"), format!("{OLD}/acme/sub/web/refs/heads/main")];
         let wanted: Vec<Reference> = names.iter().map(|name| reference(TypeName::BRANCH, name)).collect();
         let clean = endpoint(answers(), &[]).await;
         let found = Git.collect(&clean.scope, &wanted).await;
@@ -269,9 +268,9 @@ mod tests {
         let branch = branch.unwrap();
         assert_eq!(branch.properties["Provider"], "GitHubEnterpriseServer");
         assert_eq!(branch.properties["Aliases"], json!([format!("{NEW}/acme/web/refs/heads/main")]));
-        for (name, actions) in [
-            (&names[0], [GET_REPOSITORY, GET_BRANCH, LIST_TEMPLATES, GET_TEMPLATE, GET_FOLDER].as_slice()),
-        ] {
+        for (name, actions) in
+            [(&names[0], [GET_REPOSITORY, GET_BRANCH, LIST_TEMPLATES, GET_TEMPLATE, GET_FOLDER].as_slice())]
+        {
             let wanted = [reference(TypeName::BRANCH, name)];
             every_refusal_leaves_a_gap(&Git, actions, &wanted, answers(), &[]).await;
         }
@@ -307,7 +306,10 @@ mod tests {
     #[tokio::test]
     async fn references_to_repositories_and_connections_cost_nothing() {
         let endpoint = endpoint(answers(), &[]).await;
-        let wanted = [reference(TypeName::REPOSITORY, "arn:aws:codecommit:eu-west-1:111122223333:web"), reference(TypeName::CONNECTION, NEW)];
+        let wanted = [
+            reference(TypeName::REPOSITORY, "arn:aws:codecommit:eu-west-1:111122223333:web"),
+            reference(TypeName::CONNECTION, NEW),
+        ];
         assert_eq!(Git.collect(&endpoint.scope, &wanted).await, Collected::default());
         assert_eq!(endpoint.calls(), Vec::<String>::new());
     }

@@ -122,7 +122,9 @@ fn template(content: &str) -> Option<Template> {
     let content: Value = serde_json::from_str(content).ok()?;
     let destinations = match content.get("DestinationReferences") {
         None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(names)) => names.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<_>>()?,
+        Some(Value::Array(names)) => {
+            names.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<_>>()?
+        }
         Some(_) => return None,
     };
     let statements = content.get("Statements").and_then(Value::as_array)?;
@@ -202,7 +204,8 @@ fn describe_branch(
     match applied(repository, source, templates) {
         Ok(applied) => {
             let approvals = applied.values().copied().max().unwrap_or(0);
-            let protected_by = applied.keys().map(|name| Value::from(format!("approval rule template {name}"))).collect();
+            let protected_by =
+                applied.keys().map(|name| Value::from(format!("approval rule template {name}"))).collect();
             resource.properties.insert("RequiredApprovingReviewCount".to_owned(), approvals.into());
             resource.properties.insert("ProtectedBy".to_owned(), protected_by);
         }
@@ -253,7 +256,9 @@ mod tests {
                 "GetRepository" => {
                     json!({"repositoryMetadata": {"accountId": "111122223333", "defaultBranch": default, "kmsKeyId": "k"}})
                 }
-                "GetBranch" if word("branchName") == "gone" => return Answer::Error(400, "BranchDoesNotExistException"),
+                "GetBranch" if word("branchName") == "gone" => {
+                    return Answer::Error(400, "BranchDoesNotExistException");
+                }
                 "GetBranch" => json!({"branch": {"branchName": word("branchName")}}),
                 "ListAssociatedApprovalRuleTemplatesForRepository" => {
                     json!({"approvalRuleTemplateNames": ["everywhere", "main-only"]})
@@ -277,8 +282,12 @@ mod tests {
     fn tree(path: &str) -> Value {
         let file = |path: &str| json!({"absolutePath": path});
         match path {
-            "/" => json!({"commitId": "c", "folderPath": "", "files": [file("README.md"), file(".env")], "subFolders": [{"absolutePath": "keys"}]}),
-            _ => json!({"commitId": "c", "folderPath": path, "files": [file("keys/id_rsa"), file("keys/id_rsa.pub")], "subFolders": []}),
+            "/" => {
+                json!({"commitId": "c", "folderPath": "", "files": [file("README.md"), file(".env")], "subFolders": [{"absolutePath": "keys"}]})
+            }
+            _ => {
+                json!({"commitId": "c", "folderPath": path, "files": [file("keys/id_rsa"), file("keys/id_rsa.pub")], "subFolders": []})
+            }
         }
     }
 
@@ -322,7 +331,8 @@ mod tests {
         for wrong in ["", "[]", "{}", r#"{"Statements": []}"#, r#"{"Statements": [{}]}"#] {
             assert_eq!(template(wrong), None, "{wrong}");
         }
-        let read = template(r#"{"DestinationReferences": ["refs/heads/a"], "Statements": [{"NumberOfApprovalsNeeded": 2}]}"#);
+        let read =
+            template(r#"{"DestinationReferences": ["refs/heads/a"], "Statements": [{"NumberOfApprovalsNeeded": 2}]}"#);
         assert_eq!(read, Some(Template { destinations: vec!["refs/heads/a".to_owned()], approvals: 2 }));
     }
 }

@@ -25,7 +25,8 @@ pub(super) struct Connection {
 /// Asks for a connection, and for its host where customers run it themselves.
 pub(super) async fn read(scope: &Scope, arn: &str) -> Connection {
     let client = Client::new(scope.config());
-    let mut resource = Resource::live(TypeName::CONNECTION, arn.to_owned(), scope.account.clone(), scope.region.clone());
+    let mut resource =
+        Resource::live(TypeName::CONNECTION, arn.to_owned(), scope.account.clone(), scope.region.clone());
     let action = by_name(arn, GET_CONNECTION, GET_CONNECTION_OLD);
     let answer = scope.call(action, || client.get_connection().connection_arn(arn).send()).await;
     let connection = answer.and_then(|answer| {

@@ -42,14 +42,31 @@ mod tests {
     #[test]
     fn names_say_what_is_inside() {
         for secret in [
-            ".env", "app/.env", ".env.production", "keys/id_rsa", "deploy.pem", "store.P12", "home/.aws/credentials",
-            ".aws/credentials", "infra/terraform.tfstate", "infra/terraform.tfstate.backup", "tls/server.key",
+            ".env",
+            "app/.env",
+            ".env.production",
+            "keys/id_rsa",
+            "deploy.pem",
+            "store.P12",
+            "home/.aws/credentials",
+            ".aws/credentials",
+            "infra/terraform.tfstate",
+            "infra/terraform.tfstate.backup",
+            "tls/server.key",
         ] {
             assert!(is_secret_file(secret), "{secret}");
         }
         for harmless in [
-            ".env.example", ".env.production.sample", "environment.ts", "id_rsa.pub", "docs/credentials", "keyboard.rs",
-            "pem.txt", "src/.environment", "config.json", "README.md",
+            ".env.example",
+            ".env.production.sample",
+            "environment.ts",
+            "id_rsa.pub",
+            "docs/credentials",
+            "keyboard.rs",
+            "pem.txt",
+            "src/.environment",
+            "config.json",
+            "README.md",
         ] {
             assert!(!is_secret_file(harmless), "{harmless}");
         }

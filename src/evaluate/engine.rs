@@ -26,7 +26,9 @@ impl Default for Settings {
     fn default() -> Self {
         let defaults =
             [("objectLockRetentionDays", 30), ("blueTerminationWaitMinutes", 5), ("alarmWithoutDataDays", 7)];
-        Self(defaults.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        let of_sources = [("branchApprovals", 1), ("productionBranchApprovals", 2), ("ownerAdministratorsMax", 5)];
+        let defaults = defaults.into_iter().chain(of_sources);
+        Self(defaults.map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }
 

@@ -328,7 +328,8 @@ mod tests {
 
     #[test]
     fn each_unseen_property_leaves_its_facts_unknown() {
-        let of_stages: Vec<&str> = release::FACTS.iter().chain(OF_ACTIONS).copied().collect();
+        let of_stages: Vec<&str> =
+            release::FACTS.iter().chain(OF_ACTIONS).chain(pipeline_source::FACTS).copied().collect();
         let of_stores = vec!["artifactStoreKey", "crossRegionStores", "crossRegionStoresWithoutCustomerKey"];
         for (property, mut expected) in [
             ("Stages", of_stages),
