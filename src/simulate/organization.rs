@@ -208,6 +208,27 @@ pub(crate) const CONTROL_POLICIES: &[ControlPolicy] = &[
         units: &[3],
     },
     ControlPolicy {
+        id: "p-pushes01",
+        name: "DenyDirectPushes",
+        aws_managed: false,
+        content: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["codecommit:GitPush","codecommit:PutFile","codecommit:DeleteFile","codecommit:CreateCommit","codecommit:DeleteBranch","codecommit:MergeBranches*"],"Resource":"*","Condition":{"StringEqualsIfExists":{"codecommit:References":["refs/heads/main"]},"Null":{"codecommit:References":"false"}}},{"Effect":"Deny","Action":"codecommit:OverridePullRequestApprovalRules","Resource":"*"}]}"#,
+        units: &[4],
+    },
+    ControlPolicy {
+        id: "p-pushes02",
+        name: "DenyDirectPushesButOfReleases",
+        aws_managed: false,
+        content: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["codecommit:Git*","codecommit:PutFile","codecommit:DeleteFile","codecommit:CreateCommit","codecommit:DeleteBranch","codecommit:MergeBranches*"],"Resource":"*","Condition":{"StringLike":{"codecommit:References":"refs/heads/ma*"},"ArnNotLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/ReleaseAutomation"}}}]}"#,
+        units: &[NON_PROD],
+    },
+    ControlPolicy {
+        id: "p-pushes03",
+        name: "DenyGitPush",
+        aws_managed: false,
+        content: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"codecommit:GitPush","Resource":"*","Condition":{"ForAnyValue:StringEquals":{"codecommit:References":["refs/heads/main"]}}}]}"#,
+        units: &[INFRASTRUCTURE],
+    },
+    ControlPolicy {
         id: "p-closed01",
         name: "DenyAll",
         aws_managed: false,

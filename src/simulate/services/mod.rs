@@ -7,6 +7,8 @@ mod account;
 mod cloudtrail;
 mod cloudwatch;
 mod codebuild;
+mod codecommit;
+mod codeconnections;
 mod codedeploy;
 mod codepipeline;
 mod config;
@@ -98,7 +100,14 @@ pub(super) const SERVICES: &[Service] = &[
     cloudwatch::SERVICE,
     cloudtrail::SERVICE,
     config::SERVICE,
+    codecommit::SERVICE,
+    codeconnections::SERVICE,
 ];
+
+/// The IAM action that a call needs: the one of its operation, except where what it asks for has an older name.
+pub(super) fn action_of(operation: &Operation, input: &Value) -> &'static str {
+    codeconnections::older_action(operation, input).unwrap_or(operation.action)
+}
 
 /// A moment some days before the world's now, spread by a number so that not everything is of the same second.
 pub(super) fn days_ago(world: &World, days: i64, spread: usize) -> OffsetDateTime {

@@ -6,14 +6,15 @@
 
 mod deployment;
 mod pipeline;
+mod source;
 mod storage;
 mod trail;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::estate::{
-    AlarmName, AlarmSpec, BucketRef, Encryption, GroupSpec, KeyRef, KeyUse, PipelineSpec, ProjectSpec, TrailSpec,
-    Watch, application_count, trails_of,
+    AlarmName, AlarmSpec, BucketRef, ConnectionSpec, Encryption, GroupSpec, KeyRef, KeyUse, PipelineSpec, ProjectSpec,
+    SourceSpec, TrailSpec, Watch, application_count, trails_of,
 };
 use super::organization::State;
 use super::world::World;
@@ -79,7 +80,11 @@ type Judgement<S> = (&'static str, fn(&World, &S) -> Expected);
 type Judgements<S> = &'static [&'static [Judgement<S>]];
 
 const ACCOUNT: Judgements<usize> = &[trail::ACCOUNT_CONTROLS];
-const PIPELINE: Judgements<PipelineSpec> = &[pipeline::CONTROLS, pipeline::WITHOUT_DEFINITION];
+const PIPELINE: Judgements<PipelineSpec> =
+    &[pipeline::CONTROLS, pipeline::WITHOUT_DEFINITION, source::PIPELINE_CONTROLS];
+const BRANCH: Judgements<SourceSpec> = &[source::BRANCH_CONTROLS];
+const REPOSITORY: Judgements<SourceSpec> = &[source::REPOSITORY_CONTROLS];
+const CONNECTION: Judgements<ConnectionSpec> = &[source::CONNECTION_CONTROLS];
 const DEPLOYMENT_GROUP: Judgements<GroupSpec> = &[deployment::GROUP_CONTROLS];
 const TRAIL: Judgements<TrailSpec> = &[trail::TRAIL_CONTROLS];
 const ALARM: Judgements<AlarmSpec> = &[deployment::ALARM_CONTROLS];
@@ -125,6 +130,8 @@ struct Named {
     alarms: BTreeSet<(usize, usize, usize)>,
     /// Accounts and Regions in which somebody names an alarm, existing or not.
     alarm_places: BTreeSet<(usize, usize)>,
+    /// Branches that pipelines take, in their order.
+    sources: Vec<SourceSpec>,
 }
 
 struct Writer<'a> {
@@ -236,8 +243,10 @@ impl Writer<'_> {
             self.put(&uid, account, &region_name, PIPELINE, &spec);
             if hidden {
                 self.unseen(&uid, account, &region_name, &ids(&[pipeline::CONTROLS]));
+                self.unseen(&uid, account, &region_name, &ids(&[source::PIPELINE_CONTROLS]));
                 continue;
             }
+            self.named.sources.extend(SourceSpec::of(world, &spec));
             for store in spec.stores() {
                 *self.named.buckets.entry(store.bucket).or_default() |= spec.production();
                 match store.key {
@@ -353,6 +362,34 @@ impl Writer<'_> {
         let named: Vec<KeyRef> = self.named.keys.iter().filter(|key| key.account == account).copied().collect();
         for key in named.into_iter().filter(|_| world.visible(account)) {
             self.put(&key.arn(world), account, world.region_name(key.region), KEY, &key);
+        }
+    }
+
+    fn sources_of(&self, account: usize) -> Vec<SourceSpec> {
+        self.named.sources.iter().filter(|source| source.account == account).cloned().collect()
+    }
+
+    fn branches(&mut self, account: usize) {
+        let world = self.world;
+        for source in self.sources_of(account) {
+            let [branch, _] = source::uids(world, &source);
+            self.put(&branch, account, world.region_name(source.region), BRANCH, &source);
+        }
+    }
+
+    fn repositories(&mut self, account: usize) {
+        let world = self.world;
+        for source in self.sources_of(account) {
+            let [_, repository] = source::uids(world, &source);
+            self.put(&repository, account, world.region_name(source.region), REPOSITORY, &source);
+        }
+    }
+
+    fn connections(&mut self, account: usize) {
+        let world = self.world;
+        for connection in self.sources_of(account).into_iter().filter_map(|source| source.connection) {
+            let region = world.region_name(connection.region);
+            self.put(&connection.arn(world), account, region, CONNECTION, &connection);
         }
     }
 
