@@ -9,13 +9,22 @@ fn main() -> io::Result<()> {
     let policies = root.join("policies");
     println!("cargo::rerun-if-changed={}", policies.display());
     let mut files = Vec::new();
-    find(&policies.join("controls"), &mut files)?;
+    find(&policies.join("controls"), "cedar", &mut files)?;
     files.sort();
     let mut code = String::new();
     let schema = literal(&policies.join("schema.cedarschema"))?;
     let _ = writeln!(code, "const EMBEDDED_SCHEMA: &str = include_str!({schema});");
     let _ = writeln!(code, "const EMBEDDED_CONTROLS: &[(&str, &str)] = &[");
     for file in files {
+        let name = file.strip_prefix(&root).unwrap_or(&file).display().to_string().replace('\\', "/");
+        let _ = writeln!(code, "    ({name:?}, include_str!({})),", literal(&file)?);
+    }
+    let _ = writeln!(code, "];");
+    let _ = writeln!(code, "const EMBEDDED_FRAMEWORKS: &[(&str, &str)] = &[");
+    let mut frameworks = Vec::new();
+    find(&policies.join("frameworks"), "toml", &mut frameworks)?;
+    frameworks.sort();
+    for file in frameworks {
         let name = file.strip_prefix(&root).unwrap_or(&file).display().to_string().replace('\\', "/");
         let _ = writeln!(code, "    ({name:?}, include_str!({})),", literal(&file)?);
     }
@@ -30,13 +39,13 @@ fn literal(path: &Path) -> io::Result<String> {
     Ok(format!("{text:?}"))
 }
 
-fn find(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+fn find(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) -> io::Result<()> {
     println!("cargo::rerun-if-changed={}", folder.display());
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            find(&path, files)?;
-        } else if path.extension().is_some_and(|e| e == "cedar") {
+            find(&path, extension, files)?;
+        } else if path.extension().is_some_and(|e| e == extension) {
             files.push(path);
         }
     }

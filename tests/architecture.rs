@@ -82,6 +82,7 @@ const ALSO: &[(&str, &str, &str)] = &[
     ("aws_smithy_types", "cli", "timeouts"),
     ("aws_smithy_types", "organization", "times of sessions"),
     ("aws_types", "organization", "the shared SDK configuration"),
+    ("toml", "evaluate", "frameworks are data files"),
 ];
 
 /// Modules that know no clock, environment, network or file.

@@ -14,10 +14,10 @@ use pipewarden::collect::{COLLECTORS, CallGate, Reach};
 use pipewarden::config::{Config, Written};
 use pipewarden::evaluate::Policies;
 use pipewarden::finding::{ComplianceType, Finding};
-use pipewarden::inventory::{AccountId, CallCounts, Gap, GapCause, Partition};
+use pipewarden::inventory::{AccountId, Affects, CallCounts, Gap, GapCause, Partition};
 use pipewarden::organization::Sessions;
 use pipewarden::run::{Plan, RunDirectory, RunId};
-use pipewarden::simulate::{PLANTED_SECRET, Simulation, SimulationOptions, SimulationServer};
+use pipewarden::simulate::{PLANTED_SECRET, Simulation, SimulationOptions, SimulationServer, Trust};
 use serde_json::json;
 
 use crate::loopback;
@@ -347,6 +347,52 @@ fn a_chain_of_roles_sees_what_one_role_sees() {
     let assumed = |audited: &Audited| audited.calls.get("sts:AssumeRole").copied().unwrap_or(0);
     assert!(assumed(&direct) > 0);
     assert_eq!(assumed(&chained), 2 * assumed(&direct));
+}
+
+#[test]
+fn an_audit_outlives_its_sessions() {
+    // A session is renewed five minutes before its end, so one of five minutes and a second is good for one second.
+    let options = SimulationOptions {
+        accounts: 4,
+        pipelines_per_account_region: 1,
+        denials: false,
+        latency: Duration::from_millis(150),
+        session: Some(Duration::from_secs(301)),
+        ..SimulationOptions::default()
+    };
+    let audited = assert_is_truth(options);
+    assert_eq!(audited.totals.denied + audited.totals.error, 0);
+    assert!(audited.calls.get("sts:AssumeRole").is_some_and(|calls| *calls > 3), "{:?}", audited.calls);
+}
+
+#[test]
+fn a_trust_policy_gets_the_external_id_the_source_identity_and_the_tags() {
+    let trust = Trust {
+        external_id: Some("one-of-ours".to_owned()),
+        source_identity: Some("nightly".to_owned()),
+        session_tag: Some(("tool".to_owned(), "pipewarden".to_owned())),
+    };
+    let options = SimulationOptions { accounts: 4, denials: false, trust, ..SimulationOptions::default() };
+    let mut written = Written::default();
+    written.role.external_id = Some("one-of-ours".to_owned());
+    written.role.source_identity = Some("nightly".to_owned());
+    written.role.session_tags.insert("tool".to_owned(), "pipewarden".to_owned());
+    let known = audit_with(options.clone(), &written.clone().resolve("test").unwrap());
+    assert_eq!(differences(&known, &Simulation::new(options.clone())), Vec::<String>::new());
+    for forget in [
+        |role: &mut pipewarden::config::Role| role.external_id = Some("another".to_owned()),
+        |role: &mut pipewarden::config::Role| role.source_identity = None,
+        |role: &mut pipewarden::config::Role| role.session_tags.clear(),
+    ] {
+        let mut written = written.clone();
+        forget(&mut written.role);
+        let stranger = audit_with(options.clone(), &written.resolve("test").unwrap());
+        let outside = stranger
+            .gaps
+            .iter()
+            .filter(|gap| gap.affects == Affects::Account && matches!(gap.cause, GapCause::RoleNotAssumed { .. }));
+        assert_eq!(outside.count(), 3, "every account but the audit's own stays closed");
+    }
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use pipewarden::finding::{ComplianceType, Control, ExceptionRef, Finding, ResourceRef, Severity};
+use pipewarden::finding::{
+    ComplianceType, Control, ExceptionRef, Finding, Framework, Requirement, ResourceRef, Severity,
+};
 use pipewarden::inventory::{
     AccountId, Affects, Coverage, CoverageKey, Gap, GapCause, Outcome, Region, ResourceUid, Skip, TypeName,
 };
@@ -13,6 +15,25 @@ use pipewarden::report::{
     AccountInfo, Counts, FORMATS, FindingSource, Report, ReportFormat, RunInfo, SCHEMA_VERSION, Terminal, visible,
 };
 use serde_json::{Value, json};
+
+/// A framework of which one requirement has no control.
+fn owasp() -> Framework {
+    let requirement =
+        |number: u8, title: &str| Requirement { id: format!("OWASP-CICD-SEC-{number}"), title: title.to_owned() };
+    Framework {
+        id: "OWASP-CICD-SEC".to_owned(),
+        name: "OWASP Top 10 CI/CD Security Risks".to_owned(),
+        version: "2022".to_owned(),
+        source: "https://owasp.org".to_owned(),
+        note: "Four of the ten.".to_owned(),
+        requirements: vec![
+            requirement(1, "Insufficient flow control mechanisms"),
+            requirement(6, "Insufficient credential hygiene"),
+            requirement(9, "Improper artifact integrity validation"),
+            requirement(10, "Insufficient logging | visibility"),
+        ],
+    }
+}
 
 /// Everything a report borrows.
 struct Fixture {
@@ -50,6 +71,7 @@ impl Fixture {
                 policy_hash: "ab".repeat(32),
             },
             controls: self.controls.iter().map(|control| (control.id.clone(), control.clone())).collect(),
+            frameworks: BTreeMap::from([("OWASP-CICD-SEC".to_owned(), owasp())]),
             accounts: self.accounts.iter().map(|account| (account.id.clone(), account.clone())).collect(),
             counts,
             coverage: &self.coverage,

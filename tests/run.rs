@@ -114,6 +114,7 @@ fn report<'a>(
     Report {
         run: run.plan().run_info("o-exampleorg1", &"cd".repeat(32)),
         controls: BTreeMap::from([(control.id.clone(), control)]),
+        frameworks: BTreeMap::new(),
         accounts: run.accounts().unwrap().iter().map(|id| (id.clone(), named(id))).collect(),
         counts: spool.counts().clone(),
         coverage,

@@ -133,6 +133,7 @@ impl Judged {
         Report {
             run: run.plan().run_info(&self.organization, policies.hash()),
             controls: policies.controls().clone(),
+            frameworks: policies.frameworks().clone(),
             accounts: self.accounts.clone(),
             counts: self.spool.counts().clone(),
             coverage: &self.coverage,

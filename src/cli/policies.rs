@@ -7,7 +7,8 @@ use super::failure::Failure;
 use crate::config;
 use crate::evaluate::{Policies, PolicySource, SourceText};
 
-/// Reads and validates all policies. A folder may hold `controls/**/*.cedar` and `exceptions/**/*.cedar`.
+/// Reads and validates all policies. A folder may hold `controls/**/*.cedar` and `exceptions/**/*.cedar` and
+/// `frameworks/**/*.toml`.
 pub(super) fn load(configured: &config::Policies, more: &[PathBuf]) -> Result<Policies, Failure> {
     let mut sources = Policies::embedded();
     for folder in configured.folders.iter().chain(more) {
@@ -18,14 +19,15 @@ pub(super) fn load(configured: &config::Policies, more: &[PathBuf]) -> Result<Po
 
 fn read(folder: &Path) -> Result<Vec<PolicySource>, Failure> {
     let mut sources = Vec::new();
-    for (name, of) in [
-        ("controls", PolicySource::Control as fn(SourceText) -> PolicySource),
-        ("exceptions", PolicySource::Exceptions),
+    for (name, extension, of) in [
+        ("controls", "cedar", PolicySource::Control as fn(SourceText) -> PolicySource),
+        ("exceptions", "cedar", PolicySource::Exceptions),
+        ("frameworks", "toml", PolicySource::Framework),
     ] {
         let mut files = Vec::new();
         let part = folder.join(name);
         if part.is_dir() {
-            find(&part, &mut files)?;
+            find(&part, extension, &mut files)?;
         }
         files.sort();
         for file in files {
@@ -34,7 +36,7 @@ fn read(folder: &Path) -> Result<Vec<PolicySource>, Failure> {
     }
     if sources.is_empty() {
         return Err(Failure::usage(format!(
-            "{} holds no policies; a policy folder has `controls/` with one `.cedar` file per control, or `exceptions/`",
+            "{} holds no policies; a policy folder has `controls/` with one `.cedar` file per control, or `exceptions/`, or `frameworks/`",
             folder.display()
         )));
     }
@@ -49,13 +51,13 @@ pub(super) fn text_of(file: &Path) -> Result<SourceText, Failure> {
     Ok(SourceText { file: file.display().to_string(), text })
 }
 
-fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
+fn find(folder: &Path, wanted: &str, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
     let unreadable = |error: std::io::Error| Failure::usage(format!("{} cannot be listed: {error}", folder.display()));
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         if path.is_dir() {
-            find(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "cedar") {
+            find(&path, wanted, files)?;
+        } else if path.extension().is_some_and(|extension| extension == wanted) {
             files.push(path);
         }
     }

@@ -10,7 +10,9 @@ mod control;
 mod engine;
 mod error;
 mod exception;
+mod frameworks;
 mod guidance;
+mod handbook;
 mod policy_set;
 
 pub use cases::{Case, CaseFailure, run_cases};
@@ -18,4 +20,5 @@ pub use engine::{Asking, Principal, Settings, unlisted};
 pub use error::{EvaluateError, PolicyError, SourceText};
 pub use exception::Exception;
 pub use guidance::Guidance;
+pub use handbook::handbook;
 pub use policy_set::{Policies, PolicySource};

@@ -11,8 +11,9 @@ use super::Guidance;
 use super::control::{self, Applicability, LoadedControl};
 use super::error::{PolicyError, SourceText};
 use super::exception::{self, Exceptions};
+use super::frameworks;
 use crate::facts;
-use crate::finding::{Control, hex};
+use crate::finding::{Control, Framework, hex};
 use crate::inventory::TypeName;
 
 include!(concat!(env!("OUT_DIR"), "/embedded_policies.rs"));
@@ -24,6 +25,8 @@ pub enum PolicySource {
     Control(SourceText),
     /// One or more exceptions.
     Exceptions(SourceText),
+    /// A framework; replaces an earlier one with the same id.
+    Framework(SourceText),
 }
 
 /// Which controls can be asked of a type, with the policies that answer.
@@ -76,14 +79,17 @@ pub struct Policies {
     pub(super) looks_at_account: bool,
     controls: BTreeMap<String, Control>,
     texts: BTreeMap<String, (Guidance, SourceText)>,
+    frameworks: BTreeMap<String, Framework>,
     hash: String,
 }
 
 impl Policies {
-    /// Sources of the controls that come with this version.
+    /// Sources of the controls and frameworks that come with this version.
     #[must_use]
     pub fn embedded() -> Vec<PolicySource> {
-        EMBEDDED_CONTROLS.iter().map(|(file, text)| PolicySource::Control(source(file, text))).collect()
+        let controls = EMBEDDED_CONTROLS.iter().map(|(file, text)| PolicySource::Control(source(file, text)));
+        let frameworks = EMBEDDED_FRAMEWORKS.iter().map(|(file, text)| PolicySource::Framework(source(file, text)));
+        controls.chain(frameworks).collect()
     }
 
     /// The schema that comes with this version.
@@ -106,6 +112,7 @@ impl Policies {
         let validator = Validator::new(schema);
         let mut loaded: BTreeMap<String, LoadedControl> = BTreeMap::new();
         let mut exceptions = Exceptions::default();
+        let mut frameworks = BTreeMap::new();
         for source in sources {
             match source {
                 PolicySource::Control(text) => {
@@ -114,6 +121,7 @@ impl Policies {
                     loaded.insert(control.control.id.clone(), control);
                 }
                 PolicySource::Exceptions(text) => exception::load(text, &validator, &mut exceptions)?,
+                PolicySource::Framework(text) => frameworks::load(text, &mut frameworks)?,
             }
         }
         for id in disabled {
@@ -136,7 +144,7 @@ impl Policies {
         reads_of_account.extend(loaded.values().flat_map(|control| control.reads_of_account.iter().cloned()));
         let looks_at_account = exceptions.looks_at_account || loaded.values().any(|control| control.looks_at_account);
         let partitions = partition(loaded, &exceptions.reads)?;
-        Ok(Self { partitions, exceptions, reads_of_account, looks_at_account, controls, texts, hash })
+        Ok(Self { partitions, exceptions, reads_of_account, looks_at_account, controls, texts, frameworks, hash })
     }
 
     /// All controls by id.
@@ -156,6 +164,12 @@ impl Policies {
     pub fn facts_read_by(&self, control: &str) -> BTreeSet<String> {
         let asked = self.partitions.values().flat_map(|p| &p.controls).find(|asked| asked.control.id == control);
         asked.map(|asked| asked.reads.clone()).unwrap_or_default()
+    }
+
+    /// All frameworks by id.
+    #[must_use]
+    pub fn frameworks(&self) -> &BTreeMap<String, Framework> {
+        &self.frameworks
     }
 
     /// What a control says to the person who has to act.

@@ -4,8 +4,10 @@
 //! that a report can never ask a policy again.
 
 mod control;
+mod framework;
 
 pub use control::{Control, Severity, spoken};
+pub use framework::{Framework, Requirement};
 
 use std::collections::BTreeMap;
 use std::fmt;

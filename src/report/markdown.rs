@@ -7,7 +7,8 @@ use std::io::{self, Write};
 
 use super::blind_spot::BlindSpot;
 use super::digest::{AccountViolations, Digest, Limits};
-use super::text::{NAME, counted, grouped, short};
+use super::markup::plain;
+use super::text::{NAME, counted, grouped};
 use super::wording::{
     Verdict, account_label, calls_by_service, calls_in_words, evidence_in_words, looked_at, regions_in_words, remedy,
     skipped_by_reason, verdict,
@@ -56,27 +57,6 @@ impl ReportFormat for Markdown {
         write_exceptions(out, &digest)?;
         write_controls(out, report, &digest)
     }
-}
-
-/// Text that Markdown shows as it is, on one line.
-fn plain(text: &str, longest: usize) -> String {
-    let text = short(text, longest);
-    let mut out = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '@' => out.push_str("&#64;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '#' | '~' | '!' | '$' => {
-                out.push('\\');
-                out.push(character);
-            }
-            other => out.push(other),
-        }
-    }
-    // Addresses are made links without any markup.
-    out.replace("://", ":&#47;&#47;").replace("www.", "www&#46;")
 }
 
 fn write_head(out: &mut dyn Write, report: &Report<'_>, digest: &Digest) -> io::Result<()> {

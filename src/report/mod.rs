@@ -7,9 +7,13 @@ mod blind_spot;
 mod coverage;
 mod csv;
 mod digest;
+mod framework_coverage;
+mod frameworks;
+mod frameworks_csv;
 mod json;
 mod json_document;
 mod markdown;
+mod markup;
 mod spreadsheet;
 mod terminal;
 mod terminal_coverage;
@@ -18,6 +22,8 @@ mod wording;
 
 pub use self::csv::Csv;
 pub use coverage::{CoverageCsv, CoverageJson};
+pub use frameworks::Frameworks;
+pub use frameworks_csv::FrameworksCsv;
 pub use json::Json;
 pub use markdown::Markdown;
 pub use terminal::Terminal;
@@ -28,14 +34,15 @@ use std::io::{self, Write};
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{ComplianceType, Control, Finding, Severity};
+use crate::finding::{ComplianceType, Control, Finding, Framework, Severity};
 use crate::inventory::{AccountId, CallCounts, Coverage, Gap};
 
 /// Version of the shape of the machine-readable reports.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// All formats.
-pub const FORMATS: &[&dyn ReportFormat] = &[&Terminal::PLAIN, &Markdown, &Csv, &Json, &CoverageCsv, &CoverageJson];
+pub const FORMATS: &[&dyn ReportFormat] =
+    &[&Terminal::PLAIN, &Markdown, &Csv, &Json, &CoverageCsv, &CoverageJson, &Frameworks, &FrameworksCsv];
 
 /// One way to write a report.
 pub trait ReportFormat: Sync {
@@ -137,6 +144,8 @@ pub struct Report<'a> {
     pub run: RunInfo,
     /// All controls that were asked, by id.
     pub controls: BTreeMap<String, Control>,
+    /// All frameworks that controls may name, by id.
+    pub frameworks: BTreeMap<String, Framework>,
     /// All accounts of the run, by id.
     pub accounts: BTreeMap<AccountId, AccountInfo>,
     /// All findings counted.

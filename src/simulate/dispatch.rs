@@ -8,6 +8,8 @@ use std::time::Instant;
 use hyper::HeaderMap;
 use serde_json::{Value, json};
 
+use time::OffsetDateTime;
+
 use super::Simulation;
 use super::protocol::{ApiError, Body, Protocol, decode_form, unescape};
 use super::services::{ACCESS_KEY_PREFIX, AUDIT_ROLE, Call, Operation, SERVICES, Service, action_of, s3};
@@ -144,15 +146,22 @@ fn find(wanted: impl Fn(&Service) -> bool, name: &str) -> Route {
         .unwrap_or_else(|| Route::Unknown(name.to_owned()))
 }
 
-/// The account that an access key stands for.
+/// Digits of an account id.
+const ACCOUNT_ID: usize = 12;
+
+/// The account that an access key stands for, as long as its session lasts.
 fn caller(simulation: &Simulation, signer: &Signer<'_>) -> Result<usize, ApiError> {
-    match signer.access_key.strip_prefix(ACCESS_KEY_PREFIX) {
-        None => Ok(0),
-        Some(id) => simulation.world.position_of(id).ok_or_else(|| {
-            let message = "The security token included in the request is invalid.".to_owned();
-            ApiError::new(403, "UnrecognizedClientException", message)
-        }),
+    let Some(session) = signer.access_key.strip_prefix(ACCESS_KEY_PREFIX) else { return Ok(0) };
+    let (id, ends) = session.split_at_checked(ACCOUNT_ID).unwrap_or((session, ""));
+    let account = simulation.world.position_of(id).ok_or_else(|| {
+        let message = "The security token included in the request is invalid.".to_owned();
+        ApiError::new(403, "UnrecognizedClientException", message)
+    })?;
+    if ends.parse().is_ok_and(|ends: i64| ends < OffsetDateTime::now_utc().unix_timestamp()) {
+        let message = "The security token included in the request is expired".to_owned();
+        return Err(ApiError::new(403, "ExpiredTokenException", message));
     }
+    Ok(account)
 }
 
 /// Counts the call, and refuses it if it is too fast or not allowed.

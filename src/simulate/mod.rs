@@ -59,8 +59,23 @@ pub struct SimulationOptions {
     pub denials: bool,
     /// An IAM action, e.g. `codepipeline:GetPipeline`, that is refused everywhere.
     pub deny_action: Option<String>,
+    /// What the trust policy of every audit role asks of a caller; nothing by default.
+    pub trust: Trust,
+    /// How long sessions last, whatever was asked for.
+    pub session: Option<Duration>,
     /// The time at which the world stands still.
     pub now: OffsetDateTime,
+}
+
+/// Conditions in the trust policy of the audit roles.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// `sts:ExternalId`.
+    pub external_id: Option<String>,
+    /// `sts:SourceIdentity`.
+    pub source_identity: Option<String>,
+    /// `aws:RequestTag`, key and value.
+    pub session_tag: Option<(String, String)>,
 }
 
 impl Default for SimulationOptions {
@@ -75,6 +90,8 @@ impl Default for SimulationOptions {
             limits: true,
             denials: true,
             deny_action: None,
+            trust: Trust::default(),
+            session: None,
             now: datetime!(2026-11-21 00:00 UTC),
         }
     }

@@ -3,6 +3,7 @@
 use serde_json::json;
 use time::OffsetDateTime;
 
+use super::super::Trust;
 use super::super::organization::{Part, State};
 use super::super::protocol::{ApiError, timestamp};
 use super::{Answer, Call, Operation, Service};
@@ -10,7 +11,7 @@ use crate::inventory::Arn;
 
 /// The one role that can be assumed.
 pub(in super::super) const AUDIT_ROLE: &str = "PipewardenAudit";
-/// Access keys that this service gives begin so, and end with the account's id.
+/// Access keys that this service gives begin so; the account's id and the second at which the session ends follow.
 pub(in super::super) const ACCESS_KEY_PREFIX: &str = "ASIASIM";
 
 pub(super) const SERVICE: Service = Service {
@@ -36,16 +37,18 @@ fn assume_role(call: &Call<'_>) -> Answer {
     let trusted = matches!(world.member(call.account).part, Part::Management | Part::Tooling);
     let named = arn.service == "iam" && arn.resource.rsplit('/').next() == Some(AUDIT_ROLE);
     let open = world.member(account).state == State::Active && !world.role_denied(account);
-    if !trusted || !named || !open {
+    if !trusted || !named || !open || !meets(call, &world.options.trust) {
         return Err(denied());
     }
     let seconds = call.number("DurationSeconds").and_then(|seconds| i64::try_from(seconds).ok()).unwrap_or(3600);
     // Clients compare the expiry with their own clock, not with the world's.
-    let expiration = OffsetDateTime::now_utc() + time::Duration::seconds(seconds.clamp(900, 43_200));
+    let lasts = world.options.session.and_then(|session| session.try_into().ok());
+    let lasts = lasts.unwrap_or_else(|| time::Duration::seconds(seconds.clamp(900, 43_200)));
+    let expiration = OffsetDateTime::now_utc() + lasts;
     let id = world.account_id(account);
     Ok(json!({
         "Credentials": {
-            "AccessKeyId": format!("{ACCESS_KEY_PREFIX}{id}"),
+            "AccessKeyId": format!("{ACCESS_KEY_PREFIX}{id}{}", expiration.unix_timestamp()),
             "SecretAccessKey": "simulated/secret/access/key/of/no/use/00",
             "SessionToken": format!("simulated-session-token-{id}"),
             "Expiration": timestamp(expiration)
@@ -55,6 +58,13 @@ fn assume_role(call: &Call<'_>) -> Answer {
             "Arn": format!("arn:{}:sts::{id}:assumed-role/{AUDIT_ROLE}/{session}", world.partition)
         }
     }))
+}
+
+/// Whether a request is what the trust policy of the audit role asks for.
+fn meets(call: &Call<'_>, trust: &Trust) -> bool {
+    let given = |name: &str, wanted: &Option<String>| wanted.is_none() || call.text(name) == wanted.as_deref();
+    let tagged = trust.session_tag.as_ref().is_none_or(|(key, value)| call.texts("Tags") == [key, value]);
+    given("ExternalId", &trust.external_id) && given("SourceIdentity", &trust.source_identity) && tagged
 }
 
 fn get_caller_identity(call: &Call<'_>) -> Answer {
