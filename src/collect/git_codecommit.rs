@@ -60,10 +60,10 @@ pub(super) async fn read(scope: &Scope, sources: &[Source]) -> Vec<SourceSeen> {
             let mut seen = SourceSeen::named(scope, source);
             if let Some(repository) = repositories.get(source.repository.as_str()) {
                 describe_repository(scope, &mut seen.repository, repository);
-                describe_branch(scope, &mut seen.branch, source, repository, &templates);
-            }
-            if let Err(error) = branch {
-                error.hides(scope, &mut seen.branch, &["*"]);
+                match branch {
+                    Ok(()) => describe_branch(scope, &mut seen.branch, source, repository, &templates),
+                    Err(error) => error.hides(scope, &mut seen.branch, &["*"]),
+                }
             }
             seen
         })

@@ -59,8 +59,8 @@ impl ResourceKind for Branch {
 
     fn index(&self, resource: &Resource, joins: &mut Joins) {
         let requires_pull_request = match is_code_commit(resource) {
-            Ok(true) => Ok(None),
-            Ok(false) => told(resource, "RequiresPullRequest", flag).map(Some),
+            Ok(true) if !resource.unseen.contains_key("*") => Ok(None),
+            Ok(_) => told(resource, "RequiresPullRequest", flag).map(Some),
             Err(sentences) => Err(sentences),
         };
         for alias in aliases(resource) {
@@ -96,7 +96,7 @@ impl ResourceKind for Branch {
             facts.put(fact, where_enforceable(resource, feature, property, flag));
         }
         match is_code_commit(resource) {
-            Ok(true) => put_policies(&mut facts, resource, joins),
+            Ok(true) if !resource.unseen.contains_key("*") => put_policies(&mut facts, resource, joins),
             _ => {
                 for (fact, property) in [
                     ("requiresPullRequest", "RequiresPullRequest"),
@@ -195,15 +195,19 @@ fn put_policies(facts: &mut Facts, resource: &Resource, joins: &Joins) {
     let default = told(resource, "DefaultBranch", flag).unwrap_or(false);
     let deletions = ["codecommit:GitPush", "codecommit:DeleteBranch"];
     facts.put("allowsDeletions", open(deletions.get(..if default { 1 } else { 2 }).unwrap_or(&deletions)));
-    let templates = told(resource, "ProtectedBy", texts);
-    let policies = direct.clone().map(|denial| denial.unwrap_or_default().by);
-    facts.put(
-        "protectedBy",
-        templates.and_then(|templates| {
-            let policies = policies?.into_iter().map(|name| format!("service control policy {name}"));
-            Ok(templates.into_iter().chain(policies).collect::<BTreeSet<String>>())
-        }),
-    );
+    let mut protected_by = Found::default();
+    match &direct {
+        Ok(denial) => {
+            let policies = denial.iter().flat_map(|denial| &denial.by);
+            protected_by.certain.extend(policies.map(|name| format!("service control policy {name}")));
+        }
+        Err(sentences) => protected_by.doubt(sentences),
+    }
+    match told(resource, "ProtectedBy", texts) {
+        Ok(templates) => protected_by.certain.extend(templates),
+        Err(sentences) => protected_by.doubt(&sentences),
+    }
+    facts.put("protectedBy", protected_by.decided());
     let approvals = told(resource, "RequiredApprovingReviewCount", number);
     facts.put("bypassActors", bypass_actors(direct, approvals, open(&[OVERRIDE])).decided());
 }

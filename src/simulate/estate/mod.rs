@@ -24,9 +24,7 @@ pub(crate) use observation::{
     ALARM_SLOTS, AlarmSpec, AlarmState, DataEvents, Scope, TrailSpec, alarm_slot_of, organization_trail, trails_of,
 };
 pub(crate) use project::ProjectSpec;
-pub(crate) use source::{
-    CodeCommitSpec, ConnectionSpec, Files, Hosted, Hosting, SourceSpec, TEMPLATES, Template, Templates,
-};
+pub(crate) use source::{CodeCommitSpec, ConnectionSpec, Files, Hosting, SourceSpec, TEMPLATES, Templates};
 pub(crate) use storage::{
     ARTIFACT_SLOTS, AWS_MANAGED_SLOT, BucketRef, BucketSpec, Encryption, KEY_SLOTS, KeyForm, KeyRef, KeyState, KeyUse,
     Lock, Outsiders, TlsDeny,

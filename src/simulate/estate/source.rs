@@ -85,7 +85,7 @@ impl ConnectionSpec {
         let mut rng = world.generator(account, region, "connection", number);
         let states = ["AVAILABLE", "AVAILABLE", "AVAILABLE", "PENDING", "ERROR"];
         let status = choose(&mut rng, &states, "AVAILABLE");
-        Self { account, region, number, old: rng.bool(), provider, status }
+        Self { account, region, number, old: !number.is_multiple_of(2), provider, status }
     }
 
     /// Its name.
@@ -129,12 +129,15 @@ impl Hosted {
         let providers = [
             ("GitHub", "github.com"),
             ("GitHub", "github.com"),
-            ("GitHubEnterpriseServer", "github.example.com"),
             ("GitLab", "gitlab.com"),
             ("Bitbucket", "bitbucket.org"),
         ];
         let drawn = choose(&mut rng, &providers, ("GitHub", "github.com"));
-        let (provider, host) = if token { ("GitHub", "github.com") } else { drawn };
+        let (provider, host) = match (token, (account + region + number) % 3) {
+            (true, _) => ("GitHub", "github.com"),
+            (false, 1) => ("GitHubEnterpriseServer", "github.example.com"),
+            (false, _) => drawn,
+        };
         let owner = choose(&mut rng, &["example", "example", "example", "example-labs"], "example");
         let path = format!("{owner}/{}-{account}-{region}-{number}", word(account, number));
         Self { provider, host, path, branch: if rng.u8(..5) > 0 { "main" } else { "release/1" } }

@@ -117,6 +117,9 @@ const NAMED: &[Kind] = &[
     Kind { controls: || ids(BUCKET), write: |writer, account| writer.buckets(account) },
     Kind { controls: || ids(KEY), write: |writer, account| writer.keys(account) },
     Kind { controls: Vec::new, write: |writer, account| writer.alarms(account) },
+    Kind { controls: || ids(BRANCH), write: |writer, account| writer.branches(account) },
+    Kind { controls: || ids(REPOSITORY), write: |writer, account| writer.repositories(account) },
+    Kind { controls: || ids(CONNECTION), write: |writer, account| writer.connections(account) },
 ];
 
 /// Everything that visible things name; only what is named is looked at.

@@ -1,6 +1,6 @@
 //! Expected results of the controls on branches, repositories, connections and the sources of pipelines.
 
-use super::{Expected, Judgement, Known, all, judged, when};
+use super::{Expected, Judgement, Known, all, any, judged, when};
 use crate::simulate::estate::{ConnectionSpec, Files, Hosting, PipelineSpec, SourceSpec, Templates};
 use crate::simulate::world::World;
 
@@ -154,9 +154,21 @@ fn hosted(provider: &str) -> (Branch, Repository) {
     (branch, Repository { enforceable: Some(of_repository), ..Repository::default() })
 }
 
-/// Whether hosted repositories can be looked at.
+/// Controls that say something only of repositories hosted elsewhere, into which nobody can look here.
 #[cfg(test)]
-pub(super) const HOSTED_ARE_SEEN: bool = false;
+pub(super) const NEVER_SEEN: &[&str] = &[
+    "git-branch-code-owners-review",
+    "git-branch-last-push-approved",
+    "git-branch-signed-commits",
+    "git-branch-stale-approvals-dismissed",
+    "git-branch-status-checks-required",
+    "git-repository-dependency-alerts",
+    "git-repository-not-public",
+    "git-repository-owner-administrators-limited",
+    "git-repository-owner-base-permission-limited",
+    "git-repository-owner-two-factor-required",
+    "git-repository-secret-scanning",
+];
 
 fn branch(world: &World, source: &SourceSpec) -> Branch {
     let spec = match &source.hosting {
@@ -189,7 +201,7 @@ fn branch(world: &World, source: &SourceSpec) -> Branch {
         closed: Some(closed),
         // `main` is the default branch and cannot be deleted; any other could be.
         history_kept: Some(pushes != Pushes::Open),
-        rules: listed.then(|| closed || !applying.is_empty()),
+        rules: any([Some(closed), listed.then_some(!applying.is_empty())]),
         binds_everyone: Some(pushes == Pushes::Closed),
         ..Branch::default()
     }
