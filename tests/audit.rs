@@ -148,7 +148,7 @@ fn the_findings_are_the_known_truth_both_ways() {
         met.extend(audited.verdicts.iter().map(|(key, compliance)| (key.0.clone(), *compliance)));
     }
     let policies = Policies::load(&Policies::embedded(), &BTreeSet::new()).unwrap();
-    for control in policies.controls().keys() {
+    for control in policies.controls().keys().filter(|id| !NEVER_SEEN.contains(&id.as_str())) {
         for result in [ComplianceType::Compliant, ComplianceType::NonCompliant, ComplianceType::InsufficientData] {
             assert!(
                 met.contains(&(control.clone(), result)),
@@ -238,6 +238,21 @@ fn refusing_any_action_is_a_gap_and_never_a_pass() {
         problems.iter().take(40).cloned().collect::<Vec<_>>().join("\n")
     );
 }
+
+/// Controls that say something only of repositories hosted elsewhere, into which nobody can look here.
+const NEVER_SEEN: &[&str] = &[
+    "git-branch-code-owners-review",
+    "git-branch-last-push-approved",
+    "git-branch-signed-commits",
+    "git-branch-stale-approvals-dismissed",
+    "git-branch-status-checks-required",
+    "git-repository-dependency-alerts",
+    "git-repository-not-public",
+    "git-repository-owner-administrators-limited",
+    "git-repository-owner-base-permission-limited",
+    "git-repository-owner-two-factor-required",
+    "git-repository-secret-scanning",
+];
 
 /// Called only where another call was refused.
 const FALLBACKS: &[&str] = &["codedeploy:GetApplication", "codedeploy:GetDeploymentGroup"];
@@ -418,7 +433,7 @@ fn a_trust_policy_gets_the_external_id_the_source_identity_and_the_tags() {
         session_tag: Some(("tool".to_owned(), "pipewarden".to_owned())),
     };
     let options = SimulationOptions { accounts: 4, denials: false, trust, ..SimulationOptions::default() };
-    let mut written = Written::default();
+    let mut written = written();
     written.role.external_id = Some("one-of-ours".to_owned());
     written.role.source_identity = Some("nightly".to_owned());
     written.role.session_tags.insert("tool".to_owned(), "pipewarden".to_owned());

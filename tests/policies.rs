@@ -148,7 +148,7 @@ fn every_control_has_the_form_of_a_control() {
 fn a_control_stands_with_the_service_of_its_resource() {
     for control in controls() {
         let folder = control.path.parent().unwrap().file_name().unwrap().to_str().unwrap();
-        let service = control.resource_type().split("::").nth(1).unwrap().to_ascii_lowercase();
+        let service = control.resource_type().rsplit("::").nth(1).unwrap().to_ascii_lowercase();
         assert_eq!(folder, service, "{}", control.id());
         let type_name = TypeName::from(control.resource_type());
         let action = facts::action_of(&type_name).unwrap();
@@ -213,6 +213,9 @@ fn context(changes: Option<&serde_json::Map<String, Value>>) -> Context {
         ("buildTimeoutMinutes".to_owned(), 120),
         ("approvalWaitMinutes".to_owned(), 10_080),
         ("regionFanOut".to_owned(), 3),
+        ("branchApprovals".to_owned(), 1),
+        ("productionBranchApprovals".to_owned(), 2),
+        ("ownerAdministratorsMax".to_owned(), 5),
     ]);
     for (name, value) in changes.into_iter().flatten() {
         assert!(settings.insert(name.clone(), value.as_i64().unwrap()).is_some(), "{name} is no setting");
@@ -312,6 +315,9 @@ fn complete() -> Vec<Resource> {
                 "Stages": [
                     {"Name": "Source", "Actions": [{"Name": "Code", "ActionTypeId": kind("Source", "CodeStarSourceConnection")}]},
                     {"Name": "Build", "Actions": [{"Name": "Build", "ActionTypeId": kind("Build", "CodeBuild"), "Configuration": {"ProjectName": "web", "BuildspecOverride": "version: 0.2\nphases: {}"}}]},
+                    {"Name": "Source", "Actions": [{"Name": "Code", "ActionTypeId": kind("Source", "CodeStarSourceConnection"),
+                        "Configuration": {"ConnectionArn": arn("codeconnections", "connection/c-1"), "FullRepositoryId": "acme/web", "BranchName": "main"}}]},
+                    {"Name": "Build", "Actions": [{"Name": "Build", "ActionTypeId": kind("Build", "CodeBuild"), "Configuration": {"ProjectName": "web"}}]},
                     {"Name": "Prod", "Actions": [{"Name": "Deploy", "ActionTypeId": kind("Deploy", "CodeDeploy"),
                         "Configuration": {"ApplicationName": "web", "DeploymentGroupName": "fleet"}}]},
                 ],
@@ -345,6 +351,34 @@ fn complete() -> Vec<Resource> {
             TypeName::ALARM,
             &arn("cloudwatch", "alarm:errors"),
             json!({"AlarmName": "errors", "StateValue": "OK", "StateTransitionedTimestamp": "2026-11-20T12:30:00.5Z"}),
+        ),
+        live(
+            TypeName::CONNECTION,
+            &arn("codeconnections", "connection/c-1"),
+            json!({"ConnectionName": "main", "ProviderType": "GitHub", "ConnectionStatus": "AVAILABLE"}),
+        ),
+        live(
+            TypeName::BRANCH,
+            "https://github.com/acme/web/refs/heads/main",
+            json!({
+                "Provider": "GitHub", "RepositoryId": "acme/web", "BranchName": "main", "DefaultBranch": true,
+                "Aliases": [format!("{}/acme/web/refs/heads/main", arn("codeconnections", "connection/c-1"))],
+                "RequiresPullRequest": true, "RequiredApprovingReviewCount": 2, "DismissesStaleReviews": true,
+                "RequiresCodeOwnerReview": true, "CodeOwnersFile": true, "RequiredStatusChecks": ["ci"],
+                "StrictStatusChecks": true, "AllowsForcePushes": false, "AllowsDeletions": false,
+                "RequiresSignatures": true, "RequiresLastPushApproval": true, "BypassActors": [],
+                "ProtectedBy": ["branch protection"],
+            }),
+        ),
+        live(
+            TypeName::REPOSITORY,
+            "https://github.com/acme/web",
+            json!({
+                "Provider": "GitHub", "RepositoryId": "acme/web", "Owner": "acme", "DefaultBranch": "main",
+                "Visibility": "private", "SecretScanning": true, "SecretScanningPushProtection": true,
+                "DependencyAlerts": true, "OwnerTwoFactorRequired": true, "OwnerDefaultPermission": "read",
+                "OwnerAdministrators": 2,
+            }),
         ),
         live(
             TypeName::TRAIL,

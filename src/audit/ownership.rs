@@ -86,8 +86,9 @@ pub(super) fn is_referenced(type_name: &TypeName) -> bool {
     COLLECTORS.iter().any(|collector| collector.reach() == Reach::Referenced && collector.types().contains(type_name))
 }
 
-/// Every uid a found thing goes by: its own, for a key the ARNs of the aliases it was asked for under, and for a secret
-/// the ARNs it was asked for by, with or without the six characters that AWS adds to its name.
+/// Every uid a found thing goes by: its own, for a key the ARNs of the aliases it was asked for under, for a secret the
+/// ARNs it was asked for by, with or without the six characters that AWS adds to its name, and for a branch and its
+/// repository the names that were given to them.
 pub(super) fn names_of(resource: &Resource) -> Vec<ResourceUid> {
     let mut names = vec![resource.uid.clone()];
     if let (true, Ok(arn)) = (resource.type_name == TypeName::KEY, Arn::parse(resource.uid.as_str())) {
@@ -102,6 +103,10 @@ pub(super) fn names_of(resource: &Resource) -> Vec<ResourceUid> {
         let ids = resource.properties.get("SecretIds").and_then(Value::as_array).into_iter().flatten();
         let arns = ids.filter_map(Value::as_str).filter(|id| id.starts_with("arn:"));
         names.extend(arns.map(|id| ResourceUid(id.to_owned())));
+    }
+    if resource.type_name == TypeName::BRANCH || resource.type_name == TypeName::REPOSITORY {
+        let aliases = resource.properties.get("Aliases").and_then(Value::as_array).into_iter().flatten();
+        names.extend(aliases.filter_map(Value::as_str).map(|alias| ResourceUid(alias.to_owned())));
     }
     names
 }

@@ -1,7 +1,8 @@
 //! CodePipeline: pipelines with their stages, disabled transitions and tags; webhooks.
 //!
 //! In: a scope. Out: `AWS::CodePipeline::Pipeline` and `AWS::CodePipeline::Webhook`, and references to the artifact
-//! buckets, their keys, the alarms that stage conditions watch, and the topics that approvals tell.
+//! buckets, their keys, the alarms that stage conditions watch, the topics that approvals tell, and the branches that
+//! source actions take.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use aws_sdk_codepipeline::types::{
 };
 use serde_json::Value;
 
+use super::codepipeline_sources::branches;
 use super::codepipeline_stages::{notified_topics, stage, watched_alarms};
 use super::fields::Fields;
 use super::pages::{all_pages, in_order};
@@ -274,6 +276,7 @@ fn references(scope: &Scope, pipeline: &PipelineDeclaration) -> Vec<Reference> {
             add(None, TypeName::TOPIC, topic);
         }
     }
+    found.extend(branches(scope, pipeline));
     found.sort();
     found.dedup();
     found

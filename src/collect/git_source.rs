@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use super::Scope;
-use crate::inventory::{Gap, Resource, TypeName};
+use crate::inventory::{Affects, Gap, GapCause, Resource, TypeName};
 
 /// Where repositories live, in the words of `CodeConnections`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +30,31 @@ impl Provider {
             Self::GitLabSelfManaged => "GitLabSelfManaged",
             Self::Bitbucket => "Bitbucket",
             Self::AzureDevOps => "AzureDevOps",
+        }
+    }
+
+    /// The provider that `CodeConnections` calls by this word.
+    pub(super) fn parse(word: &str) -> Option<Self> {
+        const ALL: [Provider; 7] = [
+            Provider::CodeCommit,
+            Provider::GitHub,
+            Provider::GitHubEnterpriseServer,
+            Provider::GitLab,
+            Provider::GitLabSelfManaged,
+            Provider::Bitbucket,
+            Provider::AzureDevOps,
+        ];
+        ALL.into_iter().find(|provider| provider.as_str() == word)
+    }
+
+    /// Where the provider itself hosts repositories; `None` for one that customers run.
+    pub(super) fn own_host(self) -> Option<&'static str> {
+        match self {
+            Self::GitHub => Some("github.com"),
+            Self::GitLab => Some("gitlab.com"),
+            Self::Bitbucket => Some("bitbucket.org"),
+            Self::AzureDevOps => Some("dev.azure.com"),
+            Self::CodeCommit | Self::GitHubEnterpriseServer | Self::GitLabSelfManaged => None,
         }
     }
 }
@@ -91,4 +116,48 @@ impl SourceSeen {
         seen.repository.unseen.insert("*".to_owned(), gap.clone());
         seen
     }
+
+    /// Both behind a gap that only the configuration can close.
+    pub(super) fn not_configured(scope: &Scope, source: &Source, message: &str) -> Self {
+        let service = source.provider.as_str().to_ascii_lowercase();
+        let gap = Gap {
+            account: scope.account.clone(),
+            region: scope.region.clone(),
+            action: format!("{service}:GetBranchProtection"),
+            service,
+            cause: GapCause::NotConfigured { message: message.to_owned() },
+            affects: Affects::Details,
+        };
+        Self::unseen(scope, source, &gap)
+    }
+
+    /// Both under the names they were asked for by, because it could not be seen where they are.
+    pub(super) fn unresolved(scope: &Scope, named: &Unresolved<'_>, gap: &Gap) -> Self {
+        let live = |type_name, uid: &str| {
+            let mut resource = Resource::live(type_name, uid.to_owned(), scope.account.clone(), scope.region.clone());
+            resource.properties.insert("RepositoryId".to_owned(), named.repository.into());
+            resource.unseen.insert("*".to_owned(), gap.clone());
+            resource
+        };
+        let mut branch = live(TypeName::BRANCH, named.alias);
+        branch.properties.insert("BranchName".to_owned(), named.branch.into());
+        branch.properties.insert("Aliases".to_owned(), json!([named.alias]));
+        Self { branch, repository: live(TypeName::REPOSITORY, repository_of(named.alias)) }
+    }
 }
+
+/// What is known of a branch whose provider is not.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unresolved<'a> {
+    pub(super) alias: &'a str,
+    pub(super) repository: &'a str,
+    pub(super) branch: &'a str,
+}
+
+/// The name of the repository in the name of a branch.
+pub(super) fn repository_of(alias: &str) -> &str {
+    alias.split_once(HEADS).map_or(alias, |(repository, _)| repository)
+}
+
+/// Stands between a repository and a branch in the name of the branch.
+pub(super) const HEADS: &str = "/refs/heads/";

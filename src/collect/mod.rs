@@ -16,12 +16,19 @@ mod codebuild_reports;
 pub mod codedeploy;
 mod codedeploy_properties;
 pub mod codepipeline;
+mod codepipeline_sources;
 mod codepipeline_stages;
 pub mod codestar_notifications;
 pub mod config;
 mod config_rules;
 mod fields;
-#[expect(dead_code, reason = "its readers come next")]
+pub mod git;
+mod git_bitbucket;
+mod git_codecommit;
+mod git_connection;
+mod git_github;
+mod git_gitlab;
+mod git_secret_files;
 mod git_source;
 pub mod kms;
 pub mod limiter;
@@ -57,6 +64,7 @@ pub const COLLECTORS: &[&dyn Collector] = &[
     &secretsmanager::SecretsManager,
     &codestar_notifications::CodeStarNotifications,
     &sns::Sns,
+    &git::Git,
 ];
 
 /// Where and when a collector is asked.

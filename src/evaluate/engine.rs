@@ -33,6 +33,9 @@ impl Default for Settings {
             ("buildTimeoutMinutes", 120),
             ("approvalWaitMinutes", 7 * 24 * 60),
             ("regionFanOut", 3),
+            ("branchApprovals", 1),
+            ("productionBranchApprovals", 2),
+            ("ownerAdministratorsMax", 5),
         ];
         Self(defaults.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 use super::alarm::AlarmEntry;
+use super::branch::{BranchEntry, SourceUser};
 use super::bucket::{BucketEntry, BucketUser};
 use super::check::ProjectScript;
 use super::config_rule::Configured;
@@ -19,6 +20,7 @@ use super::notification_rule::NotificationRuleEntry;
 use super::production::{Classifier, Environment};
 use super::project_cache::CacheUser;
 use super::project_use::{self, ProjectUse, UsedProject};
+use super::push_denial::{AttachedPolicies, DenyingPolicy};
 use super::rules::Rules;
 use super::scope_gap::ScopeGaps;
 use super::seen::{Found, Seen};
@@ -59,6 +61,8 @@ pub(super) struct PipelineEntry {
     pub(super) candidates: Seen<Vec<Candidate>>,
     pub(super) buckets: Vec<String>,
     pub(super) projects: Vec<UsedProject>,
+    /// Branches that it takes, by the names it gives them.
+    pub(super) sources: Vec<String>,
 }
 
 /// Which pipelines deploy to a deployment group as production.
@@ -119,6 +123,13 @@ pub struct Joins {
     pub(super) guardrails: Guardrails,
     /// What AWS Config records and finds.
     pub(super) configured: Configured,
+    /// Branches by every name that they were asked for under, then by the account that they stand in.
+    pub(super) branches: BTreeMap<String, BTreeMap<AccountId, BranchEntry>>,
+    /// Pipelines by the names of the branches that they take.
+    pub(super) source_users: BTreeMap<String, Vec<SourceUser>>,
+    /// Service control policies by id, as far as they deny pushes.
+    pub(super) denying_policies: BTreeMap<String, DenyingPolicy>,
+    pub(super) attached_policies: BTreeMap<AccountId, AttachedPolicies>,
 }
 
 impl Joins {
@@ -161,6 +172,10 @@ impl Joins {
             pipelines: Vec::new(),
             guardrails: Guardrails::default(),
             configured: Configured::default(),
+            branches: BTreeMap::new(),
+            source_users: BTreeMap::new(),
+            denying_policies: BTreeMap::new(),
+            attached_policies: BTreeMap::new(),
         }
     }
 
@@ -190,7 +205,8 @@ impl Joins {
             }
             if let Some(kind) = kind_of(&resource.type_name) {
                 kind.index(resource, self);
-            } else if let Some((_, index)) = INDEXED.iter().find(|(name, _)| *name == resource.type_name) {
+            }
+            for (_, index) in INDEXED.iter().filter(|(name, _)| *name == resource.type_name) {
                 index(resource, self);
             }
         }
@@ -227,6 +243,10 @@ impl Joins {
             for bucket in pipeline.buckets {
                 let user = BucketUser { label: pipeline.label.clone(), production: Some(production.clone()) };
                 self.bucket_users.entry(bucket).or_default().push(user);
+            }
+            for source in pipeline.sources {
+                let user = SourceUser { label: pipeline.label.clone(), production: production.clone() };
+                self.source_users.entry(source).or_default().push(user);
             }
             for (candidate, judged) in pipeline.candidates.iter().flatten().zip(judged.iter().flatten()) {
                 let Some(group) = &candidate.group else { continue };

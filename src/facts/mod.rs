@@ -10,10 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 mod account;
 mod account_governance;
 mod alarm;
+mod branch;
 mod bucket;
 mod check;
 mod check_name;
 mod config_rule;
+mod connection;
 mod deploying;
 mod deployment_config;
 mod deployment_group;
@@ -32,6 +34,7 @@ mod pipeline_notification;
 mod pipeline_practice;
 mod pipeline_promotion;
 mod pipeline_provenance;
+mod pipeline_source;
 mod pipeline_view;
 mod policy_condition;
 mod policy_document;
@@ -44,8 +47,10 @@ mod project_output;
 mod project_source;
 mod project_use;
 mod project_webhook;
+mod push_denial;
 mod release;
 mod report_group;
+mod repository;
 mod rules;
 mod scope_gap;
 mod secret;
@@ -63,7 +68,9 @@ mod words;
 
 pub use account::Account;
 pub use alarm::Alarm;
+pub use branch::Branch;
 pub use bucket::Bucket;
+pub use connection::Connection;
 pub use deployment_group::DeploymentGroup;
 pub use joins::{AccountEntry, Joins};
 pub use key::Key;
@@ -72,6 +79,7 @@ pub use practice_rules::PracticeRules;
 pub use production::ProductionRules;
 pub use project::Project;
 pub use report_group::ReportGroup;
+pub use repository::Repository;
 pub use rules::{BuildRules, RequiredTags, Rules};
 pub use secret::Secret;
 pub use source_credential::SourceCredential;
@@ -106,12 +114,15 @@ pub const KINDS: &[&dyn ResourceKind] = &[
     &SourceCredential,
     &ReportGroup,
     &Secret,
+    &Branch,
+    &Repository,
+    &Connection,
 ];
 
 /// Leaves in the joins what other resources need.
 type Index = fn(&Resource, &mut Joins);
 
-/// Kinds that are not judged themselves but joined to those that are.
+/// What is joined to the kinds that are judged, beside what these leave of themselves.
 const INDEXED: &[(TypeName, Index)] = &[
     (TypeName::APPLICATION, deployment_config::index_application),
     (TypeName::CONFIG_RULE, config_rule::index),
@@ -121,6 +132,8 @@ const INDEXED: &[(TypeName, Index)] = &[
     (TypeName::WEBHOOK, webhook::index),
     (TypeName::NOTIFICATION_RULE, notification_rule::index),
     (TypeName::TOPIC, topic::index),
+    (TypeName::POLICY, push_denial::index_policy),
+    (TypeName::ACCOUNT, push_denial::index_account),
 ];
 
 /// The kind that judges resources of a type. Composite alarms are alarms.

@@ -11,6 +11,7 @@ use super::deploying;
 use super::joins::{Joins, PipelineEntry};
 use super::pipeline_definition::{Action, Definition};
 use super::pipeline_practice;
+use super::pipeline_source;
 use super::pipeline_view::View;
 use super::production::Environment;
 use super::project::bucket_name;
@@ -52,6 +53,7 @@ impl ResourceKind for Pipeline {
             candidates,
             buckets: buckets.into_iter().filter(|bucket| !bucket.is_empty()).map(str::to_owned).collect(),
             projects: super::project_use::of_pipeline(resource),
+            sources: pipeline_source::branches(resource),
         };
         joins.pipelines.push(entry);
     }
@@ -66,6 +68,7 @@ impl ResourceKind for Pipeline {
         put_stores(&mut facts, resource, joins);
         facts.put("pullRequestTriggers", pull_request_triggers(resource));
         facts.put("heldStages", held_stages(resource));
+        pipeline_source::put(&mut facts, resource, joins);
         let (webhooks, unauthenticated) = webhook::of_pipeline(resource, name, joins);
         facts.put("webhooks", webhooks.decided());
         facts.put("unauthenticatedWebhooks", unauthenticated.decided());
@@ -334,7 +337,7 @@ mod tests {
     #[test]
     fn each_unseen_property_leaves_its_facts_unknown() {
         let of_stages = release::FACTS.iter().chain(OF_ACTIONS).chain(pipeline_practice::of_stages());
-        let of_stages: Vec<&str> = of_stages.copied().collect();
+        let of_stages: Vec<&str> = of_stages.chain(pipeline_source::FACTS).copied().collect();
         let of_stores = vec!["artifactStoreKey", "crossRegionStores", "crossRegionStoresWithoutCustomerKey"];
         for (property, mut expected) in [
             ("Stages", of_stages),

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 use super::Simulation;
 use super::protocol::{ApiError, Body, Protocol, decode_form, unescape};
-use super::services::{ACCESS_KEY_PREFIX, AUDIT_ROLE, Call, Operation, SERVICES, Service, s3};
+use super::services::{ACCESS_KEY_PREFIX, AUDIT_ROLE, Call, Operation, SERVICES, Service, action_of, s3};
 use super::world::Refusal;
 
 /// A request, as far as it matters.
@@ -228,8 +228,8 @@ fn rpc(
 ) -> Result<Response, ApiError> {
     let account = caller(simulation, signer)?;
     let region = simulation.world.region_position(signer.region);
-    admit(simulation, account, region, operation.action, service.prefix)?;
     let input = protocol.decode(request.body)?;
+    admit(simulation, account, region, action_of(operation, &input), service.prefix)?;
     let call = Call { world: &simulation.world, account, region, input: &input };
     let answer = (operation.answer)(&call)?;
     Ok(Response { status: 200, headers: Vec::new(), body: protocol.encode(operation.name, &answer) })

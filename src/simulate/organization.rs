@@ -324,6 +324,27 @@ pub(crate) const CONTROL_POLICIES: &[ControlPolicy] = &[
         &[SANDBOX],
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":["kms:DisableKey","kms:ScheduleKeyDeletion"],"Resource":"*"}]}"#,
     ),
+    guard(
+        SERVICE_CONTROL,
+        "p-pushes01",
+        "DenyDirectPushes",
+        &[PROD],
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["codecommit:GitPush","codecommit:PutFile","codecommit:DeleteFile","codecommit:CreateCommit","codecommit:DeleteBranch","codecommit:MergeBranches*"],"Resource":"*","Condition":{"StringEqualsIfExists":{"codecommit:References":["refs/heads/main"]},"Null":{"codecommit:References":"false"}}},{"Effect":"Deny","Action":"codecommit:OverridePullRequestApprovalRules","Resource":"*"}]}"#,
+    ),
+    guard(
+        SERVICE_CONTROL,
+        "p-pushes02",
+        "DenyDirectPushesButOfReleases",
+        &[NON_PROD],
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":["codecommit:Git*","codecommit:PutFile","codecommit:DeleteFile","codecommit:CreateCommit","codecommit:DeleteBranch","codecommit:MergeBranches*"],"Resource":"*","Condition":{"StringLike":{"codecommit:References":"refs/heads/ma*"},"ArnNotLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/ReleaseAutomation"}}}]}"#,
+    ),
+    guard(
+        SERVICE_CONTROL,
+        "p-pushes03",
+        "DenyGitPush",
+        &[INFRASTRUCTURE],
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"codecommit:GitPush","Resource":"*","Condition":{"ForAnyValue:StringEquals":{"codecommit:References":["refs/heads/main"]}}}]}"#,
+    ),
     ControlPolicy {
         kind: RESOURCE_CONTROL,
         id: "p-RCPFullAWSAccess",

@@ -13,6 +13,7 @@ mod practice;
 mod project;
 mod recipes;
 mod secret;
+mod source;
 mod storage;
 
 pub(crate) use build::{
@@ -36,6 +37,7 @@ pub(crate) use practice::{
 };
 pub(crate) use project::ProjectSpec;
 pub(crate) use secret::{DATABASE_SLOT, Rotation, SECRET_SLOTS, SecretForm, SecretRef};
+pub(crate) use source::{CodeCommitSpec, ConnectionSpec, Files, Hosting, SourceSpec, TEMPLATES, Templates};
 pub(crate) use storage::{
     ARTIFACT_SLOTS, AWS_MANAGED_SLOT, BucketRef, BucketSpec, Encryption, KEY_SLOTS, KeyForm, KeyRef, KeyState, KeyUse,
     Lock, Outsiders, TlsDeny,

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::super::PLANTED_SECRET;
-use super::super::estate::{KeyForm, KeyRef, KeyUse, Mode, PipelineSpec, Reach, Source, Store, Version, Webhook};
+use super::super::estate::{
+    KeyForm, KeyRef, KeyUse, Mode, PipelineSpec, Reach, Source, SourceSpec, Store, Version, Webhook,
+};
 use super::super::protocol::{ApiError, timestamp};
 use super::super::world::World;
 use super::pages::{page, with_token};
@@ -91,7 +93,7 @@ fn get_pipeline(call: &Call<'_>) -> Answer {
             pipeline.insert("artifactStores".to_owned(), Value::Object(stores));
         }
     }
-    if let Some(triggers) = triggers(&spec) {
+    if let Some(triggers) = triggers(world, &spec) {
         pipeline.insert("triggers".to_owned(), triggers);
     }
     if spec.version == Version::V2 {
@@ -122,12 +124,13 @@ fn store(world: &World, spec: &PipelineSpec, store: Store) -> Value {
     rendered
 }
 
-fn triggers(spec: &PipelineSpec) -> Option<Value> {
+fn triggers(world: &World, spec: &PipelineSpec) -> Option<Value> {
     if spec.source != Source::Connection || spec.version == Version::V1 {
         return None;
     }
+    let source = SourceSpec::of(world, spec)?;
     let mut git = json!({
-        "sourceActionName": SOURCE_ACTION, "push": [{ "branches": { "includes": ["main"] } }]
+        "sourceActionName": SOURCE_ACTION, "push": [{ "branches": { "includes": [source.branch()] } }]
     });
     if let (true, Some(fields)) = (spec.pull_requests, git.as_object_mut()) {
         fields.insert(

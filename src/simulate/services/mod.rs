@@ -8,6 +8,8 @@ mod cloudtrail;
 mod cloudwatch;
 mod codebuild;
 mod codebuild_project;
+mod codecommit;
+mod codeconnections;
 mod codedeploy;
 mod codepipeline;
 mod codestar_notifications;
@@ -106,7 +108,14 @@ pub(super) const SERVICES: &[Service] = &[
     secretsmanager::SERVICE,
     codestar_notifications::SERVICE,
     sns::SERVICE,
+    codecommit::SERVICE,
+    codeconnections::SERVICE,
 ];
+
+/// The IAM action that a call needs: the one of its operation, except where what it asks for has an older name.
+pub(super) fn action_of(operation: &Operation, input: &Value) -> &'static str {
+    codeconnections::older_action(operation, input).unwrap_or(operation.action)
+}
 
 /// A moment some days before the world's now, spread by a number so that not everything is of the same second.
 pub(super) fn days_ago(world: &World, days: i64, spread: usize) -> OffsetDateTime {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::super::PLANTED_SECRET;
 use super::super::estate::{
     AlarmSpec, Approval, Artifact, GroupSpec, Naming, PipelineSpec, Platform, ProjectSpec, Reach, Secret, Source,
-    StageRollback, Staging, Step, Tests, Watch, application_name, word,
+    SourceSpec, StageRollback, Staging, Step, Tests, Watch, application_name, word,
 };
 use super::super::world::World;
 
@@ -328,21 +328,24 @@ impl Writer<'_> {
     fn source(&self) -> Value {
         let word = word(self.spec.account, self.spec.number);
         let bucket = format!("sources-{word}");
+        let source = SourceSpec::of(self.world, self.spec);
+        let (repository, branch) = source.as_ref().map_or((String::new(), ""), |s| (s.repository(), s.branch()));
         let (kind, configuration) = match self.spec.source {
             Source::Connection => {
-                let arn = self.world.arn("codeconnections", self.spec.region, self.spec.account, "connection/main");
+                let arn = source.and_then(|source| source.connection).map(|connection| connection.arn(self.world));
                 (
                     kind("Source", "AWS", "CodeStarSourceConnection", "1"),
-                    json!({ "ConnectionArn": arn, "FullRepositoryId": format!("example/{word}"), "BranchName": "main" }),
+                    json!({ "ConnectionArn": arn, "FullRepositoryId": repository, "BranchName": branch }),
                 )
             }
             Source::CodeCommitEvents => (
                 kind("Source", "AWS", "CodeCommit", "1"),
-                json!({ "RepositoryName": word, "BranchName": "main", "PollForSourceChanges": "false" }),
+                json!({ "RepositoryName": repository, "BranchName": branch, "PollForSourceChanges": "false" }),
             ),
-            Source::CodeCommitDefault => {
-                (kind("Source", "AWS", "CodeCommit", "1"), json!({ "RepositoryName": word, "BranchName": "main" }))
-            }
+            Source::CodeCommitDefault => (
+                kind("Source", "AWS", "CodeCommit", "1"),
+                json!({ "RepositoryName": repository, "BranchName": branch }),
+            ),
             Source::S3Events => (
                 kind("Source", "AWS", "S3", "1"),
                 json!({ "S3Bucket": bucket, "S3ObjectKey": "source.zip", "PollForSourceChanges": "false" }),
@@ -351,13 +354,16 @@ impl Writer<'_> {
                 kind("Source", "AWS", "S3", "1"),
                 json!({ "S3Bucket": bucket, "S3ObjectKey": "source.zip", "PollForSourceChanges": "true" }),
             ),
-            Source::GitHubToken { polling } => (
-                kind("Source", "ThirdParty", "GitHub", "1"),
-                json!({
-                    "Owner": "example", "Repo": word, "Branch": "main", "OAuthToken": "****",
-                    "PollForSourceChanges": polling.to_string()
-                }),
-            ),
+            Source::GitHubToken { polling } => {
+                let (owner, name) = repository.split_once('/').unwrap_or_default();
+                (
+                    kind("Source", "ThirdParty", "GitHub", "1"),
+                    json!({
+                        "Owner": owner, "Repo": name, "Branch": branch, "OAuthToken": "****",
+                        "PollForSourceChanges": polling.to_string()
+                    }),
+                )
+            }
             Source::Ecr => (kind("Source", "AWS", "ECR", "1"), json!({ "RepositoryName": word, "ImageTag": "latest" })),
         };
         json!({

@@ -314,7 +314,7 @@ fn customer_key(build: &BuildSpec) -> Option<KeyRef> {
 }
 
 /// The secret that the actions of a pipeline name.
-pub(super) fn named_by(pipeline: &PipelineSpec) -> Option<SecretRef> {
+pub(super) fn named_by(world: &World, pipeline: &PipelineSpec) -> Option<SecretRef> {
     let (account, region) = (pipeline.account, pipeline.region);
     let slot = crate::simulate::estate::DATABASE_SLOT;
     (pipeline.secret == Secret::Referenced && runs(world, pipeline)).then_some(SecretRef { account, region, slot })

@@ -9,14 +9,15 @@ mod deployment;
 mod guardrail;
 mod pipeline;
 mod practice;
+mod source;
 mod storage;
 mod trail;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::estate::{
-    AlarmName, AlarmSpec, BucketRef, Encryption, GroupSpec, KeyRef, KeyUse, PipelineSpec, ProjectSpec, SecretRef,
-    TrailSpec, Watch, application_count, trails_of,
+    AlarmName, AlarmSpec, BucketRef, ConnectionSpec, Encryption, GroupSpec, KeyRef, KeyUse, PipelineSpec, ProjectSpec,
+    SecretRef, SourceSpec, TrailSpec, Watch, application_count, trails_of,
 };
 use super::organization::State;
 use super::world::World;
@@ -88,8 +89,12 @@ const PIPELINE: Judgements<PipelineSpec> = &[
     guardrail::PIPELINE_CONTROLS,
     practice::CONTROLS,
     practice::WITHOUT_DEFINITION,
+    source::PIPELINE_CONTROLS,
 ];
 const DEPLOYMENT_GROUP: Judgements<GroupSpec> = &[deployment::GROUP_CONTROLS, practice::GROUP_CONTROLS];
+const BRANCH: Judgements<SourceSpec> = &[source::BRANCH_CONTROLS];
+const REPOSITORY: Judgements<SourceSpec> = &[source::REPOSITORY_CONTROLS];
+const CONNECTION: Judgements<ConnectionSpec> = &[source::CONNECTION_CONTROLS];
 const TRAIL: Judgements<TrailSpec> = &[trail::TRAIL_CONTROLS];
 const ALARM: Judgements<AlarmSpec> = &[deployment::ALARM_CONTROLS];
 const BUCKET: Judgements<NamedBucket> = &[storage::BUCKET_CONTROLS];
@@ -128,6 +133,9 @@ const NAMED: &[Kind] = &[
     Kind { controls: || ids(KEY), write: |writer, account| writer.keys(account) },
     Kind { controls: || ids(SECRET), write: |writer, account| writer.secrets(account) },
     Kind { controls: Vec::new, write: |writer, account| writer.alarms(account) },
+    Kind { controls: || ids(BRANCH), write: |writer, account| writer.branches(account) },
+    Kind { controls: || ids(REPOSITORY), write: |writer, account| writer.repositories(account) },
+    Kind { controls: || ids(CONNECTION), write: |writer, account| writer.connections(account) },
 ];
 
 /// Everything that visible things name; only what is named is looked at.
@@ -142,6 +150,8 @@ struct Named {
     alarms: BTreeSet<(usize, usize, usize)>,
     /// Accounts and Regions in which somebody names an alarm, existing or not.
     alarm_places: BTreeSet<(usize, usize)>,
+    /// Branches that pipelines take, in their order.
+    sources: Vec<SourceSpec>,
 }
 
 struct Writer<'a> {
@@ -253,10 +263,11 @@ impl Writer<'_> {
             self.put(&uid, account, &region_name, PIPELINE, &spec);
             if hidden {
                 self.unseen(&uid, account, &region_name, &ids(&[pipeline::CONTROLS]));
-                self.unseen(&uid, account, &region_name, &ids(&[practice::CONTROLS]));
+                self.unseen(&uid, account, &region_name, &ids(&[practice::CONTROLS, source::PIPELINE_CONTROLS]));
                 continue;
             }
-            self.named.secrets.extend(build::named_by(&spec));
+            self.named.secrets.extend(build::named_by(world, &spec));
+            self.named.sources.extend(SourceSpec::of(world, &spec));
             for store in spec.stores() {
                 *self.named.buckets.entry(store.bucket).or_default() |= spec.production();
                 match store.key {
@@ -360,6 +371,34 @@ impl Writer<'_> {
         let named: Vec<KeyRef> = self.named.keys.iter().filter(|key| key.account == account).copied().collect();
         for key in named.into_iter().filter(|_| world.visible(account)) {
             self.put(&key.arn(world), account, world.region_name(key.region), KEY, &key);
+        }
+    }
+
+    fn sources_of(&self, account: usize) -> Vec<SourceSpec> {
+        self.named.sources.iter().filter(|source| source.account == account).cloned().collect()
+    }
+
+    fn branches(&mut self, account: usize) {
+        let world = self.world;
+        for source in self.sources_of(account) {
+            let [branch, _] = source::uids(world, &source);
+            self.put(&branch, account, world.region_name(source.region), BRANCH, &source);
+        }
+    }
+
+    fn repositories(&mut self, account: usize) {
+        let world = self.world;
+        for source in self.sources_of(account) {
+            let [_, repository] = source::uids(world, &source);
+            self.put(&repository, account, world.region_name(source.region), REPOSITORY, &source);
+        }
+    }
+
+    fn connections(&mut self, account: usize) {
+        let world = self.world;
+        for connection in self.sources_of(account).into_iter().filter_map(|source| source.connection) {
+            let region = world.region_name(connection.region);
+            self.put(&connection.arn(world), account, region, CONNECTION, &connection);
         }
     }
 

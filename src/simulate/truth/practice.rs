@@ -84,7 +84,7 @@ pub(super) const CONTROLS: &[Judgement<PipelineSpec>] = &[
     ("codepipeline-promotion-order", |_, spec| when(spec.production(), spec.staging != Staging::After)),
     ("codepipeline-tests-between-environments", |world, spec| {
         let practice = PracticeSpec::of(world, spec);
-        let may_test = (spec.approval == Approval::CalledSo || practice.rebuild) && in_repository(spec);
+        let may_test = (spec.approval == Approval::CalledSo || practice.rebuild) && in_repository(world, spec);
         let tested = if practice.integration { Some(true) } else { unless_hidden(may_test) };
         judged(Some(rehearsed(spec)), tested)
     }),
