@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::{AuditOptions, RegionChoice};
 use crate::collect::Concurrency;
+use crate::collect::git_hosts::{HostEntry, HostError, Secrets, SourceHosts};
 use crate::evaluate::Settings;
 use crate::facts::{ProductionRules, Rules};
 use crate::inventory::{AccountId, Region};
@@ -61,6 +62,9 @@ pub struct Written {
     pub production: Production,
     /// Where sources may come from.
     pub sources: Sources,
+    /// Source hosts whose branch protection is read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostEntry>,
     /// Thresholds that policies read as `context.settings`.
     pub settings: BTreeMap<String, i64>,
     /// Caps.
@@ -205,6 +209,16 @@ pub struct Config {
     pub written: Written,
 }
 
+impl Config {
+    /// The source hosts with their secrets, which only a collection needs.
+    ///
+    /// # Errors
+    /// [`HostError`] for the first secret that is missing or cannot be used.
+    pub fn source_hosts(&self, secrets: &Secrets<'_>) -> Result<SourceHosts, HostError> {
+        SourceHosts::open(&self.written.hosts, secrets)
+    }
+}
+
 impl Written {
     /// Reads a file; defaults if there is none.
     ///
@@ -241,6 +255,9 @@ impl Written {
         let caps = &self.concurrency;
         if caps.accounts == 0 || caps.calls == 0 || caps.calls_per_service == 0 {
             return Err(wrong("concurrency", "every cap must be at least 1".to_owned()));
+        }
+        for entry in &self.hosts {
+            entry.check().map_err(|error| wrong(&format!("hosts.{}", error.key), error.to_string()))?;
         }
         let audit = AuditOptions {
             filter,
@@ -393,6 +410,8 @@ mod tests {
             ("[settings]\nretention = 3", "known are alarmWithoutDataDays"),
             ("[settings]\nobjectLockRetentionDays = -1", "negative"),
             ("[concurrency]\ncalls = 0", "at least 1"),
+            ("[[hosts]]\nhost = \"github.com\"", "hosts.token_env"),
+            ("[[hosts]]\nhost = \"github.com\"\ntoken = \"x\"", "unknown field `token`"),
         ] {
             let error = resolve(text).err().unwrap_or_default();
             assert!(error.contains(needle), "{text}: {error}");

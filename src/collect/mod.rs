@@ -15,7 +15,15 @@ pub mod codepipeline;
 mod codepipeline_stages;
 pub mod config;
 mod fields;
-#[expect(dead_code, reason = "its readers come next")]
+mod git_bitbucket;
+mod git_github;
+mod git_github_rules;
+mod git_gitlab;
+pub mod git_hosts;
+mod git_http;
+mod git_pattern;
+mod git_sheet;
+#[expect(dead_code, reason = "not every provider is read yet")]
 mod git_source;
 pub mod kms;
 pub mod limiter;
