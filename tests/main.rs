@@ -17,6 +17,8 @@ mod audit;
 mod cli;
 /// The program and its tests must not build the SDKs twice.
 mod dependencies;
+/// Readers of source hosts against the simulated ones.
+mod hosts;
 /// SDK configuration for a server on loopback.
 mod loopback;
 /// A server that nobody here wrote.

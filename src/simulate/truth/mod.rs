@@ -5,6 +5,7 @@
 //! one of them is wrong.
 
 mod deployment;
+mod hosted;
 mod pipeline;
 mod storage;
 mod trail;
@@ -18,6 +19,8 @@ use super::estate::{
 use super::organization::State;
 use super::world::World;
 
+pub(super) use self::hosted::hosted_branches;
+pub use self::hosted::{HostedBranch, Seen};
 use self::storage::NamedBucket;
 pub use crate::finding::ComplianceType as Expected;
 use crate::inventory::AccountId;
