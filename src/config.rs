@@ -411,7 +411,7 @@ mod tests {
             ("[settings]\nobjectLockRetentionDays = -1", "negative"),
             ("[concurrency]\ncalls = 0", "at least 1"),
             ("[[hosts]]\nhost = \"github.com\"", "hosts.token_env"),
-            ("[[hosts]]\nhost = \"github.com\"\ntoken = \"x\"", "unknown field `token`"),
+            ("[[hosts]]\nhost = \"github.com\"\ntoken = \"x\"", "no place in this file"),
         ] {
             let error = resolve(text).err().unwrap_or_default();
             assert!(error.contains(needle), "{text}: {error}");

@@ -2,11 +2,11 @@
 //!
 //! In: a call (action, path, query) and a secret. Out: JSON, or the [`CallError`] it amounts to; every call is in the
 //! ledger. Redirects and next pages are followed on the configured host alone, because whatever answers is believed and
-//! is shown the secret.
+//! is shown the secret. That is why GitHub is read with this client too: octocrab's own follows redirects to any host.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use reqwest::header::{ACCEPT, HeaderMap, LINK, LOCATION};
+use reqwest::header::{HeaderMap, LINK, LOCATION};
 use reqwest::{Client, Method, RequestBuilder, Url, redirect};
 use serde_json::Value;
 use tokio::sync::Semaphore;
@@ -89,12 +89,13 @@ struct Reply {
 }
 
 impl Http {
-    /// A client for the API at `base`, with at most `turns` calls at once.
-    pub(super) fn new(base: Url, longest_wait: Duration, turns: usize) -> Result<Self, String> {
+    /// A client for the API at `base` that sends `headers` with every call, and has at most `turns` calls at once.
+    pub(super) fn new(base: Url, headers: HeaderMap, longest_wait: Duration, turns: usize) -> Result<Self, String> {
         // Somebody may have installed a provider before; any will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
             .user_agent("pipewarden")
+            .default_headers(headers)
             .redirect(redirect::Policy::none())
             .connect_timeout(Duration::from_secs(5))
             .timeout(Duration::from_secs(30));
@@ -257,9 +258,7 @@ impl Http {
         let mut redirects = 0;
         loop {
             let request = self.client.request(method.clone(), url.clone());
-            let request = authorized(request, secret)
-                .header(ACCEPT, "application/vnd.github+json, application/json")
-                .header("x-github-api-version", "2022-11-28");
+            let request = authorized(request, secret);
             let mut response = request.send().await.map_err(|error| chain(&error.without_url()))?;
             let (status, headers) = (response.status().as_u16(), response.headers().clone());
             if (300..400).contains(&status) && redirects < REDIRECTS {
@@ -403,7 +402,8 @@ mod tests {
     use super::*;
 
     fn http() -> Http {
-        Http::new(Url::parse("http://127.0.0.1:9/api/v3").unwrap(), Duration::from_secs(120), 4).unwrap()
+        let base = Url::parse("http://127.0.0.1:9/api/v3").unwrap();
+        Http::new(base, HeaderMap::new(), Duration::from_secs(120), 4).unwrap()
     }
 
     fn reply(status: u16, headers: &[(&'static str, &str)], body: &str) -> Reply {

@@ -19,6 +19,7 @@ mod git_bitbucket;
 mod git_github;
 mod git_github_rules;
 mod git_gitlab;
+mod git_host_entry;
 pub mod git_hosts;
 mod git_http;
 mod git_pattern;
