@@ -102,9 +102,12 @@ impl Place<'_> {
         } else {
             Value::Null
         };
-        let means = |restriction: &Value| match by_model(restriction) {
-            true => is_of_type(&model, text(restriction, "branch_type"), branch),
-            false => matches(text(restriction, "pattern"), branch, false),
+        let means = |restriction: &Value| {
+            if by_model(restriction) {
+                is_of_type(&model, text(restriction, "branch_type"), branch)
+            } else {
+                matches(text(restriction, "pattern"), branch, false)
+            }
         };
         Ok(all.into_iter().filter(means).collect())
     }

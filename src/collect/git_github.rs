@@ -115,9 +115,10 @@ impl Place<'_> {
         let administered = answer.pointer("/permissions/admin").and_then(Value::as_bool).unwrap_or(false);
         let organization = answer.pointer("/owner/type").and_then(Value::as_str) == Some("Organization");
         let (alerts, owned) = join(today.alerts(administered), async {
-            match organization {
-                true => self.host.owners.get(owner.to_lowercase(), || today.organization()).await,
-                false => Arc::default(),
+            if organization {
+                self.host.owners.get(owner.to_lowercase(), || today.organization()).await
+            } else {
+                Arc::default()
             }
         })
         .await;

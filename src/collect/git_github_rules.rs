@@ -13,6 +13,7 @@ use super::git_sheet::Sheet;
 
 /// What one kind of rules asks for.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "GitHub's rules are independent switches")]
 pub(super) struct Layer {
     pub(super) pull_request: bool,
     pub(super) reviews: u64,

@@ -151,13 +151,13 @@ impl Place<'_> {
     }
 
     async fn group(&self, group: &str) -> Arc<Sheet> {
+        const TWO_FACTOR: &str = "require_two_factor_authentication";
         let of_group = Ask { action: GET_GROUP, path: &["groups", group], query: &[("with_projects", "false")] };
         let query = [("per_page", "100")];
         let of_members = Ask { action: LIST_MEMBERS, path: &["groups", group, "members", "all"], query: &query };
         let (answer, members) =
             join(self.host.get(self.scope, of_group), self.host.list_or_unset(self.scope, of_members, never)).await;
         let mut sheet = Sheet::default();
-        const TWO_FACTOR: &str = "require_two_factor_authentication";
         match answer.as_ref().map(|answer| answer.get(TWO_FACTOR).and_then(Value::as_bool)) {
             Ok(Some(required)) => sheet.set("OwnerTwoFactorRequired", required),
             Ok(None) => {

@@ -130,6 +130,7 @@ impl Owner {
 
 /// What holds for the branch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "knobs that turn independently")]
 pub(crate) struct Rules {
     pub(crate) pull_request: bool,
     pub(crate) reviews: u8,
@@ -163,6 +164,7 @@ impl Rules {
 
 /// A repository on a source host, and the branch of it that is built.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "knobs that turn independently")]
 pub(crate) struct HostedSpec {
     pub(crate) account: usize,
     pub(crate) region: usize,
