@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::{AuditOptions, RegionChoice};
 use crate::collect::Concurrency;
+use crate::collect::git_hosts::{HostEntry, HostError, Secrets, SourceHosts};
 use crate::evaluate::Settings;
 use crate::facts::{BuildRules, PracticeRules, ProductionRules, RequiredTags, Rules};
 use crate::inventory::{AccountId, CheckKind, Region};
@@ -75,6 +76,9 @@ pub struct Written {
     pub templates: Templates,
     /// Pipelines, and the pipelines that deploy before them.
     pub services: BTreeMap<String, BTreeSet<String>>,
+    /// Source hosts whose branch protection is read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<HostEntry>,
     /// Thresholds that policies read as `context.settings`.
     pub settings: BTreeMap<String, i64>,
     /// Caps.
@@ -277,6 +281,16 @@ pub struct Config {
     pub written: Written,
 }
 
+impl Config {
+    /// The source hosts with their secrets, which only a collection needs.
+    ///
+    /// # Errors
+    /// [`HostError`] for the first secret that is missing or cannot be used.
+    pub fn source_hosts(&self, secrets: &Secrets<'_>) -> Result<SourceHosts, HostError> {
+        SourceHosts::open(&self.written.hosts, secrets)
+    }
+}
+
 impl Written {
     /// Reads a file; defaults if there is none.
     ///
@@ -313,6 +327,9 @@ impl Written {
         let caps = &self.concurrency;
         if caps.accounts == 0 || caps.calls == 0 || caps.calls_per_service == 0 {
             return Err(wrong("concurrency", "every cap must be at least 1".to_owned()));
+        }
+        for entry in &self.hosts {
+            entry.check().map_err(|error| wrong(&format!("hosts.{}", error.key), error.to_string()))?;
         }
         let audit = AuditOptions {
             filter,
@@ -540,6 +557,8 @@ mod tests {
             ("[tiers]\ndefault = \"gold\"", "tiers.default"),
             ("[services]\na = [\"b\"]\nb = [\"a\"]", "a → b → a"),
             ("[templates]\nstack = []", "unknown field `stack`"),
+            ("[[hosts]]\nhost = \"github.com\"", "hosts.token_env"),
+            ("[[hosts]]\nhost = \"github.com\"\ntoken = \"x\"", "no place in this file"),
         ] {
             let error = resolve(text).err().unwrap_or_default();
             assert!(error.contains(needle), "{text}: {error}");

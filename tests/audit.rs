@@ -20,7 +20,7 @@ use pipewarden::run::{Plan, RunDirectory, RunId};
 use pipewarden::simulate::{CONFIGURATION, PLANTED_SECRET, Simulation, SimulationOptions, SimulationServer, Trust};
 use serde_json::json;
 
-use crate::loopback;
+use crate::{hosts, loopback};
 
 type Key = (String, String, String, String);
 
@@ -54,7 +54,7 @@ async fn collect(simulation: &Simulation, config: &Config, run: &RunDirectory) {
         .unwrap();
     let sdk = loopback::config(&server.endpoint_url(), loopback::credentials(), "us-east-1", RetryConfig::standard());
     let home = Partition::Aws.default_region();
-    let gate = CallGate::new(config.audit.concurrency);
+    let gate = CallGate::new(config.audit.concurrency).with_hosts(hosts::open(&server.hosts(), |_| {}));
     let sessions =
         Sessions::new(sdk, simulation.management_account(), Partition::Aws, home, config.audit.sessions.clone(), gate);
     let collection = Collection { sessions: &sessions, options: &config.audit, run, progress: &Silent };

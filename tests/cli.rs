@@ -44,6 +44,8 @@ fn bad_input_is_named_with_its_place_and_its_mending() {
         fs::write(path, text).unwrap();
     };
     write("unknown.toml", "[role]\nnmae = \"x\"\n");
+    write("token.toml", "[[hosts]]\nhost = \"github.com\"\ntoken_env = \"NO_SUCH_TOKEN\"\n");
+    write("secret.toml", "[[hosts]]\nhost = \"github.com\"\ntoken = \"hunter2\"\n");
     write("role.toml", "[role]\nname = \"not a role\"\n");
     write("broken/controls/x.cedar", "forbid (principal\n");
     write(
@@ -57,6 +59,10 @@ fn bad_input_is_named_with_its_place_and_its_mending() {
     fs::create_dir(folder.path().join("empty")).unwrap();
     let at = folder.path();
     refused(&["audit", "--config", "missing.toml"], at, 64, &["missing.toml", "cannot be read"]);
+    refused(&["audit", "--config", "token.toml"], at, 64, &["github.com", "NO_SUCH_TOKEN", "not set"]);
+    refused(&["collect", "--config", "token.toml"], at, 64, &["`token_env`", "NO_SUCH_TOKEN"]);
+    refused(&["audit", "--config", "secret.toml"], at, 64, &["secret.toml", "`token`", "`token_env`"]);
+    assert!(!stderr(&pipewarden(&["audit", "--config", "secret.toml"], at)).contains("hunter2"));
     refused(&["audit", "--config", "unknown.toml"], at, 64, &["unknown.toml", "line 2", "nmae", "expected"]);
     refused(&["audit", "--config", "role.toml"], at, 64, &["role.toml", "role.name", "not a role"]);
     refused(&["demo", "--policies", "broken"], at, 64, &["broken/controls/x.cedar"]);

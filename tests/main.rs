@@ -19,6 +19,8 @@ mod cli;
 mod dependencies;
 /// Documents that are written from the source.
 mod documents;
+/// Readers of source hosts against the simulated ones.
+mod hosts;
 /// SDK configuration for a server on loopback.
 mod loopback;
 /// A server that nobody here wrote.

@@ -26,9 +26,10 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
     let mut config = args.run.resolve()?;
     config.audit.single_account = args.aws.single_account;
     let policies = policies::load(&config.policies, &args.policies.policies)?;
+    let hosts = aws::source_hosts(&config)?;
     let run = aws::runtime()?.block_on(async {
         let sdk = aws::from_environment(&args.aws, config.home_region.as_ref()).await;
-        let sessions = aws::sessions(sdk, &config).await?;
+        let sessions = aws::sessions(sdk, &config, hosts).await?;
         let asked = question(&config, &policies, &collect::of_aws(&args.aws));
         let run = args.run.run_directory(&asked, 0, time::OffsetDateTime::now_utc())?;
         collect::into(&run, &sessions, &config).await?;

@@ -10,6 +10,7 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use clap::Args;
 
 use super::failure::Failure;
+use crate::collect::git_hosts::{Secrets, SourceHosts};
 use crate::collect::{CallGate, Scope};
 use crate::config::Config;
 use crate::inventory::{AccountId, Arn, Partition, Region};
@@ -73,9 +74,16 @@ pub(super) fn for_loopback(endpoint_url: &str, region: &Region) -> SdkConfig {
         .build()
 }
 
+/// The configured source hosts, with their secrets from the environment and from files.
+pub(super) fn source_hosts(config: &Config) -> Result<SourceHosts, Failure> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let file = |path: &std::path::Path| std::fs::read(path);
+    config.source_hosts(&Secrets { variable: &variable, file: &file }).map_err(Failure::usage)
+}
+
 /// Finds out whose credentials these are, and prepares the way into every account.
-pub(super) async fn sessions(sdk: SdkConfig, config: &Config) -> Result<Sessions, Failure> {
-    let gate = CallGate::new(config.audit.concurrency);
+pub(super) async fn sessions(sdk: SdkConfig, config: &Config, hosts: SourceHosts) -> Result<Sessions, Failure> {
+    let gate = CallGate::new(config.audit.concurrency).with_hosts(hosts);
     let asked_in =
         sdk.region().and_then(|region| region.as_ref().parse().ok()).unwrap_or_else(|| Partition::Aws.default_region());
     let unknown: AccountId =

@@ -29,10 +29,11 @@ pub(super) fn run(args: &CollectArgs) -> Result<Exit, Failure> {
     let mut config = args.run.resolve()?;
     config.audit.single_account = args.aws.single_account;
     let policies = policies::load(&config.policies, &args.policies.policies)?;
+    let hosts = aws::source_hosts(&config)?;
     let runtime = aws::runtime()?;
     let run = runtime.block_on(async {
         let sdk = aws::from_environment(&args.aws, config.home_region.as_ref()).await;
-        let sessions = aws::sessions(sdk, &config).await?;
+        let sessions = aws::sessions(sdk, &config, hosts).await?;
         let run = args.run.run_directory(
             &question(&config, &policies, &of_aws(&args.aws)),
             0,

@@ -13,6 +13,7 @@ use super::collect;
 use super::failure::Failure;
 use super::options::{PolicyOptions, ReportOptions, RunOptions, Threshold, judge, question, say};
 use super::policies;
+use crate::collect::git_hosts::{HostEntry, HostError, Secrets, SourceHosts};
 use crate::inventory::Region;
 use crate::simulate::{Simulation, SimulationOptions, SimulationServer};
 
@@ -99,7 +100,8 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
             args.world.regions.len(),
             server.endpoint_url()
         ));
-        let sessions = aws::sessions(aws::for_loopback(&server.endpoint_url(), &home), &config).await?;
+        let hosts = simulated_hosts(&server).map_err(Failure::usage)?;
+        let sessions = aws::sessions(aws::for_loopback(&server.endpoint_url(), &home), &config, hosts).await?;
         let run = args.run.run_directory(&asked, args.world.seed, now)?;
         collect::into(&run, &sessions, &config).await?;
         server.stop().await;
@@ -112,4 +114,13 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         fail_on_gaps: false,
     };
     report.conclude(&run, &judged, &policies)
+}
+
+/// The source hosts of the simulation, with the tokens that it takes.
+fn simulated_hosts(server: &SimulationServer) -> Result<SourceHosts, HostError> {
+    let access = server.hosts();
+    let entries: Vec<HostEntry> = access.iter().map(|host| HostEntry::with_token(&host.host, &host.api)).collect();
+    let token = |name: &str| access.iter().find(|host| host.host == name).map(|host| host.token.clone());
+    let file = |_: &std::path::Path| Err(std::io::ErrorKind::NotFound.into());
+    SourceHosts::open(&entries, &Secrets { variable: &token, file: &file })
 }

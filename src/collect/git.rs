@@ -13,7 +13,7 @@ use super::git_codecommit::{GET_BRANCH, GET_FOLDER, GET_REPOSITORY, GET_TEMPLATE
 use super::git_connection::{self, Connection, GET_CONNECTION, GET_CONNECTION_OLD, GET_HOST, GET_HOST_OLD};
 use super::git_source::{HEADS, Provider, Source, SourceSeen, Unresolved, repository_of};
 use super::pages::in_order;
-use super::{CallError, Collected, Collector, Reach, Scope, git_bitbucket, git_codecommit, git_github, git_gitlab};
+use super::{CallError, Collected, Collector, Reach, Scope, git_codecommit, git_hosts};
 use crate::inventory::{Affects, Arn, Gap, Reference, Resource, TypeName};
 
 /// Reads branches and what protects them.
@@ -189,15 +189,10 @@ async fn read<'a>(scope: &Scope, places: BTreeMap<Place, Vec<&'a str>>) -> Vec<(
 }
 
 async fn read_hosted(scope: &Scope, source: &Source) -> SourceSeen {
-    match source.provider {
-        Provider::GitHub | Provider::GitHubEnterpriseServer => git_github::read(scope, source).await,
-        Provider::GitLab | Provider::GitLabSelfManaged => git_gitlab::read(scope, source).await,
-        Provider::Bitbucket => git_bitbucket::read(scope, source).await,
-        Provider::AzureDevOps | Provider::CodeCommit => {
-            let message = "branch policies of Azure DevOps are not read; look at this branch by hand";
-            SourceSeen::not_configured(scope, source, message)
-        }
-    }
+    git_hosts::read(scope, source).await.unwrap_or_else(|| {
+        let message = "branch policies of Azure DevOps are not read; look at this branch by hand";
+        SourceSeen::not_configured(scope, source, message)
+    })
 }
 
 /// Writes down every name that a resource was asked for under.

@@ -13,6 +13,7 @@ use aws_types::SdkConfig;
 use tokio::sync::Semaphore;
 
 use super::call::CallError;
+use super::git_hosts::SourceHosts;
 use super::limiter::{Limiter, Rate};
 use crate::inventory::{AccountId, Coverage, CoverageKey, GapCause, Outcome, Partition, Region};
 
@@ -33,11 +34,12 @@ impl Default for Concurrency {
     }
 }
 
-/// What every scope of a run shares: the cap on calls in flight.
+/// What every scope of a run shares: the cap on calls in flight, and the source hosts that may be asked.
 #[derive(Debug, Clone)]
 pub struct CallGate {
     in_flight: Arc<Semaphore>,
     per_service: usize,
+    hosts: Arc<SourceHosts>,
 }
 
 impl CallGate {
@@ -47,7 +49,14 @@ impl CallGate {
         Self {
             in_flight: Arc::new(Semaphore::new(concurrency.calls.max(1))),
             per_service: concurrency.calls_per_service.max(1),
+            hosts: Arc::default(),
         }
+    }
+
+    /// The same gate, with source hosts that may be asked.
+    #[must_use]
+    pub fn with_hosts(self, hosts: SourceHosts) -> Self {
+        Self { hosts: Arc::new(hosts), ..self }
     }
 }
 
@@ -113,6 +122,16 @@ impl Scope {
     #[must_use]
     pub fn path_style(&self) -> bool {
         self.path_style
+    }
+
+    /// The source hosts that may be asked.
+    pub(super) fn hosts(&self) -> &SourceHosts {
+        &self.gate.hosts
+    }
+
+    /// Writes a call to something that is not AWS into the ledger: `github:GetRepository`.
+    pub(super) fn record_call(&self, action: &str, outcome: Outcome) {
+        self.record(action, outcome);
     }
 
     /// Makes one call: waits for its turn, sends, tries again while it is throttled, and writes the ledger.

@@ -142,13 +142,14 @@ fn place_in(sentence: &str, finding: &Finding) -> Place {
 
 /// The word for a cause that is only known in its own words, as `GapCause` writes them.
 fn word_of(cause: &str) -> &'static str {
-    const BEGINNINGS: [(&str, &str); 7] = [
+    const BEGINNINGS: [(&str, &str); 8] = [
         ("access denied", "denied"),
         ("role ", "denied"),
         ("throttled", "throttled"),
         ("not supported", "unsupported"),
         ("malformed", "malformed"),
         ("outside", "outside"),
+        ("not configured", "unconfigured"),
         ("unresolved", "unresolved"),
     ];
     BEGINNINGS.into_iter().find(|(beginning, _)| cause.starts_with(beginning)).map_or("error", |(_, word)| word)
@@ -173,7 +174,8 @@ mod tests {
                 role: "arn:aws:iam::111111111111:role/audit".to_owned(),
                 message: message.clone(),
             },
-            GapCause::OutsideOrganization { message },
+            GapCause::OutsideOrganization { message: message.clone() },
+            GapCause::NotConfigured { message },
             GapCause::Unresolved { expression: "Fn::ImportValue".to_owned() },
         ];
         for cause in causes {

@@ -57,6 +57,9 @@ impl Request<'_> {
 
 /// Answers one request.
 pub(crate) fn respond(simulation: &Simulation, request: &Request<'_>) -> Response {
+    if let Some(response) = super::hosted::respond(simulation, request) {
+        return response;
+    }
     let (protocol, route) = route(request);
     let outcome = match request.signer() {
         None => {

@@ -11,6 +11,7 @@
 
 mod dispatch;
 mod estate;
+mod hosted;
 mod limiter;
 mod organization;
 mod protocol;
@@ -30,8 +31,9 @@ use time::macros::datetime;
 
 use crate::inventory::{AccountId, Region};
 
+pub use hosted::HostAccess;
 pub use server::SimulationServer;
-pub use truth::{Expected, FindingKey, Truth};
+pub use truth::{Expected, FindingKey, HostedBranch, Seen, Truth};
 
 use limiter::Limiter;
 use statistics::Statistics;
@@ -106,6 +108,7 @@ pub struct Simulation {
     world: Arc<World>,
     limiter: Arc<Limiter>,
     statistics: Arc<Statistics>,
+    asked: Arc<hosted::Asked>,
 }
 
 impl Simulation {
@@ -117,6 +120,7 @@ impl Simulation {
             world: Arc::new(World::new(options)),
             limiter: Arc::new(limiter),
             statistics: Arc::new(Statistics::default()),
+            asked: Arc::default(),
         }
     }
 
@@ -124,6 +128,12 @@ impl Simulation {
     #[must_use]
     pub fn truth(&self) -> Truth {
         truth::truth(&self.world)
+    }
+
+    /// What a right reader sees of every branch on a source host that a pipeline could build.
+    #[must_use]
+    pub fn hosted_branches(&self) -> Vec<HostedBranch> {
+        truth::hosted_branches(&self.world)
     }
 
     /// The account whose credentials every unknown access key stands for.

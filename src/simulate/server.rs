@@ -17,6 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::Simulation;
 use super::dispatch::{Request, Response, respond};
+use super::hosted::{self, HostAccess};
 
 /// A running server. It ends with [`SimulationServer::stop`], or when it is dropped.
 #[derive(Debug)]
@@ -43,6 +44,12 @@ impl SimulationServer {
     #[must_use]
     pub fn endpoint_url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The source hosts behind it, with the tokens that they take.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<HostAccess> {
+        hosted::access(&self.endpoint_url())
     }
 
     /// Stops accepting, drops all connections and waits until that is done.

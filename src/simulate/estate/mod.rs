@@ -6,6 +6,7 @@
 mod build;
 mod config_rule;
 mod deployment;
+mod hosted;
 mod knobs;
 mod observation;
 mod pipeline;
@@ -25,6 +26,7 @@ pub(crate) use deployment::{
     AlarmName, Blue, CONFIGS, Config, Fleet, GroupSpec, Naming, Notification, Platform, Rollback,
 };
 pub(crate) use deployment::{application_count, application_name, platform};
+pub(crate) use hosted::{Access, Bypass, HostedSpec, Hoster, Layers, Owner, Rules, Trouble};
 pub(crate) use knobs::{
     Approval, Artifact, Mode, PipelineSpec, Reach, Secret, Source, StageRollback, Staging, Step, Store, Tests, Version,
     Watch, Webhook,

@@ -3,7 +3,7 @@
 //! In: the pipeline. Out: a [`SourceSpec`] if its source is a branch. A repository belongs to one pipeline and has its
 //! number, so that asking by name makes only that repository.
 
-use super::{PipelineSpec, Source, choose, name, number_in, word};
+use super::{HostedSpec, PipelineSpec, Source, choose, name, number_in};
 use crate::simulate::world::World;
 
 /// An approval rule template; every account and Region has them all.
@@ -111,44 +111,11 @@ impl ConnectionSpec {
     }
 }
 
-/// A repository hosted elsewhere.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Hosted {
-    /// As a connection says it.
-    pub(crate) provider: &'static str,
-    pub(crate) host: &'static str,
-    /// Owner and name.
-    pub(crate) path: String,
-    pub(crate) branch: &'static str,
-}
-
-impl Hosted {
-    /// The repository of that number; whoever takes it with a token of their own takes it from GitHub.
-    fn new(world: &World, account: usize, region: usize, number: usize, token: bool) -> Self {
-        let mut rng = world.generator(account, region, "hosted source", number);
-        let providers = [
-            ("GitHub", "github.com"),
-            ("GitHub", "github.com"),
-            ("GitLab", "gitlab.com"),
-            ("Bitbucket", "bitbucket.org"),
-        ];
-        let drawn = choose(&mut rng, &providers, ("GitHub", "github.com"));
-        let (provider, host) = match (token, (account + region + number) % 3) {
-            (true, _) => ("GitHub", "github.com"),
-            (false, 1) => ("GitHubEnterpriseServer", "github.example.com"),
-            (false, _) => drawn,
-        };
-        let owner = choose(&mut rng, &["example", "example", "example", "example-labs"], "example");
-        let path = format!("{owner}/{}-{account}-{region}-{number}", word(account, number));
-        Self { provider, host, path, branch: if rng.u8(..5) > 0 { "main" } else { "release/1" } }
-    }
-}
-
 /// Who hosts the repository.
 #[derive(Debug, Clone)]
 pub(crate) enum Hosting {
     CodeCommit(CodeCommitSpec),
-    Hosted(Hosted),
+    Hosted(HostedSpec),
 }
 
 /// The branch that a pipeline takes.
@@ -168,11 +135,12 @@ impl SourceSpec {
         let PipelineSpec { account, region, number, .. } = *pipeline;
         let (hosting, connection) = match pipeline.source {
             Source::Connection => {
-                let hosted = Hosted::new(world, account, region, number, false);
-                let connection = ConnectionSpec::new(world, account, region, number, hosted.provider);
+                let hosted = HostedSpec::new(world, account, region, number);
+                let provider = hosted.hoster.provider();
+                let connection = ConnectionSpec::new(world, account, region, number, provider);
                 (Hosting::Hosted(hosted), Some(connection))
             }
-            Source::GitHubToken { .. } => (Hosting::Hosted(Hosted::new(world, account, region, number, true)), None),
+            Source::GitHubToken { .. } => (Hosting::Hosted(HostedSpec::new(world, account, region, number)), None),
             Source::CodeCommitEvents | Source::CodeCommitDefault => {
                 (Hosting::CodeCommit(code_commit(world, account, region, number)), None)
             }
@@ -200,7 +168,7 @@ impl SourceSpec {
     pub(crate) fn repository(&self) -> String {
         match &self.hosting {
             Hosting::CodeCommit(_) => name(self.account, "source", self.number),
-            Hosting::Hosted(hosted) => hosted.path.clone(),
+            Hosting::Hosted(hosted) => hosted.asked_path(),
         }
     }
 
@@ -209,7 +177,7 @@ impl SourceSpec {
         match &self.hosting {
             Hosting::CodeCommit(spec) if spec.main => "main",
             Hosting::CodeCommit(_) => "release",
-            Hosting::Hosted(hosted) => hosted.branch,
+            Hosting::Hosted(hosted) => hosted.branch(),
         }
     }
 }

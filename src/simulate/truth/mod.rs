@@ -7,6 +7,7 @@
 mod build;
 mod deployment;
 mod guardrail;
+mod hosted;
 mod pipeline;
 mod practice;
 mod source;
@@ -22,6 +23,8 @@ use super::estate::{
 use super::organization::State;
 use super::world::World;
 
+pub(super) use self::hosted::hosted_branches;
+pub use self::hosted::{HostedBranch, Seen};
 use self::storage::NamedBucket;
 pub use crate::finding::ComplianceType as Expected;
 use crate::inventory::AccountId;

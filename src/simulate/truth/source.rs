@@ -1,7 +1,12 @@
 //! Expected results of the controls on branches, repositories, connections and the sources of pipelines.
 
+use serde_json::Value;
+
+use super::hosted::{Seen, hosted};
 use super::{Expected, Judgement, Known, all, any, judged, when};
-use crate::simulate::estate::{ConnectionSpec, Files, Hosting, PipelineSpec, SourceSpec, Templates};
+use crate::simulate::estate::{
+    ConnectionSpec, Files, HostedSpec, Hoster, Hosting, Owner, PipelineSpec, SourceSpec, Templates,
+};
 use crate::simulate::world::World;
 
 /// The controls on a branch.
@@ -9,7 +14,7 @@ pub(super) const BRANCH_CONTROLS: &[Judgement<SourceSpec>] = &[
     ("git-branch-approvals-required", |world, source| {
         let branch = branch(world, source);
         let needed = if source.production { 2 } else { 1 };
-        judged(Some(true), all([branch.approvals.map(|approvals| approvals >= needed), branch.closed]))
+        judged(Some(true), then(branch.closed, branch.approvals.map(|approvals| approvals >= needed)))
     }),
     ("git-branch-stale-approvals-dismissed", |world, source| {
         let branch = branch(world, source);
@@ -85,7 +90,7 @@ pub(super) const PIPELINE_CONTROLS: &[Judgement<PipelineSpec>] = &[
     }),
     // The configuration that audits are compared under allows `example` and nobody else.
     ("codepipeline-source-owner-allowed", |world, spec| match SourceSpec::of(world, spec) {
-        Some(SourceSpec { hosting: Hosting::Hosted(hosted), .. }) => when(true, hosted.path.starts_with("example/")),
+        Some(SourceSpec { hosting: Hosting::Hosted(hosted), .. }) => when(true, hosted.owner == Owner::Strict),
         _ => Expected::NotApplicable,
     }),
 ];
@@ -134,46 +139,78 @@ impl Repository {
     }
 }
 
-/// What an audit sees of a repository that is hosted elsewhere: who hosts it, and nothing more without a token.
-fn hosted(provider: &str) -> (Branch, Repository) {
-    const GITHUB: [&[&str]; 2] = [
-        &["staleApprovals", "codeOwners", "statusChecks", "signatures", "lastPushApproval"],
-        &["twoFactor", "basePermission", "administrators", "secretScanning", "dependencyAlerts", "visibility"],
-    ];
-    const GITLAB: [&[&str]; 2] = [
-        &["staleApprovals", "codeOwners", "statusChecks", "signatures", "lastPushApproval"],
-        &["twoFactor", "administrators", "visibility"],
-    ];
-    const BITBUCKET: [&[&str]; 2] = [&["staleApprovals", "statusChecks"], &["visibility"]];
-    let [of_branch, of_repository] = match provider {
-        "GitLab" => GITLAB,
-        "Bitbucket" => BITBUCKET,
-        _ => GITHUB,
-    };
-    let branch = Branch { enforceable: Some(of_branch), ..Branch::default() };
-    (branch, Repository { enforceable: Some(of_repository), ..Repository::default() })
+/// What each host can be asked about a branch, and about a repository.
+fn askable(hoster: Hoster) -> [&'static [&'static str]; 2] {
+    const OF_BRANCH: &[&str] =
+        &["staleApprovals", "codeOwners", "statusChecks", "strictStatusChecks", "signatures", "lastPushApproval"];
+    match hoster {
+        Hoster::GitHub | Hoster::GitHubEnterprise => [
+            OF_BRANCH,
+            &["twoFactor", "basePermission", "administrators", "secretScanning", "dependencyAlerts", "visibility"],
+        ],
+        Hoster::GitLab => [OF_BRANCH, &["twoFactor", "administrators", "visibility"]],
+        Hoster::Bitbucket => [&["staleApprovals", "statusChecks"], &["visibility"]],
+    }
 }
 
-/// Controls that say something only of repositories hosted elsewhere, into which nobody can look here.
-#[cfg(test)]
-pub(super) const NEVER_SEEN: &[&str] = &[
-    "git-branch-code-owners-review",
-    "git-branch-last-push-approved",
-    "git-branch-signed-commits",
-    "git-branch-stale-approvals-dismissed",
-    "git-branch-status-checks-required",
-    "git-repository-dependency-alerts",
-    "git-repository-not-public",
-    "git-repository-owner-administrators-limited",
-    "git-repository-owner-base-permission-limited",
-    "git-repository-owner-two-factor-required",
-    "git-repository-secret-scanning",
-];
+/// A property that is seen.
+fn flag(seen: &Seen, name: &str) -> Known {
+    seen.properties.get(name)?.as_bool()
+}
+
+fn filled(seen: &Seen, name: &str) -> Known {
+    Some(!seen.properties.get(name)?.as_array()?.is_empty())
+}
+
+/// The second statement is only asked for where the first holds.
+fn then(first: Known, second: Known) -> Known {
+    if first == Some(true) { second } else { first }
+}
+
+fn not(statement: Known) -> Known {
+    statement.map(|holds| !holds)
+}
+
+fn hosted_branch(spec: &HostedSpec) -> Branch {
+    let seen = hosted(spec).of_branch;
+    let [of_branch, _] = askable(spec.hoster);
+    let strict = if of_branch.contains(&"strictStatusChecks") { flag(&seen, "StrictStatusChecks") } else { Some(true) };
+    let approvals = seen.properties.get("RequiredApprovingReviewCount").and_then(Value::as_u64);
+    Branch {
+        enforceable: Some(of_branch),
+        approvals: approvals.and_then(|approvals| u32::try_from(approvals).ok()),
+        closed: flag(&seen, "RequiresPullRequest"),
+        dismisses_stale: flag(&seen, "DismissesStaleReviews"),
+        code_owners: then(flag(&seen, "RequiresCodeOwnerReview"), flag(&seen, "CodeOwnersFile")),
+        checks: then(filled(&seen, "RequiredStatusChecks"), strict),
+        history_kept: then(not(flag(&seen, "AllowsForcePushes")), not(flag(&seen, "AllowsDeletions"))),
+        rules: filled(&seen, "ProtectedBy"),
+        binds_everyone: not(filled(&seen, "BypassActors")),
+        signatures: flag(&seen, "RequiresSignatures"),
+        last_push: flag(&seen, "RequiresLastPushApproval"),
+    }
+}
+
+fn hosted_repository(spec: &HostedSpec) -> Repository {
+    let seen = hosted(spec).of_repository;
+    let [_, of_repository] = askable(spec.hoster);
+    let word = |name: &str| seen.properties.get(name).and_then(Value::as_str);
+    Repository {
+        enforceable: Some(of_repository),
+        two_factor: flag(&seen, "OwnerTwoFactorRequired"),
+        base_permission_limited: word("OwnerDefaultPermission").map(|permission| permission == "read"),
+        few_administrators: seen.properties.get("OwnerAdministrators").and_then(Value::as_u64).map(|n| n <= 5),
+        secret_scanning: flag(&seen, "SecretScanning"),
+        alerts: flag(&seen, "DependencyAlerts"),
+        no_secret_files: None,
+        not_public: word("Visibility").map(|visibility| visibility != "public"),
+    }
+}
 
 fn branch(world: &World, source: &SourceSpec) -> Branch {
     let spec = match &source.hosting {
         Hosting::Hosted(_) if !resolved(world, source) => return Branch::default(),
-        Hosting::Hosted(repository) => return hosted(repository.provider).0,
+        Hosting::Hosted(spec) => return hosted_branch(spec),
         Hosting::CodeCommit(spec) => spec,
     };
     let seen = |action: &str| world.refusal(source.account, action).is_none();
@@ -210,7 +247,7 @@ fn branch(world: &World, source: &SourceSpec) -> Branch {
 fn repository(world: &World, source: &SourceSpec) -> Repository {
     let spec = match &source.hosting {
         Hosting::Hosted(_) if !resolved(world, source) => return Repository::default(),
-        Hosting::Hosted(repository) => return hosted(repository.provider).1,
+        Hosting::Hosted(spec) => return hosted_repository(spec),
         Hosting::CodeCommit(spec) => spec,
     };
     let seen = |action: &str| world.refusal(source.account, action).is_none();
@@ -264,7 +301,7 @@ pub(super) fn uids(world: &World, source: &SourceSpec) -> [String; 2] {
         (Hosting::Hosted(_), Some(connection)) if !resolved(world, source) => {
             format!("{}/{name}", connection.arn(world))
         }
-        (Hosting::Hosted(hosted), _) => format!("https://{}/{name}", hosted.host),
+        (Hosting::Hosted(hosted), _) => format!("https://{}/{name}", hosted.hoster.host()),
     };
     [format!("{repository}/refs/heads/{}", source.branch()), repository]
 }
