@@ -181,6 +181,7 @@ fn references(scope: &Scope, project: &Project) -> Vec<Reference> {
     let key = project.encryption_key().filter(|key| !key.ends_with(DEFAULT_KEY));
     let key = key.and_then(|key| arn::reference(scope, TypeName::KEY, key));
     let mut found: Vec<Reference> = buckets.chain(key).collect();
+    found.extend(arn::reference(scope, TypeName::ROLE, project.service_role().unwrap_or_default()));
     found.sort();
     found.dedup();
     found

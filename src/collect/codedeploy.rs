@@ -243,7 +243,8 @@ impl Reader<'_> {
         let location = info.target_revision().and_then(RevisionLocation::s3_location);
         let bucket = location
             .and_then(|location| arn::reference(self.scope, TypeName::BUCKET, location.bucket().unwrap_or_default()));
-        alarms.chain(bucket).collect()
+        let role = arn::reference(self.scope, TypeName::ROLE, info.service_role_arn().unwrap_or_default());
+        alarms.chain(bucket).chain(role).collect()
     }
 
     fn resource(&self, type_name: TypeName, name: &str) -> Resource {

@@ -1,7 +1,7 @@
 //! CodePipeline: pipelines with their stages, disabled transitions and tags; webhooks.
 //!
 //! In: a scope. Out: `AWS::CodePipeline::Pipeline` and `AWS::CodePipeline::Webhook`, and references to the artifact
-//! buckets, their keys, and the alarms that stage conditions watch.
+//! buckets, their keys, the roles of pipelines and actions, and the alarms that stage conditions watch.
 
 use std::collections::BTreeMap;
 
@@ -263,6 +263,10 @@ fn references(scope: &Scope, pipeline: &PipelineDeclaration) -> Vec<Reference> {
         if let Some(key) = store.encryption_key() {
             add(region, TypeName::KEY, key.id());
         }
+    }
+    add(None, TypeName::ROLE, pipeline.role_arn());
+    for action in pipeline.stages().iter().flat_map(|stage| stage.actions()) {
+        add(None, TypeName::ROLE, action.role_arn().unwrap_or_default());
     }
     for stage in pipeline.stages() {
         for (region, alarm) in watched_alarms(stage) {

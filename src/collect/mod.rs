@@ -17,6 +17,7 @@ pub mod config;
 mod fields;
 #[expect(dead_code, reason = "its readers come next")]
 mod git_source;
+pub mod iam;
 pub mod kms;
 pub mod limiter;
 mod pages;
@@ -44,6 +45,7 @@ pub const COLLECTORS: &[&dyn Collector] = &[
     &config::Config,
     &s3::S3,
     &kms::Kms,
+    &iam::Iam,
     &cloudwatch::CloudWatch,
 ];
 

@@ -153,6 +153,10 @@ async fn answer(
     } else if let Some((_, operation)) = path.split_once("/operation/") {
         let input = ciborium::from_reader::<ciborium::Value, _>(body.as_ref()).unwrap();
         (operation.to_owned(), input.deserialized().unwrap(), Protocol::Cbor)
+    } else if head.headers.get("content-type").is_some_and(|kind| kind == "application/x-www-form-urlencoded") {
+        let form = String::from_utf8_lossy(&body).into_owned();
+        let fields: BTreeMap<&str, &str> = form.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        (fields["Action"].to_owned(), json!(fields), Protocol::Query)
     } else {
         let query = head.uri.query().unwrap_or_default();
         (s3_operation(&head.method, query).to_owned(), json!({"Path": path, "Query": query}), Protocol::Xml)
@@ -168,6 +172,7 @@ enum Protocol {
     Json,
     Cbor,
     Xml,
+    Query,
 }
 
 fn written(answer: Answer, protocol: Protocol, head: bool) -> Response<Full<Bytes>> {
@@ -176,6 +181,7 @@ fn written(answer: Answer, protocol: Protocol, head: bool) -> Response<Full<Byte
         Protocol::Json => response.header("content-type", "application/x-amz-json-1.1"),
         Protocol::Cbor => response.header("content-type", "application/cbor").header("smithy-protocol", "rpc-v2-cbor"),
         Protocol::Xml => response.header("content-type", "application/xml"),
+        Protocol::Query => response.header("content-type", "text/xml"),
     };
     let (status, body) = match answer {
         Answer::Json(value) => (200, encoded(&value, protocol)),
@@ -186,6 +192,10 @@ fn written(answer: Answer, protocol: Protocol, head: bool) -> Response<Full<Byte
         }
         Answer::Error(status, code) if protocol == Protocol::Xml => {
             (status, format!("<Error><Code>{code}</Code><Message>no</Message></Error>").into_bytes())
+        }
+        Answer::Error(status, code) if protocol == Protocol::Query => {
+            let error = format!("<Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error>");
+            (status, format!("<ErrorResponse>{error}</ErrorResponse>").into_bytes())
         }
         Answer::Error(status, code) => (status, encoded(&json!({"__type": code, "message": "no"}), protocol)),
     };
