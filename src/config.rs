@@ -61,6 +61,8 @@ pub struct Written {
     pub production: Production,
     /// Where sources may come from.
     pub sources: Sources,
+    /// Who may approve.
+    pub approvals: Approvals,
     /// Thresholds that policies read as `context.settings`.
     pub settings: BTreeMap<String, i64>,
     /// Caps.
@@ -157,6 +159,14 @@ pub struct Production {
 pub struct Sources {
     /// Owners (organizations, groups, workspaces) whose repositories may be built.
     pub allowed_owners: BTreeSet<String>,
+}
+
+/// `[approvals]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Approvals {
+    /// Patterns of the ARNs of roles and users that may approve a release.
+    pub release_managers: BTreeSet<String>,
 }
 
 /// `[concurrency]`
@@ -322,7 +332,22 @@ impl Written {
         Ok(Rules {
             production: self.production(file)?,
             allowed_source_owners: self.sources.allowed_owners.iter().map(|owner| owner.to_lowercase()).collect(),
+            release_managers: self.release_managers(file)?,
         })
+    }
+
+    fn release_managers(&self, file: &str) -> Result<BTreeSet<String>, ConfigError> {
+        let patterns = &self.approvals.release_managers;
+        match patterns.iter().find(|pattern| !pattern.starts_with("arn:") || !pattern.contains(":iam::")) {
+            None => Ok(patterns.clone()),
+            Some(pattern) => Err(ConfigError::Value {
+                file: file.to_owned(),
+                key: "approvals.release_managers".to_owned(),
+                problem: format!(
+                    "`{pattern}` is no ARN of a role or user: write one as `arn:aws:iam::*:role/ReleaseManager*`"
+                ),
+            }),
+        }
     }
 
     fn production(&self, file: &str) -> Result<ProductionRules, ConfigError> {
@@ -390,6 +415,7 @@ mod tests {
             ("[regions]\nonly = [\"europe\"]", "regions.only"),
             ("[accounts]\ninclude = [\"Prod\"]", "accounts"),
             ("[production]\naccounts = [\"12\"]", "production.accounts"),
+            ("[approvals]\nrelease_managers = [\"ReleaseManager\"]", "approvals.release_managers"),
             ("[settings]\nretention = 3", "known are alarmWithoutDataDays"),
             ("[settings]\nobjectLockRetentionDays = -1", "negative"),
             ("[concurrency]\ncalls = 0", "at least 1"),

@@ -49,7 +49,8 @@ impl Collector for Iam {
         let client = Client::new(scope.config());
         let names: BTreeSet<&str> = wanted.iter().map(|reference| reference.name.as_str()).collect();
         let mut roles = in_order(names.iter().map(|name| read_role(scope, &client, name)).collect()).await;
-        let managed: BTreeSet<String> = roles.iter().flat_map(|read| read.attached.iter().chain(&read.boundary)).cloned().collect();
+        let managed: BTreeSet<String> =
+            roles.iter().flat_map(|read| read.attached.iter().chain(&read.boundary)).cloned().collect();
         let answers = in_order(managed.iter().map(|arn| managed_document(scope, &client, arn)).collect()).await;
         let documents: BTreeMap<&str, Result<Value, CallError>> =
             managed.iter().map(String::as_str).zip(answers).collect();
@@ -74,7 +75,8 @@ impl ReadRole {
         for arn in &self.attached {
             match documents.get(arn.as_str()) {
                 Some(Ok(document)) => {
-                    let policy = Fields::new().text("PolicyArn", Some(arn)).put("PolicyDocument", Some(document.clone()));
+                    let policy =
+                        Fields::new().text("PolicyArn", Some(arn)).put("PolicyDocument", Some(document.clone()));
                     read.push(policy.value());
                 }
                 Some(Err(error)) => error.clone().hides(scope, &mut self.resource, &["AttachedPolicies"]),
@@ -100,8 +102,8 @@ async fn read_role(scope: &Scope, client: &Client, name: &str) -> ReadRole {
     resource.properties.insert("RoleName".to_owned(), Value::from(role_name));
     let mut read = ReadRole { resource, attached: Vec::new(), boundary: None };
     let answer = scope.call(GET_ROLE, || client.get_role().role_name(role_name).send()).await;
-    let role = answer
-        .and_then(|answer| answer.role.ok_or_else(|| CallError::malformed(GET_ROLE, "the answer holds no role")));
+    let role =
+        answer.and_then(|answer| answer.role.ok_or_else(|| CallError::malformed(GET_ROLE, "the answer holds no role")));
     match role {
         Ok(role) => put_role(scope, &mut read, &role),
         Err(error) => {

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use super::alarm::AlarmEntry;
 use super::bucket::{BucketEntry, BucketUser};
+use super::delivery_path::{self, DeliveryPaths, PipelinePath};
 use super::deploying::{self, Candidate};
 use super::deployment_config::ConfigurationEntry;
 use super::production::{Classifier, Environment};
@@ -51,6 +52,7 @@ pub(super) struct PipelineEntry {
     pub(super) tagged: Seen<Environment>,
     pub(super) candidates: Seen<Vec<Candidate>>,
     pub(super) buckets: Vec<String>,
+    pub(super) path: Seen<PipelinePath>,
 }
 
 /// Which pipelines deploy to a deployment group as production.
@@ -91,6 +93,7 @@ pub struct Joins {
     pub(super) trails_seen_from: BTreeMap<AccountId, BTreeSet<String>>,
     pub(super) webhooks: ByPlace<Vec<WebhookEntry>>,
     pub(super) pipelines: Vec<PipelineEntry>,
+    pub(super) delivery: DeliveryPaths,
 }
 
 impl Joins {
@@ -123,6 +126,7 @@ impl Joins {
             trails_seen_from: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             pipelines: Vec::new(),
+            delivery: DeliveryPaths::default(),
         }
     }
 
@@ -146,6 +150,7 @@ impl Joins {
             if resource.type_name != TypeName::ACCOUNT && resource.type_name != TypeName::POLICY {
                 self.look_at(&resource.account);
             }
+            delivery_path::index(resource, self);
             if let Some(kind) = kind_of(&resource.type_name) {
                 kind.index(resource, self);
             } else if let Some((_, index)) = INDEXED.iter().find(|(name, _)| *name == resource.type_name) {
@@ -176,6 +181,12 @@ impl Joins {
                 Ok(judged) => deploying::any(judged.iter().map(deploying::Judged::in_production)),
                 Err(sentences) => Err(sentences.clone()),
             };
+            if let Ok(path) = &pipeline.path {
+                let actions = pipeline.candidates.iter().flatten().map(|candidate| candidate.action);
+                let in_production = judged.iter().flatten().map(deploying::Judged::in_production);
+                let in_production = actions.zip(in_production).collect();
+                delivery_path::join(path, &pipeline.label, &production, &in_production, self);
+            }
             for bucket in pipeline.buckets {
                 let user = BucketUser { label: pipeline.label.clone(), production: Some(production.clone()) };
                 self.bucket_users.entry(bucket).or_default().push(user);

@@ -10,18 +10,24 @@ use std::collections::{BTreeMap, BTreeSet};
 mod account;
 mod alarm;
 mod bucket;
+mod delivery_path;
 mod deploying;
 mod deployment_config;
 mod deployment_group;
+mod escalation;
 mod event_selector;
 mod joins;
 mod key;
+mod permissions;
 mod pipeline;
 mod pipeline_definition;
+mod pipeline_roles;
 mod policy_document;
+mod principal_denials;
 mod production;
 mod project;
 mod release;
+mod role;
 mod rules;
 mod scope_gap;
 mod seen;
@@ -29,6 +35,7 @@ mod seen;
 #[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod testing;
 mod trail;
+mod trust;
 mod webhook;
 mod words;
 
@@ -40,6 +47,7 @@ pub use joins::{AccountEntry, Joins};
 pub use key::Key;
 pub use pipeline::Pipeline;
 pub use production::ProductionRules;
+pub use role::Role;
 pub use rules::Rules;
 pub use trail::Trail;
 
@@ -60,7 +68,7 @@ pub trait ResourceKind: Sync {
 }
 
 /// All kinds that are judged.
-pub const KINDS: &[&dyn ResourceKind] = &[&Account, &Trail, &Alarm, &DeploymentGroup, &Pipeline, &Key, &Bucket];
+pub const KINDS: &[&dyn ResourceKind] = &[&Account, &Trail, &Alarm, &DeploymentGroup, &Pipeline, &Key, &Bucket, &Role];
 
 /// Leaves in the joins what other resources need.
 type Index = fn(&Resource, &mut Joins);

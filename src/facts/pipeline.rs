@@ -7,9 +7,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::delivery_path::PipelinePath;
 use super::deploying;
 use super::joins::{Joins, PipelineEntry};
 use super::pipeline_definition::{Action, Definition};
+use super::pipeline_roles;
 use super::production::Environment;
 use super::project::bucket_name;
 use super::release;
@@ -48,6 +50,7 @@ impl ResourceKind for Pipeline {
             tagged: tagged(resource, joins),
             candidates,
             buckets: buckets.into_iter().filter(|bucket| !bucket.is_empty()).map(str::to_owned).collect(),
+            path: PipelinePath::of(resource),
         };
         joins.pipelines.push(entry);
     }
@@ -72,10 +75,12 @@ impl ResourceKind for Pipeline {
                 let judged = deploying::judge(&candidates, &tagged(resource, joins), joins);
                 release::put(&mut facts, &definition, &candidates, &judged, stack, joins);
                 put_sources(&mut facts, &definition);
+                let of_actions: Vec<_> = candidates.iter().map(|candidate| candidate.action).zip(&judged).collect();
+                pipeline_roles::put(&mut facts, resource, &definition, &of_actions, stack, joins);
                 facts.put("plaintextSecretVariables", plaintext_secrets(&definition).decided());
             }
             Err(sentences) => {
-                for fact in release::FACTS.iter().chain(OF_ACTIONS) {
+                for fact in release::FACTS.iter().chain(OF_ACTIONS).chain(pipeline_roles::FACTS) {
                     facts.put::<bool>(fact, Err(sentences.clone()));
                 }
             }
@@ -325,8 +330,10 @@ mod tests {
 
     #[test]
     fn each_unseen_property_leaves_its_facts_unknown() {
-        let of_stages: Vec<&str> = release::FACTS.iter().chain(OF_ACTIONS).copied().collect();
-        let of_stores = vec!["artifactStoreKey", "crossRegionStores", "crossRegionStoresWithoutCustomerKey"];
+        let of_stages: Vec<&str> =
+            release::FACTS.iter().chain(OF_ACTIONS).chain(pipeline_roles::FACTS).copied().collect();
+        let of_stores =
+            vec!["artifactStoreKey", "crossRegionStores", "crossRegionStoresWithoutCustomerKey", "deliveryChain"];
         for (property, mut expected) in [
             ("Stages", of_stages),
             ("ArtifactStore", of_stores),

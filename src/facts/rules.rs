@@ -16,4 +16,7 @@ pub struct Rules {
     /// Owners of source repositories that pipelines and projects may build from: the first part of `acme/web`, letter
     /// case ignored. Empty: nobody has said, and controls on it do not apply.
     pub allowed_source_owners: BTreeSet<String>,
+    /// Patterns of the ARNs of those who may approve a release (`arn:aws:iam::*:role/ReleaseManager*`). Empty: nobody has
+    /// said, and controls on it do not apply.
+    pub release_managers: BTreeSet<String>,
 }
