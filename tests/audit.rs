@@ -38,7 +38,9 @@ struct Audited {
 }
 
 fn configuration() -> Config {
-    Written::default().resolve("test").unwrap()
+    let mut written = Written::default();
+    written.approvals.release_managers = ["arn:aws:iam::*:role/ReleaseManager*".to_owned()].into();
+    written.resolve("test").unwrap()
 }
 
 async fn collect(simulation: &Simulation, config: &Config, run: &RunDirectory) {

@@ -354,6 +354,7 @@ mod tests {
         let named: Vec<_> = found.references.iter().map(|to| (to.name.as_str(), to.region.as_str())).collect();
         let expected = [
             ("errors", "eu-west-1"),
+            ("arn:aws:iam::111122223333:role/pipeline", "eu-west-1"),
             ("alias/far", "us-east-1"),
             ("alias/near", "eu-west-1"),
             ("far", "us-east-1"),

@@ -77,7 +77,7 @@ pub(super) struct DeliveryPaths {
     pub(super) groups: ByPlace<GroupEntry>,
     pub(super) key_users: BTreeMap<String, Vec<KeyUser>>,
     /// Why a pipeline, project or group of an account may use a role that nobody saw.
-    hidden: BTreeMap<AccountId, Vec<String>>,
+    hidden: BTreeMap<AccountId, Vec<(TypeName, String)>>,
     pub(super) denials: Denials,
 }
 
@@ -188,9 +188,9 @@ impl ActionPath {
 /// The keys that the artifact stores name, and the Regions from which.
 fn keys(resource: &Resource) -> Seen<Vec<(String, Region)>> {
     let own = property(resource, "ArtifactStore")?.map(|store| (store, resource.region.clone()));
-    let several = list_at(property(resource, "ArtifactStores")?, &[]).iter().filter_map(|entry| {
-        Some((entry.get("ArtifactStore")?, text_at(Some(entry), &["Region"]).parse().ok()?))
-    });
+    let several = list_at(property(resource, "ArtifactStores")?, &[])
+        .iter()
+        .filter_map(|entry| Some((entry.get("ArtifactStore")?, text_at(Some(entry), &["Region"]).parse().ok()?)));
     let keys = own.into_iter().chain(several).filter_map(|(store, region)| {
         let key = text_at(Some(store), &["EncryptionKey", "Id"]);
         (!key.is_empty()).then(|| (key.to_owned(), region))
@@ -240,7 +240,7 @@ pub(super) fn index(resource: &Resource, joins: &mut Joins) {
     } else if resource.type_name == TypeName::PIPELINE
         && let Err(sentences) = PipelinePath::of(resource).and_then(|path| path.keys)
     {
-        delivery.hidden.entry(resource.account.clone()).or_default().extend(sentences);
+        delivery.hide(resource, sentences);
     }
 }
 
@@ -261,8 +261,14 @@ impl DeliveryPaths {
                 self.add(role, RoleUse { duty, label, account, production: None, assumed_by: None });
             }
             Ok(None) => {}
-            Err(sentences) => self.hidden.entry(by.account.clone()).or_default().extend(sentences.iter().cloned()),
+            Err(sentences) => self.hide(by, sentences.clone()),
         }
+    }
+
+    /// Whatever `by` uses was not seen.
+    fn hide(&mut self, by: &Resource, sentences: Vec<String>) {
+        let hidden = self.hidden.entry(by.account.clone()).or_default();
+        hidden.extend(sentences.into_iter().map(|sentence| (by.type_name.clone(), sentence)));
     }
 
     pub(super) fn add(&mut self, role: &str, one: RoleUse) {
@@ -333,7 +339,8 @@ impl Joins {
     /// Why something in the account may use a role or a key that nobody saw it use.
     pub(super) fn hidden_uses(&self, account: &AccountId, kinds: &[TypeName]) -> Vec<String> {
         let mut sentences: Vec<String> = kinds.iter().flat_map(|kind| self.gaps.over(account, None, kind)).collect();
-        sentences.extend(self.delivery.hidden.get(account).into_iter().flatten().cloned());
+        let hidden = self.delivery.hidden.get(account).into_iter().flatten();
+        sentences.extend(hidden.filter(|(kind, _)| kinds.contains(kind)).map(|(_, sentence)| sentence.clone()));
         sentences
     }
 

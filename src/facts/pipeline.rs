@@ -332,8 +332,7 @@ mod tests {
     fn each_unseen_property_leaves_its_facts_unknown() {
         let of_stages: Vec<&str> =
             release::FACTS.iter().chain(OF_ACTIONS).chain(pipeline_roles::FACTS).copied().collect();
-        let of_stores =
-            vec!["artifactStoreKey", "crossRegionStores", "crossRegionStoresWithoutCustomerKey", "deliveryChain"];
+        let of_stores = vec!["artifactStoreKey", "crossRegionStores", "crossRegionStoresWithoutCustomerKey"];
         for (property, mut expected) in [
             ("Stages", of_stages),
             ("ArtifactStore", of_stores),

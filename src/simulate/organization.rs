@@ -201,6 +201,13 @@ pub(crate) const CONTROL_POLICIES: &[ControlPolicy] = &[
         units: &[4],
     },
     ControlPolicy {
+        id: "p-approve1",
+        name: "ReleaseManagersApprove",
+        aws_managed: false,
+        content: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"codepipeline:PutApprovalResult","Resource":"*","Condition":{"ArnNotLike":{"aws:PrincipalArn":["arn:aws:iam::*:role/ReleaseManager","arn:aws:iam::*:role/ReleaseManager-*"]}}}]}"#,
+        units: &[4],
+    },
+    ControlPolicy {
         id: "p-regions1",
         name: "DenyOtherRegions",
         aws_managed: false,

@@ -9,6 +9,7 @@ mod observation;
 mod pipeline;
 mod project;
 mod recipes;
+mod role;
 mod storage;
 
 pub(crate) use deployment::{
@@ -23,6 +24,7 @@ pub(crate) use observation::{
     ALARM_SLOTS, AlarmSpec, AlarmState, DataEvents, Scope, TrailSpec, alarm_slot_of, organization_trail, trails_of,
 };
 pub(crate) use project::ProjectSpec;
+pub(crate) use role::{Duty, Grants, RoleRef, RoleSpec, Trusts, Workflows};
 pub(crate) use storage::{
     ARTIFACT_SLOTS, AWS_MANAGED_SLOT, BucketRef, BucketSpec, Encryption, KEY_SLOTS, KeyForm, KeyRef, KeyState, KeyUse,
     Lock, Outsiders, TlsDeny,

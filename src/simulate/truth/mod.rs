@@ -6,14 +6,15 @@
 
 mod deployment;
 mod pipeline;
+mod role;
 mod storage;
 mod trail;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::estate::{
-    AlarmName, AlarmSpec, BucketRef, Encryption, GroupSpec, KeyRef, KeyUse, PipelineSpec, ProjectSpec, TrailSpec,
-    Watch, application_count, trails_of,
+    AlarmName, AlarmSpec, BucketRef, Encryption, GroupSpec, KeyRef, KeyUse, PipelineSpec, ProjectSpec, RoleRef,
+    TrailSpec, Watch, application_count, trails_of,
 };
 use super::organization::State;
 use super::world::World;
@@ -79,12 +80,13 @@ type Judgement<S> = (&'static str, fn(&World, &S) -> Expected);
 type Judgements<S> = &'static [&'static [Judgement<S>]];
 
 const ACCOUNT: Judgements<usize> = &[trail::ACCOUNT_CONTROLS];
-const PIPELINE: Judgements<PipelineSpec> = &[pipeline::CONTROLS, pipeline::WITHOUT_DEFINITION];
+const PIPELINE: Judgements<PipelineSpec> = &[pipeline::CONTROLS, pipeline::WITHOUT_DEFINITION, role::PIPELINE_CONTROLS];
 const DEPLOYMENT_GROUP: Judgements<GroupSpec> = &[deployment::GROUP_CONTROLS];
 const TRAIL: Judgements<TrailSpec> = &[trail::TRAIL_CONTROLS];
 const ALARM: Judgements<AlarmSpec> = &[deployment::ALARM_CONTROLS];
 const BUCKET: Judgements<NamedBucket> = &[storage::BUCKET_CONTROLS];
-const KEY: Judgements<KeyRef> = &[storage::KEY_CONTROLS];
+const KEY: Judgements<KeyRef> = &[storage::KEY_CONTROLS, role::KEY_CONTROLS];
+const ROLE: Judgements<RoleRef> = &[role::ROLE_CONTROLS];
 
 /// Ids of the controls on a kind of thing.
 fn ids<S>(judgements: Judgements<S>) -> Vec<&'static str> {
@@ -112,6 +114,7 @@ const NAMED: &[Kind] = &[
     Kind { controls: || ids(BUCKET), write: |writer, account| writer.buckets(account) },
     Kind { controls: || ids(KEY), write: |writer, account| writer.keys(account) },
     Kind { controls: Vec::new, write: |writer, account| writer.alarms(account) },
+    Kind { controls: || ids(ROLE), write: |writer, account| writer.roles(account) },
 ];
 
 /// Everything that visible things name; only what is named is looked at.
@@ -235,7 +238,7 @@ impl Writer<'_> {
             let uid = spec.arn(world);
             self.put(&uid, account, &region_name, PIPELINE, &spec);
             if hidden {
-                self.unseen(&uid, account, &region_name, &ids(&[pipeline::CONTROLS]));
+                self.unseen(&uid, account, &region_name, &ids(&[pipeline::CONTROLS, role::PIPELINE_CONTROLS]));
                 continue;
             }
             for store in spec.stores() {
