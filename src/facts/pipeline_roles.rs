@@ -111,14 +111,14 @@ impl Around<'_> {
         let mut found = Found::default();
         found.doubt(&roles.doubts);
         let pipeline = self.resource.uid.as_str().to_owned();
-        let stages: Vec<String> =
-            definition.stages.iter().map(|stage| self.arn_of(text_at(Some(stage), &["Name"]))).collect();
+        let stages = definition.stages.iter().map(|stage| self.arn_of(text_at(Some(stage), &["Name"])));
+        let places: Vec<String> = std::iter::once(pipeline.clone()).chain(stages).collect();
         for role in &roles.certain {
             for action in [UPDATE, OVERRIDE, ENABLE, DISABLE] {
                 if action == UPDATE && itself.contains(role) {
                     continue;
                 }
-                let targets = if action == UPDATE { std::slice::from_ref(&pipeline) } else { stages.as_slice() };
+                let targets = if action == UPDATE { std::slice::from_ref(&pipeline) } else { places.as_slice() };
                 for target in targets {
                     match self.may(role, action, target) {
                         Ok(Answer::No) => {}

@@ -63,7 +63,7 @@ impl Denials {
                     for statement in PolicyDocument::new(document).statements().filter(|one| one.denies()) {
                         match request.applies(statement) {
                             Answer::Yes => return Ok(Answer::No),
-                            conditionally @ Answer::Conditionally(_) => left = conditionally,
+                            conditionally @ Answer::Conditionally(_) => left = left.and(conditionally),
                             Answer::No => {}
                         }
                     }
