@@ -197,19 +197,21 @@ impl Users {
     fn of(role_account: &AccountId, uses: &[RoleUse]) -> Self {
         let mut users = Self { services: BTreeSet::new(), accounts: BTreeSet::new(), roles: BTreeSet::new() };
         for one in uses {
-            match one.duty {
-                Duty::Pipeline => drop(users.services.insert("codepipeline")),
-                Duty::Project | Duty::Build => drop(users.services.insert("codebuild")),
-                Duty::Group => drop(users.services.insert("codedeploy")),
+            let service = match one.duty {
+                Duty::Pipeline => "codepipeline",
+                Duty::Project | Duty::Build => "codebuild",
+                Duty::Group => "codedeploy",
                 Duty::Action => {
                     users.accounts.insert(one.account.clone());
                     users.roles.extend(one.assumed_by.clone());
                     // Actions of the pipeline's own account may be given to the service itself.
-                    if one.account == *role_account {
-                        users.services.insert("codepipeline");
+                    if one.account != *role_account {
+                        continue;
                     }
+                    "codepipeline"
                 }
-            }
+            };
+            users.services.insert(service);
         }
         users
     }

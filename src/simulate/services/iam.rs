@@ -1,5 +1,7 @@
 //! IAM: the roles of the delivery path with all their documents.
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 
 use super::super::estate::{Duty, Grants, RoleRef, RoleSpec, Trusts, Workflows};
@@ -230,7 +232,7 @@ fn encoded(document: &Value) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            let _ = write!(text, "%{byte:02X}");
         }
     }
     text
