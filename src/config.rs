@@ -79,6 +79,8 @@ pub struct Written {
     /// Source hosts whose branch protection is read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hosts: Vec<HostEntry>,
+    /// Who may approve.
+    pub approvals: Approvals,
     /// Thresholds that policies read as `context.settings`.
     pub settings: BTreeMap<String, i64>,
     /// Caps.
@@ -233,6 +235,14 @@ pub struct Templates {
     pub tags: BTreeMap<String, BTreeSet<String>>,
     /// Names of stacks of approved templates; `*` stands for anything.
     pub stacks: Vec<String>,
+}
+
+/// `[approvals]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Approvals {
+    /// Patterns of the ARNs of roles and users that may approve a release.
+    pub release_managers: BTreeSet<String>,
 }
 
 /// `[concurrency]`
@@ -419,6 +429,7 @@ impl Written {
                 .map_or_else(RequiredTags::default, RequiredTags),
             builds: self.build_rules(file)?,
             practice: self.practice(file)?,
+            release_managers: self.release_managers(file)?,
         })
     }
 
@@ -478,6 +489,20 @@ impl Written {
             return Err(wrong("services".to_owned(), problem));
         }
         Ok(rules)
+    }
+
+    fn release_managers(&self, file: &str) -> Result<BTreeSet<String>, ConfigError> {
+        let patterns = &self.approvals.release_managers;
+        match patterns.iter().find(|pattern| !pattern.starts_with("arn:") || !pattern.contains(":iam::")) {
+            None => Ok(patterns.clone()),
+            Some(pattern) => Err(ConfigError::Value {
+                file: file.to_owned(),
+                key: "approvals.release_managers".to_owned(),
+                problem: format!(
+                    "`{pattern}` is no ARN of a role or user: write one as `arn:aws:iam::*:role/ReleaseManager*`"
+                ),
+            }),
+        }
     }
 
     fn production(&self, file: &str) -> Result<ProductionRules, ConfigError> {
@@ -548,6 +573,7 @@ mod tests {
             ("[organization]\ndelegated_administrators = [\"12\"]", "organization.delegated_administrators"),
             ("[organization]\ndelegates = []", "unknown field `delegates`"),
             ("[builds]\nprivileged_projects = [\"web\"]", "builds.privileged_projects"),
+            ("[approvals]\nrelease_managers = [\"ReleaseManager\"]", "approvals.release_managers"),
             ("[settings]\nretention = 3", "known are alarmWithoutDataDays"),
             ("[settings]\nobjectLockRetentionDays = -1", "negative"),
             ("[concurrency]\ncalls = 0", "at least 1"),

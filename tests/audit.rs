@@ -317,7 +317,7 @@ fn what_organizations_refuses_leaves_guardrails_unknown() {
 #[test]
 fn regions_left_out_by_the_configuration_are_named() {
     let options = SimulationOptions { accounts: 4, denials: false, ..SimulationOptions::default() };
-    let mut written = Written::default();
+    let mut written = written();
     written.regions.only = vec!["eu-central-1".to_owned()];
     let audited = audit_with(options, &written.resolve("test").unwrap());
     assert_eq!(audited.left_out, BTreeSet::from(["us-east-1".to_owned()]));

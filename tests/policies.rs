@@ -348,6 +348,16 @@ fn complete() -> Vec<Resource> {
             json!({"KeyId": "k1", "KeyManager": "CUSTOMER", "KeyState": "Enabled"}),
         ),
         live(
+            TypeName::ROLE,
+            &format!("arn:aws:iam::{ACCOUNT}:role/PipelineService"),
+            json!({
+                "RoleName": "PipelineService",
+                "AssumeRolePolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+                    "Principal": {"Service": "codepipeline.amazonaws.com"}}]},
+                "Policies": [{"PolicyName": "own", "PolicyDocument": {"Statement": {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}}}],
+            }),
+        ),
+        live(
             TypeName::ALARM,
             &arn("cloudwatch", "alarm:errors"),
             json!({"AlarmName": "errors", "StateValue": "OK", "StateTransitionedTimestamp": "2026-11-20T12:30:00.5Z"}),

@@ -133,6 +133,7 @@ fn references(scope: &Scope, project: &Project) -> Vec<Reference> {
         secret_reference::reference(scope, &variable_value(variable.name(), type_name, variable.value()))
     });
     let mut found: Vec<Reference> = buckets.chain(key).chain(secrets).collect();
+    found.extend(arn::reference(scope, TypeName::ROLE, project.service_role().unwrap_or_default()));
     found.sort();
     found.dedup();
     found

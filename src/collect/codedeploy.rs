@@ -246,7 +246,8 @@ impl Reader<'_> {
         let topics = info.trigger_configurations().iter().filter_map(|trigger| trigger.trigger_target_arn());
         let topics = topics.filter(|topic| Arn::parse(topic).is_ok_and(|arn| arn.service == "sns"));
         let topics = topics.filter_map(|topic| arn::reference(self.scope, TypeName::TOPIC, topic));
-        alarms.chain(bucket).chain(topics).collect()
+        let role = arn::reference(self.scope, TypeName::ROLE, info.service_role_arn().unwrap_or_default());
+        alarms.chain(bucket).chain(topics).chain(role).collect()
     }
 
     fn resource(&self, type_name: TypeName, name: &str) -> Resource {

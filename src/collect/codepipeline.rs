@@ -1,8 +1,8 @@
 //! CodePipeline: pipelines with their stages, disabled transitions and tags; webhooks.
 //!
 //! In: a scope. Out: `AWS::CodePipeline::Pipeline` and `AWS::CodePipeline::Webhook`, and references to the artifact
-//! buckets, their keys, the alarms that stage conditions watch, the topics that approvals tell, and the branches that
-//! source actions take.
+//! buckets, their keys, the roles of pipelines and actions, the alarms that stage conditions watch, the topics that
+//! approvals tell, and the branches that source actions take.
 
 use std::collections::BTreeMap;
 
@@ -267,6 +267,10 @@ fn references(scope: &Scope, pipeline: &PipelineDeclaration) -> Vec<Reference> {
             add(region, TypeName::KEY, key.id());
         }
     }
+    add(None, TypeName::ROLE, pipeline.role_arn());
+    for action in pipeline.stages().iter().flat_map(|stage| stage.actions()) {
+        add(None, TypeName::ROLE, action.role_arn().unwrap_or_default());
+    }
     for stage in pipeline.stages() {
         for (region, alarm) in watched_alarms(stage) {
             // An ARN says its account and Region itself, and the alarm is looked for there.
@@ -358,6 +362,7 @@ mod tests {
         let named: Vec<_> = found.references.iter().map(|to| (to.name.as_str(), to.region.as_str())).collect();
         let expected = [
             ("errors", "eu-west-1"),
+            ("arn:aws:iam::111122223333:role/pipeline", "eu-west-1"),
             ("alias/far", "us-east-1"),
             ("alias/near", "eu-west-1"),
             ("far", "us-east-1"),

@@ -36,6 +36,7 @@ mod git_pattern;
 mod git_secret_files;
 mod git_sheet;
 mod git_source;
+pub mod iam;
 pub mod kms;
 pub mod limiter;
 mod pages;
@@ -66,6 +67,7 @@ pub const COLLECTORS: &[&dyn Collector] = &[
     &config::Config,
     &s3::S3,
     &kms::Kms,
+    &iam::Iam,
     &cloudwatch::CloudWatch,
     &secretsmanager::SecretsManager,
     &codestar_notifications::CodeStarNotifications,

@@ -153,8 +153,11 @@ async fn answer(
     } else if let Some((_, operation)) = path.split_once("/operation/") {
         let input = ciborium::from_reader::<ciborium::Value, _>(body.as_ref()).unwrap();
         (operation.to_owned(), input.deserialized().unwrap(), Protocol::Cbor)
-    } else if let Some(operation) = query_operation(&body) {
-        (operation, json!({"Body": String::from_utf8_lossy(&body)}), Protocol::Query)
+    } else if head.headers.get("content-type").is_some_and(|kind| kind == "application/x-www-form-urlencoded") {
+        let form = String::from_utf8_lossy(&body).into_owned();
+        let mut fields: BTreeMap<&str, &str> = form.split('&').filter_map(|pair| pair.split_once('=')).collect();
+        fields.insert("Body", &form);
+        (fields["Action"].to_owned(), json!(fields), Protocol::Query)
     } else if head.method == Method::POST && path.len() > 1 {
         (rest_operation(&path), serde_json::from_slice(&body).unwrap_or_default(), Protocol::Json)
     } else {
@@ -165,13 +168,6 @@ async fn answer(
     let refused = denied.iter().any(|action| action.ends_with(&format!(":{}", action_of(&operation))));
     let answer = if refused { Answer::Error(403, "AccessDeniedException") } else { answers(&operation, &input) };
     Ok(written(answer, protocol, head.method == Method::HEAD))
-}
-
-/// The operation of a form, as `awsQuery` sends it.
-fn query_operation(body: &Bytes) -> Option<String> {
-    let text = std::str::from_utf8(body).ok()?;
-    let action = text.split('&').find_map(|pair| pair.strip_prefix("Action="))?;
-    Some(action.to_owned())
 }
 
 /// The operation behind a path of one word, as `restJson1` services have them: `/listRules`.

@@ -13,6 +13,7 @@ use super::branch::{BranchEntry, SourceUser};
 use super::bucket::{BucketEntry, BucketUser};
 use super::check::ProjectScript;
 use super::config_rule::Configured;
+use super::delivery_path::{self, DeliveryPaths, PipelinePath};
 use super::deploying::{self, Candidate};
 use super::deployment_config::ConfigurationEntry;
 use super::guardrail::Guardrails;
@@ -63,6 +64,7 @@ pub(super) struct PipelineEntry {
     pub(super) projects: Vec<UsedProject>,
     /// Branches that it takes, by the names it gives them.
     pub(super) sources: Vec<String>,
+    pub(super) path: Seen<PipelinePath>,
 }
 
 /// Which pipelines deploy to a deployment group as production.
@@ -130,6 +132,7 @@ pub struct Joins {
     /// Service control policies by id, as far as they deny pushes.
     pub(super) denying_policies: BTreeMap<String, DenyingPolicy>,
     pub(super) attached_policies: BTreeMap<AccountId, AttachedPolicies>,
+    pub(super) delivery: DeliveryPaths,
 }
 
 impl Joins {
@@ -176,6 +179,7 @@ impl Joins {
             source_users: BTreeMap::new(),
             denying_policies: BTreeMap::new(),
             attached_policies: BTreeMap::new(),
+            delivery: DeliveryPaths::default(),
         }
     }
 
@@ -203,6 +207,7 @@ impl Joins {
             if resource.type_name != TypeName::ACCOUNT && resource.type_name != TypeName::POLICY {
                 self.look_at(&resource.account);
             }
+            delivery_path::index(resource, self);
             if let Some(kind) = kind_of(&resource.type_name) {
                 kind.index(resource, self);
             }
@@ -240,6 +245,12 @@ impl Joins {
                 Err(sentences) => Err(sentences.clone()),
             };
             project_use::finish(&mut self.project_uses, &pipeline.label, &pipeline.projects, &production);
+            if let Ok(path) = &pipeline.path {
+                let actions = pipeline.candidates.iter().flatten().map(|candidate| candidate.action);
+                let in_production = judged.iter().flatten().map(deploying::Judged::in_production);
+                let in_production = actions.zip(in_production).collect();
+                delivery_path::join(path, &pipeline.label, &production, &in_production, self);
+            }
             for bucket in pipeline.buckets {
                 let user = BucketUser { label: pipeline.label.clone(), production: Some(production.clone()) };
                 self.bucket_users.entry(bucket).or_default().push(user);

@@ -2,6 +2,8 @@
 //!
 //! In: a key and its policy. Out: its facts, and who manages it for everything that names it.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::joins::{Joins, place};
@@ -45,8 +47,29 @@ impl ResourceKind for Key {
         facts.put("rotationEnabled", rotation_enabled(resource));
         facts.put("unknownPrincipals", unknown_principals(resource, joins).and_then(Found::decided));
         facts.put_tags(resource);
+        put_use(&mut facts, resource, joins);
         facts
     }
+}
+
+/// Which pipelines encrypt with the key, and whether production shares it with anything else.
+fn put_use(facts: &mut Facts, resource: &Resource, joins: &Joins) {
+    let (mut production, mut other) = (Found::default(), Found::default());
+    for user in joins.delivery.key_users.get(resource.uid.as_str()).into_iter().flatten() {
+        production.add_if(&user.label, &user.production);
+        other.add_if(&user.label, &user.production.clone().map(|holds| !holds));
+    }
+    // Only what lives beside the key is asked for: a gap anywhere would leave every key in doubt.
+    let hidden = joins.hidden_uses(&resource.account, &[TypeName::PIPELINE]);
+    production.doubt(&hidden);
+    other.doubt(&hidden);
+    let production = production.decided();
+    let shared = match &production {
+        Ok(pipelines) if pipelines.is_empty() => Ok(BTreeSet::new()),
+        _ => other.decided(),
+    };
+    facts.put("productionPipelines", production);
+    facts.put("sharedWithNonProduction", shared);
 }
 
 fn manager(resource: &Resource) -> Seen<String> {

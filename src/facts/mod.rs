@@ -16,15 +16,18 @@ mod check;
 mod check_name;
 mod config_rule;
 mod connection;
+mod delivery_path;
 mod deploying;
 mod deployment_config;
 mod deployment_group;
 mod environment_name;
+mod escalation;
 mod event_selector;
 mod guardrail;
 mod joins;
 mod key;
 mod notification_rule;
+mod permissions;
 mod pipeline;
 mod pipeline_checks;
 mod pipeline_definition;
@@ -34,11 +37,13 @@ mod pipeline_notification;
 mod pipeline_practice;
 mod pipeline_promotion;
 mod pipeline_provenance;
+mod pipeline_roles;
 mod pipeline_source;
 mod pipeline_view;
 mod policy_condition;
 mod policy_document;
 mod practice_rules;
+mod principal_denials;
 mod production;
 mod project;
 mod project_cache;
@@ -51,6 +56,7 @@ mod push_denial;
 mod release;
 mod report_group;
 mod repository;
+mod role;
 mod rules;
 mod scope_gap;
 mod secret;
@@ -62,6 +68,7 @@ mod testing;
 mod topic;
 mod trail;
 mod trigger;
+mod trust;
 mod webhook;
 mod webhook_pattern;
 mod words;
@@ -80,6 +87,7 @@ pub use production::ProductionRules;
 pub use project::Project;
 pub use report_group::ReportGroup;
 pub use repository::Repository;
+pub use role::Role;
 pub use rules::{BuildRules, RequiredTags, Rules};
 pub use secret::Secret;
 pub use source_credential::SourceCredential;
@@ -117,6 +125,7 @@ pub const KINDS: &[&dyn ResourceKind] = &[
     &Branch,
     &Repository,
     &Connection,
+    &Role,
 ];
 
 /// Leaves in the joins what other resources need.

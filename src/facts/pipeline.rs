@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::delivery_path::PipelinePath;
 use super::deploying;
 use super::joins::{Joins, PipelineEntry};
 use super::pipeline_definition::{Action, Definition};
 use super::pipeline_practice;
+use super::pipeline_roles;
 use super::pipeline_source;
 use super::pipeline_view::View;
 use super::production::Environment;
@@ -54,6 +56,7 @@ impl ResourceKind for Pipeline {
             buckets: buckets.into_iter().filter(|bucket| !bucket.is_empty()).map(str::to_owned).collect(),
             projects: super::project_use::of_pipeline(resource),
             sources: pipeline_source::branches(resource),
+            path: PipelinePath::of(resource),
         };
         joins.pipelines.push(entry);
     }
@@ -83,10 +86,13 @@ impl ResourceKind for Pipeline {
                 let view = View { resource, definition: &definition, candidates: &candidates, judged: &judged, joins };
                 pipeline_practice::put_stages(&mut facts, &view);
                 put_sources(&mut facts, &definition);
+                let of_actions: Vec<_> = candidates.iter().map(|candidate| candidate.action).zip(&judged).collect();
+                pipeline_roles::put(&mut facts, resource, &definition, &of_actions, stack, joins);
                 facts.put("plaintextSecretVariables", plaintext_secrets(&definition).decided());
             }
             Err(sentences) => {
-                for fact in release::FACTS.iter().chain(OF_ACTIONS).chain(pipeline_practice::of_stages()) {
+                let of_stages = release::FACTS.iter().chain(OF_ACTIONS).chain(pipeline_practice::of_stages());
+                for fact in of_stages.chain(pipeline_roles::FACTS) {
                     facts.put::<bool>(fact, Err(sentences.clone()));
                 }
             }
@@ -337,7 +343,8 @@ mod tests {
     #[test]
     fn each_unseen_property_leaves_its_facts_unknown() {
         let of_stages = release::FACTS.iter().chain(OF_ACTIONS).chain(pipeline_practice::of_stages());
-        let of_stages: Vec<&str> = of_stages.chain(pipeline_source::FACTS).copied().collect();
+        let of_stages = of_stages.chain(pipeline_source::FACTS).chain(pipeline_roles::FACTS);
+        let of_stages: Vec<&str> = of_stages.copied().collect();
         let of_stores = vec!["artifactStoreKey", "crossRegionStores", "crossRegionStoresWithoutCustomerKey"];
         for (property, mut expected) in [
             ("Stages", of_stages),

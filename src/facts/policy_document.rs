@@ -61,6 +61,11 @@ impl<'a> Statement<'a> {
         self.0.get("Effect").and_then(Value::as_str) == Some("Deny")
     }
 
+    /// The statement as written.
+    pub(super) fn fields(self) -> &'a Map<String, Value> {
+        self.0
+    }
+
     /// Whether the statement speaks of the action (`s3:PutObject`).
     pub(super) fn covers_action(self, action: &str) -> bool {
         let named = |element| strings(self.0.get(element)).any(|pattern| matches_pattern(pattern, action, true));
@@ -217,7 +222,7 @@ fn is_false(value: &Value) -> bool {
     *value == Value::Bool(false) || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("false"))
 }
 
-fn one_or_many(value: Option<&Value>) -> &[Value] {
+pub(super) fn one_or_many(value: Option<&Value>) -> &[Value] {
     match value {
         Some(Value::Array(values)) => values,
         Some(Value::Null) | None => &[],

@@ -25,6 +25,9 @@ pub struct Rules {
     pub builds: BuildRules,
     /// How the organization releases.
     pub practice: PracticeRules,
+    /// Patterns of the ARNs of those who may approve a release (`arn:aws:iam::*:role/ReleaseManager*`). Empty: nobody has
+    /// said, and controls on it do not apply.
+    pub release_managers: BTreeSet<String>,
 }
 
 /// Keys of tags that have to be there; letter case is ignored.

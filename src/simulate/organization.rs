@@ -345,6 +345,13 @@ pub(crate) const CONTROL_POLICIES: &[ControlPolicy] = &[
         &[INFRASTRUCTURE],
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"codecommit:GitPush","Resource":"*","Condition":{"ForAnyValue:StringEquals":{"codecommit:References":["refs/heads/main"]}}}]}"#,
     ),
+    guard(
+        SERVICE_CONTROL,
+        "p-approve1",
+        "ReleaseManagersApprove",
+        &[PROD],
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"codepipeline:PutApprovalResult","Resource":"*","Condition":{"ArnNotLike":{"aws:PrincipalArn":["arn:aws:iam::*:role/ReleaseManager","arn:aws:iam::*:role/ReleaseManager-*"]}}}]}"#,
+    ),
     ControlPolicy {
         kind: RESOURCE_CONTROL,
         id: "p-RCPFullAWSAccess",

@@ -11,7 +11,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::SdkConfig;
 
 use super::*;
-use crate::simulate::estate::{GroupSpec, KeyRef, PipelineSpec};
+use crate::simulate::estate::{Duty, GroupSpec, KeyRef, PipelineSpec, RoleRef};
 
 fn quiet() -> SimulationOptions {
     SimulationOptions { denials: false, limits: false, ..SimulationOptions::default() }
@@ -199,6 +199,32 @@ async fn codebuild_and_config_answer() {
     assert_eq!(recorders.configuration_recorders().len(), 1);
     assert_eq!(status.configuration_recorders_status().len(), 1);
     assert!(client.describe_delivery_channels().send().await.unwrap().delivery_channels().len() == 1);
+}
+
+#[tokio::test]
+async fn iam_answers_roles_with_every_document() {
+    let (simulation, server) = serve(quiet()).await;
+    let world = &simulation.world;
+    let client = aws_sdk_iam::Client::new(&member(&simulation, &server, 3, "us-east-1"));
+    for duty in [Duty::Shared, Duty::Build, Duty::Action { from: 1 }] {
+        let role = RoleRef { account: 3, duty };
+        let name = role.name(world);
+        let found = client.get_role().role_name(&name).send().await.unwrap().role.unwrap();
+        assert_eq!(found.arn(), role.arn(world));
+        assert!(found.assume_role_policy_document().unwrap().starts_with("%7B%22"), "percent-encoded, as IAM does it");
+        for policy in client.list_role_policies().role_name(&name).send().await.unwrap().policy_names() {
+            client.get_role_policy().role_name(&name).policy_name(policy).send().await.unwrap();
+        }
+        let attached = client.list_attached_role_policies().role_name(&name).send().await.unwrap();
+        for policy in attached.attached_policies() {
+            let arn = policy.policy_arn().unwrap();
+            let policy = client.get_policy().policy_arn(arn).send().await.unwrap().policy.unwrap();
+            let version = policy.default_version_id().unwrap();
+            client.get_policy_version().policy_arn(arn).version_id(version).send().await.unwrap();
+        }
+    }
+    let error = client.get_role().role_name("nobody").send().await.unwrap_err().into_service_error();
+    assert!(error.is_no_such_entity_exception(), "{error:?}");
 }
 
 #[tokio::test]

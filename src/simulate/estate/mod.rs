@@ -13,6 +13,7 @@ mod pipeline;
 mod practice;
 mod project;
 mod recipes;
+mod role;
 mod secret;
 mod source;
 mod storage;
@@ -38,6 +39,7 @@ pub(crate) use practice::{
     CONFIGURATION, PracticeSpec, Rule, Scan, Topic, Window, has_approval, trigger_heard, trigger_topic,
 };
 pub(crate) use project::ProjectSpec;
+pub(crate) use role::{Duty, Grants, RoleRef, RoleSpec, Trusts, Workflows};
 pub(crate) use secret::{DATABASE_SLOT, Rotation, SECRET_SLOTS, SecretForm, SecretRef};
 pub(crate) use source::{CodeCommitSpec, ConnectionSpec, Files, Hosting, SourceSpec, TEMPLATES, Templates};
 pub(crate) use storage::{

@@ -12,6 +12,9 @@ pub(crate) const CONFIGURATION: &str = r#"
 [sources]
 allowed_owners = ["example"]
 
+[approvals]
+release_managers = ["arn:aws:iam::*:role/ReleaseManager*"]
+
 [branches]
 production = ["main"]
 development = ["*"]

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::PLANTED_SECRET;
 use super::super::estate::{
-    KeyForm, KeyRef, KeyUse, Mode, PipelineSpec, Reach, Source, SourceSpec, Store, Version, Webhook,
+    KeyForm, KeyRef, KeyUse, Mode, PipelineSpec, Reach, RoleRef, Source, SourceSpec, Store, Version, Webhook,
 };
 use super::super::protocol::{ApiError, timestamp};
 use super::super::world::World;
@@ -77,7 +77,7 @@ fn get_pipeline(call: &Call<'_>) -> Answer {
     let world = call.world;
     let mut pipeline = Map::new();
     pipeline.insert("name".to_owned(), json!(spec.name()));
-    pipeline.insert("roleArn".to_owned(), json!(world.role_arn(spec.account, "PipelineService")));
+    pipeline.insert("roleArn".to_owned(), json!(RoleRef::of_pipeline(&spec).arn(world)));
     pipeline.insert("pipelineType".to_owned(), json!(version(&spec)));
     pipeline.insert("executionMode".to_owned(), json!(mode(&spec)));
     pipeline.insert("version".to_owned(), json!(3));

@@ -14,6 +14,7 @@ mod codedeploy;
 mod codepipeline;
 mod codestar_notifications;
 mod config;
+mod iam;
 mod kms;
 mod organizations;
 mod pages;
@@ -110,6 +111,7 @@ pub(super) const SERVICES: &[Service] = &[
     sns::SERVICE,
     codecommit::SERVICE,
     codeconnections::SERVICE,
+    iam::SERVICE,
 ];
 
 /// The IAM action that a call needs: the one of its operation, except where what it asks for has an older name.

@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::PLANTED_SECRET;
 use super::super::estate::{
-    AlarmSpec, Approval, Artifact, GroupSpec, Naming, PipelineSpec, Platform, ProjectSpec, Reach, Secret, Source,
-    SourceSpec, StageRollback, Staging, Step, Tests, Watch, application_name, word,
+    AlarmSpec, Approval, Artifact, GroupSpec, Naming, PipelineSpec, Platform, ProjectSpec, Reach, RoleRef, Secret,
+    Source, SourceSpec, StageRollback, Staging, Step, Tests, Watch, application_name, word,
 };
 use super::super::world::World;
 
@@ -213,7 +213,7 @@ impl Writer<'_> {
 
     fn assume(&self, action: &mut Value, role: Option<usize>) {
         if let (Some(account), Some(action)) = (role, action.as_object_mut()) {
-            action.insert("roleArn".to_owned(), json!(self.world.role_arn(account, "PipelineDeployment")));
+            action.insert("roleArn".to_owned(), json!(RoleRef::of_action(account, self.spec.account).arn(self.world)));
         }
     }
 

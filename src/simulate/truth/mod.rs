@@ -10,6 +10,7 @@ mod guardrail;
 mod hosted;
 mod pipeline;
 mod practice;
+mod role;
 mod source;
 mod storage;
 mod trail;
@@ -18,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::estate::{
     AlarmName, AlarmSpec, BucketRef, ConnectionSpec, Encryption, GroupSpec, KeyRef, KeyUse, PipelineSpec, ProjectSpec,
-    SecretRef, SourceSpec, TrailSpec, Watch, application_count, trails_of,
+    RoleRef, SecretRef, SourceSpec, TrailSpec, Watch, application_count, trails_of,
 };
 use super::organization::State;
 use super::world::World;
@@ -93,6 +94,7 @@ const PIPELINE: Judgements<PipelineSpec> = &[
     practice::CONTROLS,
     practice::WITHOUT_DEFINITION,
     source::PIPELINE_CONTROLS,
+    role::PIPELINE_CONTROLS,
 ];
 const DEPLOYMENT_GROUP: Judgements<GroupSpec> = &[deployment::GROUP_CONTROLS, practice::GROUP_CONTROLS];
 const BRANCH: Judgements<SourceSpec> = &[source::BRANCH_CONTROLS];
@@ -101,11 +103,12 @@ const CONNECTION: Judgements<ConnectionSpec> = &[source::CONNECTION_CONTROLS];
 const TRAIL: Judgements<TrailSpec> = &[trail::TRAIL_CONTROLS];
 const ALARM: Judgements<AlarmSpec> = &[deployment::ALARM_CONTROLS];
 const BUCKET: Judgements<NamedBucket> = &[storage::BUCKET_CONTROLS];
-const KEY: Judgements<KeyRef> = &[storage::KEY_CONTROLS];
+const KEY: Judgements<KeyRef> = &[storage::KEY_CONTROLS, role::KEY_CONTROLS];
 const PROJECT: Judgements<ProjectSpec> = &[build::PROJECT_CONTROLS];
 const SOURCE_CREDENTIAL: Judgements<&str> = &[build::SOURCE_CREDENTIAL_CONTROLS];
 const REPORT_GROUP: Judgements<ProjectSpec> = &[build::REPORT_GROUP_CONTROLS];
 const SECRET: Judgements<SecretRef> = &[build::SECRET_CONTROLS];
+const ROLE: Judgements<RoleRef> = &[role::ROLE_CONTROLS];
 
 /// Ids of the controls on a kind of thing.
 fn ids<S>(judgements: Judgements<S>) -> Vec<&'static str> {
@@ -139,6 +142,7 @@ const NAMED: &[Kind] = &[
     Kind { controls: || ids(BRANCH), write: |writer, account| writer.branches(account) },
     Kind { controls: || ids(REPOSITORY), write: |writer, account| writer.repositories(account) },
     Kind { controls: || ids(CONNECTION), write: |writer, account| writer.connections(account) },
+    Kind { controls: || ids(ROLE), write: |writer, account| writer.roles(account) },
 ];
 
 /// Everything that visible things name; only what is named is looked at.
@@ -266,7 +270,12 @@ impl Writer<'_> {
             self.put(&uid, account, &region_name, PIPELINE, &spec);
             if hidden {
                 self.unseen(&uid, account, &region_name, &ids(&[pipeline::CONTROLS]));
-                self.unseen(&uid, account, &region_name, &ids(&[practice::CONTROLS, source::PIPELINE_CONTROLS]));
+                self.unseen(
+                    &uid,
+                    account,
+                    &region_name,
+                    &ids(&[practice::CONTROLS, source::PIPELINE_CONTROLS, role::PIPELINE_CONTROLS]),
+                );
                 continue;
             }
             self.named.secrets.extend(build::named_by(world, &spec));

@@ -1,0 +1,200 @@
+//! `AWS::IAM::Role`: the roles that pipelines, actions, builds and deployments work with.
+//!
+//! In: a role, and everything that is known to use it. Out: its facts: what it may do that leads further, whom it trusts
+//! beyond its users, and whether production and anything else share it.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::delivery_path::{Duty, RoleUse};
+use super::escalation;
+use super::joins::Joins;
+use super::permissions::Permissions;
+use super::seen::{Found, Seen, name, property};
+use super::trust::Trust;
+use super::{Facts, ResourceKind};
+use crate::inventory::{Resource, TypeName};
+
+/// Roles on the delivery path.
+pub struct Role;
+
+impl ResourceKind for Role {
+    fn type_name(&self) -> TypeName {
+        TypeName::ROLE
+    }
+
+    fn action(&self) -> &'static str {
+        "Assume"
+    }
+
+    fn facts(&self, resource: &Resource, joins: &Joins) -> Facts {
+        let mut facts = Facts::default();
+        let name = name(resource, "RoleName");
+        facts.know("name", name.rsplit('/').next().unwrap_or(name));
+        facts.put_tags(resource);
+        let uses = joins.delivery.users_of(resource.uid.as_str());
+        put_use(&mut facts, uses, resource, joins);
+        put_trust(&mut facts, uses, resource, joins);
+        let permissions = Permissions::of_role(resource);
+        facts.put("administrativePolicies", escalation::administrative(&permissions).decided());
+        let escalations = escalation::escalations(resource.uid.as_str(), &permissions);
+        facts.put("privilegeEscalations", escalations.decided());
+        facts
+    }
+}
+
+/// Who works with the role, and for what.
+fn put_use(facts: &mut Facts, uses: &[RoleUse], resource: &Resource, joins: &Joins) {
+    let (mut used_by, mut production, mut other) = (Found::default(), Found::default(), Found::default());
+    let mut abroad = BTreeSet::new();
+    let mut serves = false;
+    for one in uses {
+        used_by.add(&one.label);
+        serves |= one.duty != Duty::Action;
+        if one.duty == Duty::Action && one.account != resource.account {
+            abroad.insert(one.label.clone());
+        }
+        if let Some(in_production) = &one.production {
+            production.add_if(&one.label, in_production);
+            other.add_if(&one.label, &in_production.clone().map(|holds| !holds));
+        }
+    }
+    // Only what lives beside the role is asked for: a gap anywhere would leave every role in doubt.
+    let kinds = [TypeName::PIPELINE, TypeName::PROJECT, TypeName::DEPLOYMENT_GROUP];
+    let hidden = joins.hidden_uses(&resource.account, &kinds);
+    for found in [&mut used_by, &mut production, &mut other] {
+        found.doubt(&hidden);
+    }
+    facts.put("usedBy", used_by.decided());
+    facts.put("serviceRole", if serves || hidden.is_empty() { Ok(serves) } else { Err(hidden) });
+    facts.know("crossAccountActions", abroad);
+    facts.put("productionUses", production.decided());
+    facts.put("nonProductionUses", other.decided());
+}
+
+/// Facts of the trust policy, unknown together if it could not be seen.
+const OF_TRUST: &[&str] =
+    &["excessTrust", "looseGitHubTrust", "trustedPrincipals", "trustsGitHub", "unguardedServices"];
+
+fn put_trust(facts: &mut Facts, uses: &[RoleUse], resource: &Resource, joins: &Joins) {
+    let document: Seen<Option<&Value>> = property(resource, "AssumeRolePolicyDocument");
+    let document = match document {
+        Ok(document) => document.cloned().unwrap_or_default(),
+        Err(sentences) => {
+            for fact in OF_TRUST {
+                facts.put::<bool>(fact, Err(sentences.clone()));
+            }
+            return;
+        }
+    };
+    let trust = Trust::new(&document);
+    facts.know("trustedPrincipals", trust.principals());
+    facts.put("excessTrust", trust.excess(&resource.account, uses, joins).decided());
+    facts.know("unguardedServices", trust.unguarded_services(&resource.account, joins.organization.as_deref()));
+    facts.know("trustsGitHub", trust.trusts_github());
+    facts.know("looseGitHubTrust", trust.loose_github());
+}
+
+#[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
+mod tests {
+    use serde_json::json;
+
+    use super::super::Fact;
+    use super::super::testing::*;
+    use super::*;
+
+    const ROLE: &str = "arn:aws:iam::111111111111:role/Work";
+
+    fn role(properties: Value) -> Resource {
+        let mut role = resource(TypeName::ROLE, "Work", properties);
+        role.uid.0 = ROLE.to_owned();
+        role
+    }
+
+    fn pipeline(name: &str, stage: &str) -> Resource {
+        let kind = json!({"Category": "Deploy", "Owner": "AWS", "Provider": "ECS", "Version": "1"});
+        let build = json!({"Category": "Build", "Owner": "AWS", "Provider": "CodeBuild", "Version": "1"});
+        resource(
+            TypeName::PIPELINE,
+            name,
+            json!({"Name": name, "RoleArn": ROLE, "Stages": [
+                {"Name": "Build", "Actions": [{"Name": "B", "ActionTypeId": build, "Configuration": {"ProjectName": "build"}}]},
+                {"Name": stage, "Actions": [{"Name": "A", "ActionTypeId": kind}]},
+            ]}),
+        )
+    }
+
+    fn set(facts: &Facts, name: &str) -> Vec<String> {
+        match facts.known.get(name) {
+            Some(Fact::Set(set)) => set.iter().cloned().collect(),
+            other => panic!("{name}: {other:?} {:?}", facts.unknown.get(name)),
+        }
+    }
+
+    #[test]
+    fn production_and_the_rest_share_a_role() {
+        let facts = |resources: &[Resource]| Role.facts(&role(json!({})), &joins(resources, &[]));
+        let shared = facts(&[pipeline("web", "Prod"), pipeline("lab", "Dev")]);
+        assert_eq!(set(&shared, "productionUses"), ["111111111111/web"]);
+        assert_eq!(set(&shared, "nonProductionUses"), ["111111111111/lab"]);
+        assert_eq!(shared.known["serviceRole"], Fact::Bool(true));
+        let alone = facts(&[pipeline("web", "Prod")]);
+        assert_eq!(set(&alone, "nonProductionUses"), Vec::<String>::new());
+        assert_eq!(set(&alone, "crossAccountActions"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_build_works_for_the_pipelines_that_run_it() {
+        let project =
+            resource(TypeName::PROJECT, "build", json!({"Name": "build", "ServiceRole": ROLE, "DeployCommands": []}));
+        let mut other = pipeline("web", "Prod");
+        other.properties.insert("RoleArn".to_owned(), json!("arn:aws:iam::111111111111:role/Other"));
+        let facts = Role.facts(&role(json!({})), &joins(&[other, project], &[]));
+        assert_eq!(set(&facts, "productionUses"), ["111111111111/web Build/B"]);
+        assert_eq!(set(&facts, "usedBy"), ["111111111111/web Build/B", "project 111111111111/build"]);
+    }
+
+    #[test]
+    fn a_role_of_another_account_knows_who_becomes_it() {
+        let mut there = role(json!({"AssumeRolePolicyDocument": {"Statement": [
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": ["arn:aws:iam::111111111111:root", "333333333333"]}},
+        ]}}));
+        there.uid.0 = "arn:aws:iam::222222222222:role/Deploy".to_owned();
+        there.account = "222222222222".parse().unwrap();
+        let mut pipeline = pipeline("web", "Prod");
+        pipeline.properties["Stages"][1]["Actions"][0]["RoleArn"] = json!(there.uid.as_str());
+        let facts = Role.facts(&there, &joins(&[pipeline], &[]));
+        assert_eq!(set(&facts, "crossAccountActions"), ["111111111111/web Prod/A"]);
+        assert_eq!(set(&facts, "productionUses"), ["111111111111/web Prod/A"]);
+        assert_eq!(set(&facts, "excessTrust"), ["333333333333"]);
+        assert_eq!(facts.known["serviceRole"], Fact::Bool(false));
+    }
+
+    #[test]
+    fn hidden_pipelines_leave_the_use_unknown() {
+        let gap = denied_types("codepipeline:ListPipelines", &[TypeName::PIPELINE]);
+        let facts = Role.facts(&role(json!({})), &joins(&[], &[gap]));
+        for fact in ["usedBy", "serviceRole", "productionUses", "nonProductionUses"] {
+            assert!(facts.unknown.contains_key(fact), "{fact}");
+        }
+    }
+
+    #[test]
+    fn each_unseen_property_leaves_its_facts_unknown() {
+        let of_policies = vec!["administrativePolicies", "privilegeEscalations"];
+        for (property, mut expected) in [
+            ("AssumeRolePolicyDocument", OF_TRUST.to_vec()),
+            ("Policies", of_policies.clone()),
+            ("AttachedPolicies", of_policies),
+            ("Tags", vec!["tags", "tagKeys"]),
+        ] {
+            let mut hidden = role(json!({"RoleName": "Work"}));
+            hidden.unseen.insert(property.to_owned(), denied("iam:X"));
+            let facts = Role.facts(&hidden, &joins(&[], &[]));
+            expected.sort_unstable();
+            assert_eq!(facts.unknown.keys().map(AsRef::as_ref).collect::<Vec<&str>>(), expected, "{property}");
+        }
+    }
+}
