@@ -20,7 +20,7 @@ pub(super) const PRODUCTION: &str = "production";
 /// How late an environment comes; `None` for names of the organization's own.
 pub(super) fn rank(name: &str) -> Option<usize> {
     let known = KNOWN.iter().position(|(known, _)| known.eq_ignore_ascii_case(name));
-    known.or_else(|| (name == PRODUCTION).then_some(KNOWN.len()))
+    known.or_else(|| name.eq_ignore_ascii_case(PRODUCTION).then_some(KNOWN.len()))
 }
 
 /// The name of an environment; `own` are those of the organization, which come before the known ones.

@@ -113,7 +113,6 @@ pub(super) fn index(resource: &Resource, joins: &mut Joins) {
 pub(super) fn put(facts: &mut Facts, view: &View<'_>) {
     let own = name(view.resource, "Name");
     let deployments = view.deployments();
-    let first = deployments.iter().min_by_key(|one| (one.action.stage, one.action.run_order));
     // A pipeline that could not be seen may start this one.
     let account = &view.resource.account;
     let mut doubts = view.joins.gaps.over(account, None, &TypeName::PIPELINE);
@@ -122,23 +121,27 @@ pub(super) fn put(facts: &mut Facts, view: &View<'_>) {
     let mut unchecked = Found::default();
     for upstream in upstream(view.resource, view.joins) {
         let started = starters.is_some_and(|by| by.contains(upstream));
-        let asked = first.is_none_or(|first| {
-            view.definition.actions.iter().any(|action| action.precedes(first.action) && asks_for(action, upstream))
-                || entry_asks_for(view, first.action.stage, upstream)
-        });
-        if started || asked {
+        if started {
             continue;
         }
-        if doubts.is_empty() {
-            unchecked.add(upstream);
-        } else {
-            unchecked.doubt(&doubts);
+        for one in deployments.iter().filter(|one| !is_asked_for(upstream, one.action, view)) {
+            match &one.judged.deploys {
+                Ok(_) if doubts.is_empty() => unchecked.add(upstream),
+                Ok(_) => unchecked.doubt(&doubts),
+                Err(sentences) => unchecked.doubt(sentences),
+            }
         }
     }
     facts.put("uncheckedUpstreams", unchecked.decided());
 }
 
-/// Whether an action before the first deployment names the upstream pipeline: a check, or the source of its artifact.
+/// Whether something before a deployment takes notice of the upstream pipeline.
+fn is_asked_for(upstream: &str, deployment: &Action<'_>, view: &View<'_>) -> bool {
+    view.definition.actions.iter().any(|action| action.precedes(deployment) && asks_for(action, upstream))
+        || entry_asks_for(view, deployment.stage, upstream)
+}
+
+/// Whether an action names the upstream pipeline: a check, or the source of its artifact.
 fn asks_for(action: &Action<'_>, upstream: &str) -> bool {
     if action.category == "Approval" || action.provider == "CodePipeline" {
         return false;
@@ -257,6 +260,20 @@ mod tests {
         let starter =
             resource(TypeName::PIPELINE, "orders-release", json!({"Name": "orders-release", "Stages": stages}));
         assert_eq!(with(json!({"Name": "Announce", "ActionTypeId": kind("Lambda")}), &[starter]), 0);
+        let build = |name: &str, order: i64| {
+            let kind = json!({"Category": "Build", "Provider": "CodeBuild"});
+            json!({"Name": name, "ActionTypeId": kind, "RunOrder": order, "Configuration": {"ProjectName": "x"}})
+        };
+        let ask = json!({"Name": "CheckOrdersRelease", "ActionTypeId": kind("Lambda"), "RunOrder": 2});
+        let deploy = json!({"Name": "Deploy", "ActionTypeId": {"Category": "Deploy", "Provider": "ECS"}});
+        let stages =
+            json!([{"Name": "Before", "Actions": [build("Build", 1), ask]}, {"Name": "Prod", "Actions": [deploy]}]);
+        let built = resource(TypeName::PIPELINE, "web", json!({"Name": "web", "Stages": stages}));
+        assert!(set(&facts(rules.clone(), &built, &[]), "uncheckedUpstreams").is_empty());
+        // A build that may be a deployment stands before the check.
+        let mut project = resource(TypeName::PROJECT, "x", json!({"Name": "x"}));
+        project.unseen.insert("*".to_owned(), denied("codebuild:BatchGetProjects"));
+        assert!(facts(rules.clone(), &built, &[project]).unknown.contains_key("uncheckedUpstreams"));
         let mut hidden = resource(TypeName::PIPELINE, "orders-release", json!({"Name": "orders-release"}));
         hidden.unseen.insert("*".to_owned(), denied("codepipeline:GetPipeline"));
         let silent = waiting(json!({"Name": "Announce", "ActionTypeId": kind("Lambda")}));
