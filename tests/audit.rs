@@ -237,12 +237,12 @@ const READ_BY_NO_CONTROL: &[&str] = &[
     "codebuild:BatchGetProjects",
     "codebuild:ListProjects",
     "codepipeline:GetPipelineState",
+    "ecr:ListTagsForResource",
     "config:DescribeConfigurationRecorderStatus",
     "config:DescribeConfigurationRecorders",
     "config:DescribeDeliveryChannels",
     "kms:ListResourceTags",
     "s3:GetBucketTagging",
-    "s3:GetLifecycleConfiguration",
 ];
 
 /// A resource that could not be listed vanishes; what must not vanish is that its type could not be seen there.

@@ -208,6 +208,8 @@ fn context(changes: Option<&serde_json::Map<String, Value>>) -> Context {
         ("objectLockRetentionDays".to_owned(), 30),
         ("blueTerminationWaitMinutes".to_owned(), 5),
         ("alarmWithoutDataDays".to_owned(), 7),
+        ("rollbackMinutes".to_owned(), 5),
+        ("rollbackWindowDays".to_owned(), 30),
     ]);
     for (name, value) in changes.into_iter().flatten() {
         assert!(settings.insert(name.clone(), value.as_i64().unwrap()).is_some(), "{name} is no setting");
@@ -336,6 +338,14 @@ fn complete() -> Vec<Resource> {
             TypeName::TRAIL,
             &arn("cloudtrail", "trail/all"),
             json!({"TrailName": "all", "S3BucketName": "artifacts", "IsMultiRegionTrail": true, "IsLogging": true}),
+        ),
+        live(
+            TypeName::IMAGE_REPOSITORY,
+            &arn("ecr", "repository/web"),
+            json!({
+                "RepositoryName": "web", "ImageTagMutability": "IMMUTABLE",
+                "EncryptionConfiguration": {"EncryptionType": "KMS", "KmsKey": arn("kms", "key/k1")},
+            }),
         ),
     ]
 }

@@ -14,6 +14,7 @@ mod codedeploy_properties;
 pub mod codepipeline;
 mod codepipeline_stages;
 pub mod config;
+pub mod ecr;
 mod fields;
 #[expect(dead_code, reason = "its readers come next")]
 mod git_source;
@@ -21,7 +22,9 @@ pub mod kms;
 pub mod limiter;
 mod pages;
 pub mod s3;
+mod s3_lifecycle;
 mod s3_properties;
+mod s3_replication;
 mod scope;
 mod secrets;
 #[cfg(test)]
@@ -43,6 +46,7 @@ pub const COLLECTORS: &[&dyn Collector] = &[
     &cloudtrail::CloudTrail,
     &config::Config,
     &s3::S3,
+    &ecr::Ecr,
     &kms::Kms,
     &cloudwatch::CloudWatch,
 ];

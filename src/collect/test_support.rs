@@ -230,6 +230,7 @@ fn s3_operation(method: &Method, query: &str) -> &'static str {
         ("logging", "GetBucketLogging"),
         ("lifecycle", "GetBucketLifecycleConfiguration"),
         ("tagging", "GetBucketTagging"),
+        ("replication", "GetBucketReplication"),
     ];
     if *method == Method::HEAD {
         return "HeadBucket";
@@ -246,6 +247,7 @@ fn action_of(operation: &str) -> &str {
         "GetObjectLockConfiguration" => "GetBucketObjectLockConfiguration",
         "GetPublicAccessBlock" => "GetBucketPublicAccessBlock",
         "GetBucketLifecycleConfiguration" => "GetLifecycleConfiguration",
+        "GetBucketReplication" => "GetReplicationConfiguration",
         other => other,
     }
 }

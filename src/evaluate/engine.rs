@@ -24,8 +24,13 @@ pub struct Settings(pub BTreeMap<String, i64>);
 
 impl Default for Settings {
     fn default() -> Self {
-        let defaults =
-            [("objectLockRetentionDays", 30), ("blueTerminationWaitMinutes", 5), ("alarmWithoutDataDays", 7)];
+        let defaults = [
+            ("objectLockRetentionDays", 30),
+            ("blueTerminationWaitMinutes", 5),
+            ("alarmWithoutDataDays", 7),
+            ("rollbackMinutes", 5),
+            ("rollbackWindowDays", 30),
+        ];
         Self(defaults.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use super::alarm::AlarmEntry;
 use super::bucket::{BucketEntry, BucketUser};
+use super::delivery_role::{self, DeliveryRoles};
 use super::deploying::{self, Candidate};
 use super::deployment_config::ConfigurationEntry;
 use super::production::{Classifier, Environment};
@@ -90,6 +91,8 @@ pub struct Joins {
     pub(super) trails: BTreeMap<String, TrailEntry>,
     pub(super) trails_seen_from: BTreeMap<AccountId, BTreeSet<String>>,
     pub(super) webhooks: ByPlace<Vec<WebhookEntry>>,
+    /// Roles that delivery runs under.
+    pub(super) delivery_roles: DeliveryRoles,
     pub(super) pipelines: Vec<PipelineEntry>,
 }
 
@@ -122,6 +125,7 @@ impl Joins {
             trails: BTreeMap::new(),
             trails_seen_from: BTreeMap::new(),
             webhooks: BTreeMap::new(),
+            delivery_roles: DeliveryRoles::default(),
             pipelines: Vec::new(),
         }
     }
@@ -146,6 +150,7 @@ impl Joins {
             if resource.type_name != TypeName::ACCOUNT && resource.type_name != TypeName::POLICY {
                 self.look_at(&resource.account);
             }
+            delivery_role::index(resource, self);
             if let Some(kind) = kind_of(&resource.type_name) {
                 kind.index(resource, self);
             } else if let Some((_, index)) = INDEXED.iter().find(|(name, _)| *name == resource.type_name) {

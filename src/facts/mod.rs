@@ -10,18 +10,23 @@ use std::collections::{BTreeMap, BTreeSet};
 mod account;
 mod alarm;
 mod bucket;
+mod bucket_upkeep;
+mod delivery_role;
 mod deploying;
 mod deployment_config;
 mod deployment_group;
 mod event_selector;
+mod image_repository;
 mod joins;
 mod key;
+mod key_administration;
 mod pipeline;
 mod pipeline_definition;
 mod policy_document;
 mod production;
 mod project;
 mod release;
+mod rollout;
 mod rules;
 mod scope_gap;
 mod seen;
@@ -36,6 +41,7 @@ pub use account::Account;
 pub use alarm::Alarm;
 pub use bucket::Bucket;
 pub use deployment_group::DeploymentGroup;
+pub use image_repository::ImageRepository;
 pub use joins::{AccountEntry, Joins};
 pub use key::Key;
 pub use pipeline::Pipeline;
@@ -60,7 +66,8 @@ pub trait ResourceKind: Sync {
 }
 
 /// All kinds that are judged.
-pub const KINDS: &[&dyn ResourceKind] = &[&Account, &Trail, &Alarm, &DeploymentGroup, &Pipeline, &Key, &Bucket];
+pub const KINDS: &[&dyn ResourceKind] =
+    &[&Account, &Trail, &Alarm, &DeploymentGroup, &Pipeline, &Key, &Bucket, &ImageRepository];
 
 /// Leaves in the joins what other resources need.
 type Index = fn(&Resource, &mut Joins);

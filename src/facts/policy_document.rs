@@ -61,6 +61,11 @@ impl<'a> Statement<'a> {
         self.0.get("Effect").and_then(Value::as_str) == Some("Deny")
     }
 
+    /// The statement as written.
+    pub(super) fn fields(self) -> &'a Map<String, Value> {
+        self.0
+    }
+
     /// Whether the statement speaks of the action (`s3:PutObject`).
     pub(super) fn covers_action(self, action: &str) -> bool {
         let named = |element| strings(self.0.get(element)).any(|pattern| matches_pattern(pattern, action, true));
@@ -86,7 +91,7 @@ impl<'a> Statement<'a> {
     }
 
     /// The condition, flattened to (operator, key, value).
-    fn conditions(self) -> impl Iterator<Item = (&'a str, &'a str, &'a Value)> {
+    pub(super) fn conditions(self) -> impl Iterator<Item = (&'a str, &'a str, &'a Value)> {
         self.0.get("Condition").and_then(Value::as_object).into_iter().flatten().flat_map(|(operator, keys)| {
             keys.as_object().into_iter().flatten().map(move |(key, value)| (operator.as_str(), key.as_str(), value))
         })
@@ -217,7 +222,7 @@ fn is_false(value: &Value) -> bool {
     *value == Value::Bool(false) || value.as_str().is_some_and(|text| text.eq_ignore_ascii_case("false"))
 }
 
-fn one_or_many(value: Option<&Value>) -> &[Value] {
+pub(super) fn one_or_many(value: Option<&Value>) -> &[Value] {
     match value {
         Some(Value::Array(values)) => values,
         Some(Value::Null) | None => &[],
@@ -225,12 +230,12 @@ fn one_or_many(value: Option<&Value>) -> &[Value] {
     }
 }
 
-fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
+pub(super) fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
     one_or_many(value).iter().filter_map(Value::as_str)
 }
 
 /// IAM's patterns: `*` stands for any run of characters, `?` for one.
-fn matches_pattern(pattern: &str, text: &str, ignore_case: bool) -> bool {
+pub(super) fn matches_pattern(pattern: &str, text: &str, ignore_case: bool) -> bool {
     let same = |a: u8, b: u8| a == b || ignore_case && a.eq_ignore_ascii_case(&b);
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);

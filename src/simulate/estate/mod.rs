@@ -4,17 +4,23 @@
 //! name carries its number, so that asking by name makes only that thing.
 
 mod deployment;
+mod keeping;
 mod knobs;
 mod observation;
 mod pipeline;
 mod project;
 mod recipes;
+mod registry;
+mod rollout;
 mod storage;
 
 pub(crate) use deployment::{
     AlarmName, Blue, CONFIGS, Config, Fleet, GroupSpec, Naming, Notification, Platform, Rollback,
 };
 pub(crate) use deployment::{application_count, application_name, platform};
+pub(crate) use keeping::{
+    ADMINISTRATORS, Administration, DEPLOYERS, Expiry, Keeping, PutDeny, Replica, administration, is_bootstrap,
+};
 pub(crate) use knobs::{
     Approval, Artifact, Mode, PipelineSpec, Reach, Secret, Source, StageRollback, Staging, Step, Store, Tests, Version,
     Watch, Webhook,
@@ -23,6 +29,10 @@ pub(crate) use observation::{
     ALARM_SLOTS, AlarmSpec, AlarmState, DataEvents, Scope, TrailSpec, alarm_slot_of, organization_trail, trails_of,
 };
 pub(crate) use project::ProjectSpec;
+pub(crate) use registry::{
+    ImageEncryption, Mutability, RepositoryRef, Scanning, Signing, TOOLS_FILTER, build_image, registry,
+};
+pub(crate) use rollout::{Ready, RolloutSpec};
 pub(crate) use storage::{
     ARTIFACT_SLOTS, AWS_MANAGED_SLOT, BucketRef, BucketSpec, Encryption, KEY_SLOTS, KeyForm, KeyRef, KeyState, KeyUse,
     Lock, Outsiders, TlsDeny,

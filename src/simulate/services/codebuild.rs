@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::super::PLANTED_SECRET;
-use super::super::estate::{ProjectSpec, word};
+use super::super::estate::{ProjectSpec, build_image, word};
 use super::super::protocol::{ApiError, timestamp};
+use super::super::world::World;
 use super::pages::{page, with_token};
 use super::{Answer, Call, Operation, Service, days_ago};
 
@@ -39,6 +40,17 @@ fn batch_get_projects(call: &Call<'_>) -> Answer {
     Ok(json!({ "projects": found, "projectsNotFound": missing }))
 }
 
+/// The image that a project builds in.
+fn image(world: &World, spec: &ProjectSpec) -> String {
+    match build_image(world, spec.account, spec.region, spec.number) {
+        None => "aws/codebuild/standard:7.0".to_owned(),
+        Some(repository) => {
+            let (account, region) = (world.account_id(repository.account), world.region_name(repository.region));
+            format!("{account}.dkr.ecr.{region}.amazonaws.com/{}:1.4.2", repository.name())
+        }
+    }
+}
+
 fn project(call: &Call<'_>, spec: &ProjectSpec) -> Value {
     let world = call.world;
     // The pipeline's build, its tests and its Terraform all run in this project, so its own commands deploy nothing.
@@ -70,7 +82,7 @@ fn project(call: &Call<'_>, spec: &ProjectSpec) -> Value {
         "source": source, "secondarySources": [], "artifacts": artifacts, "secondaryArtifacts": [],
         "cache": { "type": "NO_CACHE" },
         "environment": {
-            "type": "LINUX_CONTAINER", "image": "aws/codebuild/standard:7.0", "computeType": "BUILD_GENERAL1_SMALL",
+            "type": "LINUX_CONTAINER", "image": image(world, spec), "computeType": "BUILD_GENERAL1_SMALL",
             "environmentVariables": variables, "privilegedMode": spec.privileged,
             "imagePullCredentialsType": "CODEBUILD"
         },

@@ -10,6 +10,7 @@ mod codebuild;
 mod codedeploy;
 mod codepipeline;
 mod config;
+mod ecr;
 mod kms;
 mod organizations;
 mod pages;
@@ -98,6 +99,7 @@ pub(super) const SERVICES: &[Service] = &[
     cloudwatch::SERVICE,
     cloudtrail::SERVICE,
     config::SERVICE,
+    ecr::SERVICE,
 ];
 
 /// A moment some days before the world's now, spread by a number so that not everything is of the same second.
