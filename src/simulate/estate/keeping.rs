@@ -132,5 +132,5 @@ pub(crate) fn administration(world: &World, key: KeyRef) -> Administration {
 
 /// Whether the bucket is called what tools call it in every account and Region.
 pub(crate) fn is_bootstrap(bucket: BucketRef) -> bool {
-    bucket.slot == 2 && bucket.account % 4 == 3
+    bucket.slot == 2 && bucket.account % 4 == 1
 }

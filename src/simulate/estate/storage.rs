@@ -328,7 +328,7 @@ mod tests {
         let world = World::new(SimulationOptions::default());
         let buckets = BucketRef::all(&world, 4);
         assert_eq!(buckets.len(), 8);
-        for bucket in buckets.into_iter().chain(BucketRef::all(&world, 3)) {
+        for bucket in buckets.into_iter().chain(BucketRef::all(&world, 5)) {
             assert_eq!(BucketRef::named(&world, &bucket.name(&world)), Some(bucket));
         }
         assert_eq!(BucketRef::named(&world, "artifacts-000000000000-eu-central-1-0"), None);
