@@ -181,7 +181,7 @@ fn references(scope: &Scope, project: &Project) -> Vec<Reference> {
     let key = project.encryption_key().filter(|key| !key.ends_with(DEFAULT_KEY));
     let key = key.and_then(|key| arn::reference(scope, TypeName::KEY, key));
     let mut found: Vec<Reference> = buckets.chain(key).collect();
-    found.extend(project.environment().and_then(|environment| super::ecr::of_image(scope, environment.image())));
+    found.extend(project.environment().and_then(|environment| super::image_name::of_image(scope, environment.image())));
     found.sort();
     found.dedup();
     found

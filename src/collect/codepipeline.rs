@@ -269,7 +269,7 @@ fn references(scope: &Scope, pipeline: &PipelineDeclaration) -> Vec<Reference> {
             add(region, TypeName::ALARM, arn::alarm_name(alarm));
         }
     }
-    found.extend(super::ecr::of_pipeline(scope, pipeline));
+    found.extend(super::image_name::of_pipeline(scope, pipeline));
     found.sort();
     found.dedup();
     found

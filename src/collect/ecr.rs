@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use aws_sdk_codepipeline::types::{ActionDeclaration, PipelineDeclaration};
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{RegistryScanningConfiguration, Repository, SigningConfiguration};
 use serde_json::Value;
@@ -15,7 +14,7 @@ use serde_json::Value;
 use super::fields::{Fields, document};
 use super::pages::in_order;
 use super::{CallError, Collected, Collector, Reach, Scope, arn};
-use crate::inventory::{Arn, Partition, Properties, Reference, Region, Resource, TypeName};
+use crate::inventory::{Arn, Properties, Reference, Resource, TypeName};
 
 /// Reads ECR.
 #[derive(Debug, Clone, Copy)]
@@ -235,52 +234,10 @@ fn name_of(text: &str) -> &str {
     name.strip_prefix("repository/").unwrap_or(name)
 }
 
-/// The repository of a build image, if it lies in a private registry: `ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG`.
-pub(super) fn of_image(scope: &Scope, image: &str) -> Option<Reference> {
-    let (host, path) = image.split_once('/')?;
-    let (account, rest) = host.split_once(".dkr")?;
-    // Also `.dkr.ecr-fips.`, and `.dkr-ecr.` of the hosts that speak both generations of IP.
-    let (service, rest) = rest.get(1..)?.split_once('.')?;
-    if !matches!(service, "ecr" | "ecr-fips") || account.len() != 12 || !account.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let region: Region = rest.split('.').next()?.parse().ok()?;
-    let name = path.split('@').next()?.split(':').next().filter(|name| !name.is_empty())?;
-    let partition = Partition::of_region(&region);
-    let repository = format!("arn:{partition}:ecr:{region}:{account}:repository/{name}");
-    arn::reference(scope, TypeName::IMAGE_REPOSITORY, &repository)
-}
-
-/// The repositories that a pipeline's actions read from, push to or scan.
-pub(super) fn of_pipeline(scope: &Scope, pipeline: &PipelineDeclaration) -> Vec<Reference> {
-    let actions = pipeline.stages().iter().flat_map(|stage| stage.actions());
-    actions.filter_map(|action| of_action(scope, action)).collect()
-}
-
-fn of_action(scope: &Scope, action: &ActionDeclaration) -> Option<Reference> {
-    let setting = |name: &str| action.configuration().and_then(|settings| settings.get(name)).map(String::as_str);
-    let name = match action.action_type_id()?.provider() {
-        "ECR" => setting("RepositoryName")?,
-        "ECRBuildAndPublish" if setting("RegistryType") == Some("public") => return None,
-        "ECRBuildAndPublish" | "InspectorScan" => setting("ECRRepositoryName")?,
-        _ => return None,
-    };
-    // A variable is known only when the pipeline runs.
-    if name.is_empty() || name.contains("#{") {
-        return None;
-    }
-    let role = action.role_arn().and_then(|role| Arn::parse(role).ok()?.account_id());
-    let account = role.unwrap_or_else(|| scope.account.clone());
-    let region = action.region().and_then(|region| region.parse().ok()).unwrap_or_else(|| scope.region.clone());
-    let repository = format!("arn:{}:ecr:{region}:{account}:repository/{name}", scope.partition);
-    arn::reference(scope, TypeName::IMAGE_REPOSITORY, &repository)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use aws_sdk_codepipeline::types::{ActionCategory, ActionOwner, ActionTypeId};
     use serde_json::json;
 
     use super::super::test_support::{Answer, Answers, endpoint, every_refusal_leaves_a_gap, reference};
@@ -375,46 +332,5 @@ mod tests {
         let [gone, web] = found.resources.as_slice() else { panic!("{:?}", found.resources) };
         assert_eq!(gone.gap_over("ImageTagMutability").unwrap().action, DESCRIBE);
         assert!(web.unseen.is_empty(), "{:?}", web.unseen);
-    }
-
-    #[tokio::test]
-    async fn images_name_their_repository() {
-        let endpoint = endpoint(Arc::new(answer), &[]).await;
-        let named = |image: &str| of_image(&endpoint.scope, image).map(|reference| reference.name);
-        for image in [
-            "111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/web:1.2",
-            "111122223333.dkr.ecr.eu-west-1.amazonaws.com/team/web@sha256:00",
-            "111122223333.dkr.ecr-fips.eu-west-1.amazonaws.com/team/web",
-            "111122223333.dkr-ecr.eu-west-1.on.aws/team/web:1.2@sha256:00",
-        ] {
-            assert_eq!(named(image).as_deref(), Some(ARN), "{image}");
-        }
-        let china = named("111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/web");
-        assert_eq!(china.as_deref(), Some("arn:aws-cn:ecr:cn-north-1:111122223333:repository/web"));
-        for image in ["aws/codebuild/standard:7.0", "public.ecr.aws/x/y:1", "golang:1", "x.dkr.ecr.eu-west-1.z/y", ""] {
-            assert_eq!(named(image), None, "{image}");
-        }
-    }
-
-    #[tokio::test]
-    async fn actions_name_their_repository() {
-        let endpoint = endpoint(Arc::new(answer), &[]).await;
-        let named = |provider: &str, settings: &[(&str, &str)], role: Option<&str>| {
-            let id = ActionTypeId::builder().category(ActionCategory::Source).owner(ActionOwner::Aws).version("1");
-            let mut action = ActionDeclaration::builder().name("a").set_role_arn(role.map(str::to_owned));
-            for (key, value) in settings {
-                action = action.configuration(*key, *value);
-            }
-            let action = action.action_type_id(id.provider(provider).build().unwrap()).build().unwrap();
-            of_action(&endpoint.scope, &action).map(|reference| reference.name)
-        };
-        assert_eq!(named("ECR", &[("RepositoryName", "team/web")], None).as_deref(), Some(ARN));
-        let elsewhere = named("ECR", &[("RepositoryName", "web")], Some("arn:aws:iam::222222222222:role/x"));
-        assert_eq!(elsewhere.as_deref(), Some("arn:aws:ecr:eu-west-1:222222222222:repository/web"));
-        assert_eq!(named("ECRBuildAndPublish", &[("ECRRepositoryName", "team/web")], None).as_deref(), Some(ARN));
-        let public = [("ECRRepositoryName", "web"), ("RegistryType", "public")];
-        assert_eq!(named("ECRBuildAndPublish", &public, None), None);
-        assert_eq!(named("InspectorScan", &[("ECRRepositoryName", "#{build.NAME}")], None), None);
-        assert_eq!(named("S3", &[("RepositoryName", "web")], None), None);
     }
 }

@@ -18,6 +18,7 @@ pub mod ecr;
 mod fields;
 #[expect(dead_code, reason = "its readers come next")]
 mod git_source;
+mod image_name;
 pub mod kms;
 pub mod limiter;
 mod pages;
