@@ -268,10 +268,10 @@ const HAS_FALLBACK: &[&str] = &[
 const READ_BY_NO_CONTROL: &[&str] = &[
     "account:ListRegions",
     "codepipeline:GetPipelineState",
+    "ecr:ListTagsForResource",
     "config:DescribeDeliveryChannels",
     "kms:ListResourceTags",
     "s3:GetBucketTagging",
-    "s3:GetLifecycleConfiguration",
 ];
 
 /// A resource that could not be listed vanishes; what must not vanish is that its type could not be seen there.

@@ -216,6 +216,8 @@ fn context(changes: Option<&serde_json::Map<String, Value>>) -> Context {
         ("branchApprovals".to_owned(), 1),
         ("productionBranchApprovals".to_owned(), 2),
         ("ownerAdministratorsMax".to_owned(), 5),
+        ("rollbackMinutes".to_owned(), 5),
+        ("rollbackWindowDays".to_owned(), 30),
     ]);
     for (name, value) in changes.into_iter().flatten() {
         assert!(settings.insert(name.clone(), value.as_i64().unwrap()).is_some(), "{name} is no setting");
@@ -417,6 +419,14 @@ fn complete() -> Vec<Resource> {
             json!({
                 "Name": "delivery/database", "RotationEnabled": true, "LastRotatedDate": "2026-11-20T00:00:00Z",
                 "RotationRules": {"AutomaticallyAfterDays": 30},
+            }),
+        ),
+        live(
+            TypeName::IMAGE_REPOSITORY,
+            &arn("ecr", "repository/web"),
+            json!({
+                "RepositoryName": "web", "ImageTagMutability": "IMMUTABLE",
+                "EncryptionConfiguration": {"EncryptionType": "KMS", "KmsKey": arn("kms", "key/k1")},
             }),
         ),
     ]

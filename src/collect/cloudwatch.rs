@@ -93,6 +93,9 @@ async fn describe(scope: &Scope, client: &Client, names: &[&str], collected: &mu
                 let mut resource =
                     Resource::live(type_name, uid.to_owned(), scope.account.clone(), scope.region.clone());
                 resource.properties = properties;
+                let children = resource.properties.get("AlarmsInRule").and_then(Value::as_array).into_iter().flatten();
+                let children = children.filter_map(Value::as_str);
+                collected.references.extend(children.filter_map(|name| arn::reference(scope, TypeName::ALARM, name)));
                 collected.resources.push(resource);
             }
             _ => {
@@ -115,6 +118,10 @@ fn metric_properties(alarm: &MetricAlarm) -> Properties {
         .text("MetricName", alarm.metric_name())
         .put("Period", alarm.period())
         .put("EvaluationPeriods", alarm.evaluation_periods())
+        .list("Metrics", alarm.metrics(), |query| {
+            let stat = query.metric_stat().map(|stat| Fields::new().put("Period", stat.period()).value());
+            Fields::new().text("Id", query.id()).put("Period", query.period()).put("MetricStat", stat).value()
+        })
         .put("DatapointsToAlarm", alarm.datapoints_to_alarm())
         .text("TreatMissingData", alarm.treat_missing_data())
         .text("StateValue", alarm.state_value())
@@ -124,7 +131,9 @@ fn metric_properties(alarm: &MetricAlarm) -> Properties {
 }
 
 fn composite_properties(alarm: &CompositeAlarm) -> Properties {
+    let children: Vec<&str> = alarms_in_rule(alarm.alarm_rule().unwrap_or_default()).into_iter().collect();
     Fields::new()
+        .texts("AlarmsInRule", &children)
         .text("AlarmName", alarm.alarm_name())
         .put("ActionsEnabled", alarm.actions_enabled())
         .texts("AlarmActions", alarm.alarm_actions())
@@ -132,6 +141,25 @@ fn composite_properties(alarm: &CompositeAlarm) -> Properties {
         .put("StateUpdatedTimestamp", time(alarm.state_updated_timestamp()))
         .put("StateTransitionedTimestamp", time(alarm.state_transitioned_timestamp()))
         .properties()
+}
+
+/// The alarms that the rule of a composite alarm names: `ALARM("errors") OR NOT OK(arn:…:alarm:latency)`.
+fn alarms_in_rule(rule: &str) -> BTreeSet<&str> {
+    let mut found = BTreeSet::new();
+    let mut rest = rule;
+    // A name may hold brackets and spaces where it stands in quotation marks.
+    while let Some((before, after)) = rest.split_once('(') {
+        rest = after;
+        let asks = ["ALARM", "OK", "INSUFFICIENT_DATA"].iter().any(|state| before.trim_end().ends_with(state));
+        let after = after.trim_start();
+        let quoted = after.strip_prefix('"').and_then(|text| text.split_once('"'));
+        let (name, left) = quoted.or_else(|| after.split_once(')')).unwrap_or((after, ""));
+        if asks && !name.trim().is_empty() {
+            found.insert(arn::alarm_name(name.trim()));
+            rest = left;
+        }
+    }
+    found
 }
 
 fn time(at: Option<&DateTime>) -> Option<Value> {
@@ -156,6 +184,19 @@ mod tests {
         assert_eq!(properties.get("StateTransitionedTimestamp"), Some(&Value::from("1970-01-01T00:00:00Z")));
         assert_eq!(properties.get("ActionsEnabled"), Some(&Value::from(true)));
         assert!(!properties.contains_key("Period"));
+    }
+
+    #[test]
+    fn a_composite_alarm_names_others() {
+        let names = |rule| alarms_in_rule(rule).into_iter().collect::<Vec<_>>();
+        assert_eq!(
+            names(
+                "ALARM(\"errors (5xx)\") OR (ALARM(latency) AND NOT OK( arn:aws:cloudwatch:eu-west-1:111122223333:alarm:up ))"
+            ),
+            ["errors (5xx)", "latency", "up"]
+        );
+        assert_eq!(names("TRUE"), Vec::<&str>::new());
+        assert_eq!(names("NOT (FALSE) OR INSUFFICIENT_DATA(\"a\")"), ["a"]);
     }
 
     #[tokio::test]

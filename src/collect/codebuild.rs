@@ -134,6 +134,7 @@ fn references(scope: &Scope, project: &Project) -> Vec<Reference> {
     });
     let mut found: Vec<Reference> = buckets.chain(key).chain(secrets).collect();
     found.extend(arn::reference(scope, TypeName::ROLE, project.service_role().unwrap_or_default()));
+    found.extend(project.environment().and_then(|environment| super::image_name::of_image(scope, environment.image())));
     found.sort();
     found.dedup();
     found

@@ -5,7 +5,7 @@
 
 use aws_sdk_codedeploy::types::{
     AlarmConfiguration, ApplicationInfo, BlueGreenDeploymentConfiguration, DeploymentConfigInfo, DeploymentGroupInfo,
-    RevisionLocation, TrafficRoutingConfig,
+    LoadBalancerInfo, RevisionLocation, TrafficRoutingConfig,
 };
 use serde_json::Value;
 
@@ -49,6 +49,7 @@ pub(super) fn group_properties(application: &str, name: &str, info: &DeploymentG
             fields.text("ServiceName", service.service_name()).value()
         })
         .put("Deployment", revision)
+        .put("LoadBalancerInfo", info.load_balancer_info().and_then(load_balancer))
         .properties()
 }
 
@@ -91,6 +92,18 @@ fn blue_green(settings: &BlueGreenDeploymentConfiguration) -> Value {
         .value()
 }
 
+/// Only the pairs of target groups: their listeners say whether new tasks can be tried before traffic moves.
+fn load_balancer(balancer: &LoadBalancerInfo) -> Option<Value> {
+    let fields = Fields::new().list("TargetGroupPairInfoList", balancer.target_group_pair_info_list(), |pair| {
+        let route = |route: &aws_sdk_codedeploy::types::TrafficRoute| {
+            Fields::new().texts("ListenerArns", route.listener_arns()).value()
+        };
+        let fields = Fields::new().put("ProdTrafficRoute", pair.prod_traffic_route().map(route));
+        fields.put("TestTrafficRoute", pair.test_traffic_route().map(route)).value()
+    });
+    fields.unless_empty()
+}
+
 fn revision(revision: &RevisionLocation) -> Value {
     let s3 = revision.s3_location().map(|location| {
         Fields::new()
@@ -127,7 +140,8 @@ mod tests {
     use aws_sdk_codedeploy::types::{
         Alarm, AutoRollbackConfiguration, AutoRollbackEvent, BlueInstanceTerminationOption, ComputePlatform,
         DeploymentOption, DeploymentStyle, DeploymentType, InstanceAction, MinimumHealthyHosts,
-        MinimumHealthyHostsType, RevisionLocationType, S3Location, TimeBasedCanary, TrafficRoutingType,
+        MinimumHealthyHostsType, RevisionLocationType, S3Location, TargetGroupPairInfo, TimeBasedCanary, TrafficRoute,
+        TrafficRoutingType,
     };
     use serde_json::json;
 
@@ -142,6 +156,8 @@ mod tests {
         let terminate = terminate.termination_wait_time_in_minutes(60).build();
         let location = S3Location::builder().bucket("artifacts").key("web.zip").e_tag("e").version("v").build();
         let target = RevisionLocation::builder().revision_type(RevisionLocationType::S3).s3_location(location);
+        let listener = TrafficRoute::builder().listener_arns("listener").build();
+        let pair = TargetGroupPairInfo::builder().test_traffic_route(listener).build();
         let info = DeploymentGroupInfo::builder()
             .compute_platform(ComputePlatform::Ecs)
             .deployment_config_name("CodeDeployDefault.ECSAllAtOnce")
@@ -154,6 +170,7 @@ mod tests {
                     .build(),
             )
             .target_revision(target.build())
+            .load_balancer_info(LoadBalancerInfo::builder().target_group_pair_info_list(pair).build())
             .build();
         assert_eq!(
             Value::Object(group_properties("web", "prod", &info)),
@@ -167,6 +184,7 @@ mod tests {
                     {"Action": "TERMINATE", "TerminationWaitTimeInMinutes": 60}},
                 "Deployment": {"Revision": {"RevisionType": "S3",
                     "S3Location": {"Bucket": "artifacts", "Key": "web.zip", "ETag": "e", "Version": "v"}}},
+                "LoadBalancerInfo": {"TargetGroupPairInfoList": [{"TestTrafficRoute": {"ListenerArns": ["listener"]}}]},
             })
         );
     }

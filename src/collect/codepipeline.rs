@@ -281,6 +281,7 @@ fn references(scope: &Scope, pipeline: &PipelineDeclaration) -> Vec<Reference> {
         }
     }
     found.extend(branches(scope, pipeline));
+    found.extend(super::image_name::of_pipeline(scope, pipeline));
     found.sort();
     found.dedup();
     found

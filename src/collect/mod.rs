@@ -21,6 +21,7 @@ mod codepipeline_stages;
 pub mod codestar_notifications;
 pub mod config;
 mod config_rules;
+pub mod ecr;
 mod fields;
 pub mod git;
 mod git_bitbucket;
@@ -37,11 +38,14 @@ mod git_secret_files;
 mod git_sheet;
 mod git_source;
 pub mod iam;
+mod image_name;
 pub mod kms;
 pub mod limiter;
 mod pages;
 pub mod s3;
+mod s3_lifecycle;
 mod s3_properties;
+mod s3_replication;
 mod scope;
 mod secret_reference;
 mod secrets;
@@ -66,6 +70,7 @@ pub const COLLECTORS: &[&dyn Collector] = &[
     &cloudtrail::CloudTrail,
     &config::Config,
     &s3::S3,
+    &ecr::Ecr,
     &kms::Kms,
     &iam::Iam,
     &cloudwatch::CloudWatch,

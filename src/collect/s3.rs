@@ -15,9 +15,9 @@ use serde_json::Value;
 
 use super::fields::document;
 use super::pages::{all_pages, in_order};
-use super::s3_properties::{
-    encryption, key_names, lifecycle, logging, object_lock, ownership, public_access, versioning,
-};
+use super::s3_lifecycle::lifecycle;
+use super::s3_properties::{encryption, key_names, logging, object_lock, ownership, public_access, versioning};
+use super::s3_replication::{replica_names, replication};
 use super::{CallError, Collected, Collector, Reach, Scope, arn};
 use crate::inventory::{Affects, GapCause, Reference, Region, Resource, TypeName};
 
@@ -36,6 +36,7 @@ const GET_POLICY: &str = "s3:GetBucketPolicy";
 const GET_LOGGING: &str = "s3:GetBucketLogging";
 const GET_LIFECYCLE: &str = "s3:GetLifecycleConfiguration";
 const GET_TAGGING: &str = "s3:GetBucketTagging";
+const GET_REPLICATION: &str = "s3:GetReplicationConfiguration";
 
 /// Buckets on one page of `ListBuckets`; AWS pages only where a size is asked for.
 const BUCKETS_PER_PAGE: i32 = 1000;
@@ -59,6 +60,7 @@ impl Collector for S3 {
             GET_LOGGING,
             GET_LIFECYCLE,
             GET_TAGGING,
+            GET_REPLICATION,
         ]
     }
 
@@ -180,8 +182,13 @@ async fn read_bucket(scope: &Scope, client: &Client, name: &str, head: Head) -> 
     bucket.read_protection().await;
     bucket.read_access().await;
     bucket.read_upkeep().await;
+    bucket.read_replication().await;
     let keys = key_names(bucket.resource.properties.get("BucketEncryption"));
-    let references = keys.into_iter().filter_map(|key| arn::reference(scope, TypeName::KEY, key)).collect();
+    let keys = keys.into_iter().filter_map(|key| arn::reference(scope, TypeName::KEY, key));
+    // A replica's Region is not in its name, so the replica is looked at as well.
+    let replicas = replica_names(bucket.resource.properties.get("ReplicationConfiguration"));
+    let replicas = replicas.into_iter().filter_map(|name| arn::reference(scope, TypeName::BUCKET, name));
+    let references = keys.chain(replicas).collect();
     Collected { resources: vec![bucket.resource], gaps, references }
 }
 
@@ -274,6 +281,17 @@ impl Bucket<'_> {
         }
     }
 
+    /// Where copies go.
+    async fn read_replication(&mut self) {
+        let &mut Self { scope, client, name, owner, .. } = self;
+        let copied = scope
+            .call_or_unset(GET_REPLICATION, &["ReplicationConfigurationNotFoundError"], || {
+                client.get_bucket_replication().bucket(name).expected_bucket_owner(owner).send()
+            })
+            .await;
+        self.set("ReplicationConfiguration", copied.map(|answer| answer.and_then(|answer| replication(&answer))));
+    }
+
     fn set(&mut self, property: &str, answer: Result<Option<Value>, CallError>) {
         match answer {
             Ok(Some(value)) => {
@@ -328,6 +346,12 @@ mod tests {
                  <Expiration><Days>90</Days></Expiration><NoncurrentVersionExpiration><NoncurrentDays>7\
                  </NoncurrentDays></NoncurrentVersionExpiration></Rule></LifecycleConfiguration>"
             }
+            "GetBucketReplication" => {
+                "<ReplicationConfiguration><Role>arn:aws:iam::111122223333:role/r</Role><Rule><ID>copy</ID><Priority>1\
+                 </Priority><Status>Enabled</Status><Filter/><SourceSelectionCriteria><SseKmsEncryptedObjects><Status>\
+                 Enabled</Status></SseKmsEncryptedObjects></SourceSelectionCriteria><Destination><Bucket>\
+                 arn:aws:s3:::copies</Bucket></Destination></Rule></ReplicationConfiguration>"
+            }
             "GetBucketTagging" => "<Tagging><TagSet><Tag><Key>env</Key><Value>prod</Value></Tag></TagSet></Tagging>",
             _ => return Answer::Error(501, "NotImplemented"),
         })
@@ -361,9 +385,13 @@ mod tests {
                 "LoggingConfiguration": {"DestinationBucketName": "logs", "LogFilePrefix": "a/"},
                 "LifecycleConfiguration": {"Rules": [{"Id": "old", "Status": "Enabled", "ExpirationInDays": 90,
                     "NoncurrentVersionExpiration": {"NoncurrentDays": 7}}]},
+                "ReplicationConfiguration": {"Role": "arn:aws:iam::111122223333:role/r", "Rules": [{"Id": "copy",
+                    "Status": "Enabled", "Destination": {"Bucket": "arn:aws:s3:::copies"},
+                    "SourceSelectionCriteria": {"SseKmsEncryptedObjects": {"Status": "Enabled"}}}]},
             })
         );
-        assert_eq!(found.references, [reference(TypeName::KEY, "alias/artifacts")]);
+        let named = [reference(TypeName::KEY, "alias/artifacts"), reference(TypeName::BUCKET, "copies")];
+        assert_eq!(found.references, named);
     }
 
     #[tokio::test]
@@ -378,6 +406,7 @@ mod tests {
             "GetBucketPolicy" => Answer::Error(404, "NoSuchBucketPolicy"),
             "GetBucketLogging" => Answer::Xml("<BucketLoggingStatus/>"),
             "GetBucketLifecycleConfiguration" => Answer::Error(404, "NoSuchLifecycleConfiguration"),
+            "GetBucketReplication" => Answer::Error(404, "ReplicationConfigurationNotFoundError"),
             _ => Answer::Error(404, "NoSuchTagSet"),
         });
         let endpoint = endpoint(answers, &[]).await;

@@ -3,13 +3,12 @@
 //! In: outputs of S3's calls. Out: property values as in `docs/resources.md`; `None` where nothing is set.
 
 use aws_sdk_s3::operation::get_bucket_encryption::GetBucketEncryptionOutput;
-use aws_sdk_s3::operation::get_bucket_lifecycle_configuration::GetBucketLifecycleConfigurationOutput;
 use aws_sdk_s3::operation::get_bucket_logging::GetBucketLoggingOutput;
 use aws_sdk_s3::operation::get_bucket_ownership_controls::GetBucketOwnershipControlsOutput;
 use aws_sdk_s3::operation::get_bucket_versioning::GetBucketVersioningOutput;
 use aws_sdk_s3::operation::get_object_lock_configuration::GetObjectLockConfigurationOutput;
 use aws_sdk_s3::operation::get_public_access_block::GetPublicAccessBlockOutput;
-use aws_sdk_s3::types::{LifecycleExpiration, ObjectLockEnabled};
+use aws_sdk_s3::types::ObjectLockEnabled;
 use serde_json::Value;
 
 use super::fields::Fields;
@@ -84,21 +83,6 @@ pub(super) fn logging(answer: &GetBucketLoggingOutput) -> Option<Value> {
     fields.text("LogFilePrefix", Some(target.target_prefix())).unless_empty()
 }
 
-pub(super) fn lifecycle(answer: &GetBucketLifecycleConfigurationOutput) -> Option<Value> {
-    let fields = Fields::new().list("Rules", answer.rules(), |rule| {
-        let noncurrent = rule
-            .noncurrent_version_expiration()
-            .and_then(|expiration| Fields::new().put("NoncurrentDays", expiration.noncurrent_days()).unless_empty());
-        Fields::new()
-            .text("Id", rule.id())
-            .text("Status", Some(rule.status()))
-            .put("ExpirationInDays", rule.expiration().and_then(LifecycleExpiration::days))
-            .put("NoncurrentVersionExpiration", noncurrent)
-            .value()
-    });
-    fields.unless_empty()
-}
-
 #[cfg(test)]
 mod tests {
     use aws_sdk_s3::types::{
@@ -147,6 +131,5 @@ mod tests {
     fn an_empty_answer_is_unset() {
         assert_eq!(versioning(&GetBucketVersioningOutput::builder().build()), None);
         assert_eq!(public_access(&GetPublicAccessBlockOutput::builder().build()), None);
-        assert_eq!(lifecycle(&GetBucketLifecycleConfigurationOutput::builder().build()), None);
     }
 }

@@ -250,6 +250,7 @@ fn s3_operation(method: &Method, query: &str) -> &'static str {
         ("logging", "GetBucketLogging"),
         ("lifecycle", "GetBucketLifecycleConfiguration"),
         ("tagging", "GetBucketTagging"),
+        ("replication", "GetBucketReplication"),
     ];
     if *method == Method::HEAD {
         return "HeadBucket";
@@ -266,6 +267,7 @@ fn action_of(operation: &str) -> &str {
         "GetObjectLockConfiguration" => "GetBucketObjectLockConfiguration",
         "GetPublicAccessBlock" => "GetBucketPublicAccessBlock",
         "GetBucketLifecycleConfiguration" => "GetLifecycleConfiguration",
+        "GetBucketReplication" => "GetReplicationConfiguration",
         other => other,
     }
 }

@@ -36,6 +36,8 @@ impl Default for Settings {
             ("branchApprovals", 1),
             ("productionBranchApprovals", 2),
             ("ownerAdministratorsMax", 5),
+            ("rollbackMinutes", 5),
+            ("rollbackWindowDays", 30),
         ];
         Self(defaults.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::joins::{Joins, place};
+use super::rollout::{Evaluation, evaluation};
 use super::seen::{Seen, flag, name, property, text, text_or};
 use super::{Fact, Facts, ResourceKind};
 use crate::inventory::{Resource, TypeName};
@@ -19,6 +20,7 @@ pub struct Alarm;
 pub(super) struct AlarmEntry {
     pub(super) actions_enabled: Seen<bool>,
     pub(super) days_without_data: Seen<i64>,
+    pub(super) evaluation: Seen<Evaluation>,
 }
 
 impl ResourceKind for Alarm {
@@ -34,6 +36,7 @@ impl ResourceKind for Alarm {
         let entry = AlarmEntry {
             actions_enabled: actions_enabled(resource),
             days_without_data: days_without_data(resource, joins.now),
+            evaluation: evaluation(resource),
         };
         joins.alarms.entry(place(resource)).or_default().insert(name(resource, "AlarmName").to_owned(), entry);
     }

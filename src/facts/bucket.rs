@@ -12,7 +12,7 @@ use super::policy_document::{PolicyDocument, Principal, Statement};
 use super::production::Environment;
 use super::seen::{Found, Seen, at, flag, list_at, name, number, property, tags, text_at};
 use super::{Facts, ResourceKind};
-use crate::inventory::{AccountId, Resource, TypeName};
+use crate::inventory::{AccountId, Region, Resource, TypeName};
 
 /// Buckets named by pipelines, projects, deployment groups or trails.
 pub struct Bucket;
@@ -30,6 +30,9 @@ pub(super) struct BucketUser {
 #[derive(Debug)]
 pub(super) struct BucketEntry {
     pub(super) weaknesses: Found,
+    /// Whether earlier versions of objects stay.
+    pub(super) versioned: Seen<bool>,
+    pub(super) region: Seen<Region>,
 }
 
 /// The four switches that keep a bucket from the public.
@@ -66,7 +69,9 @@ impl ResourceKind for Bucket {
         let clearer =
             joins.buckets.get(&name).is_none_or(|known| known.weaknesses.doubts.len() > weaknesses.doubts.len());
         if clearer {
-            joins.buckets.insert(name, BucketEntry { weaknesses });
+            let versioned = versioning(resource).map(|status| status == "Enabled");
+            let region = super::bucket_upkeep::region(resource);
+            joins.buckets.insert(name, BucketEntry { weaknesses, versioned, region });
         }
     }
 
@@ -90,6 +95,7 @@ impl ResourceKind for Bucket {
         facts.put("aclsEnabled", acls_enabled(resource));
         facts.put("accessLogged", access_logged(resource));
         facts.put("dataEventsRecorded", data_events_recorded(name, resource, joins));
+        super::bucket_upkeep::put(&mut facts, name, resource, joins);
         match property(resource, "PolicyDocument") {
             Ok(document) => {
                 let document = document.map(PolicyDocument::new);
@@ -126,6 +132,8 @@ fn put_use(facts: &mut Facts, name: &str, resource: &Resource, joins: &Joins) {
     used_by.doubt(joins.hidden_stores.get(&resource.account).map_or(&[], Vec::as_slice));
     production_use.doubt(&joins.gaps.over(&resource.account, None, &TypeName::PIPELINE));
     production_use.doubt(joins.hidden_releases.get(&resource.account).map_or(&[], Vec::as_slice));
+    other_use.doubt(&joins.gaps.over(&resource.account, None, &TypeName::PIPELINE));
+    other_use.doubt(joins.hidden_releases.get(&resource.account).map_or(&[], Vec::as_slice));
     facts.put("artifactBucket", used_by.clone().decided().map(|users| !users.is_empty()));
     facts.put("usedBy", used_by.clone().decided());
 
@@ -461,8 +469,10 @@ mod tests {
             ("VersioningConfiguration", vec!["mfaDelete", "versioning"]),
             ("PublicAccessBlockConfiguration", vec!["publicAccessGaps"]),
             ("OwnershipControls", vec!["aclsEnabled"]),
-            ("PolicyDocument", vec!["tlsOnly", "unknownWriters"]),
+            ("PolicyDocument", vec!["encryptionPolicyGaps", "tlsOnly", "unknownWriters"]),
             ("LoggingConfiguration", vec!["accessLogged"]),
+            ("LifecycleConfiguration", vec!["deletingRules", "growthBounded", "shortestExpirationDays"]),
+            ("ReplicationConfiguration", vec!["replicas"]),
         ] {
             let mut hidden = bucket(json!({}));
             hidden.unseen.insert(property.to_owned(), denied("s3:X"));

@@ -16,6 +16,8 @@ pub(super) struct ConfigurationEntry {
     pub(super) traffic_routing: Seen<String>,
     /// Type and value; empty and 0 where no hosts are involved.
     pub(super) minimum_healthy_hosts: Seen<(String, i64)>,
+    /// Minutes between two steps of traffic; 0 where traffic does not move step by step.
+    pub(super) interval_minutes: Seen<i64>,
 }
 
 /// The predefined configurations for servers, with their minimum healthy hosts as the API answers them.
@@ -26,6 +28,7 @@ pub(super) fn index(resource: &Resource, joins: &mut Joins) {
     let entry = ConfigurationEntry {
         traffic_routing: traffic_routing(resource),
         minimum_healthy_hosts: minimum_healthy_hosts(resource),
+        interval_minutes: interval_minutes(resource),
     };
     let name = name(resource, "DeploymentConfigName").to_owned();
     joins.configurations.entry(place(resource)).or_default().insert(name, entry);
@@ -58,7 +61,11 @@ pub(super) fn of_name(name: &str, place: &Place, joins: &Joins) -> Seen<Configur
 fn predefined(name: &str) -> Option<ConfigurationEntry> {
     if let Some((_, kind, value)) = SERVER.iter().find(|(server, ..)| *server == name) {
         let minimum_healthy_hosts = Ok(((*kind).to_owned(), *value));
-        return Some(ConfigurationEntry { traffic_routing: Ok(String::new()), minimum_healthy_hosts });
+        return Some(ConfigurationEntry {
+            traffic_routing: Ok(String::new()),
+            minimum_healthy_hosts,
+            interval_minutes: Ok(0),
+        });
     }
     let behaviour = name.strip_prefix("Lambda").or_else(|| name.strip_prefix("ECS"))?;
     let routing = if behaviour == "AllAtOnce" {
@@ -70,7 +77,16 @@ fn predefined(name: &str) -> Option<ConfigurationEntry> {
     } else {
         return None;
     };
-    Some(ConfigurationEntry { traffic_routing: Ok(routing.to_owned()), minimum_healthy_hosts: Ok((String::new(), 0)) })
+    let interval_minutes = Ok(super::rollout::minutes_in_name(behaviour).unwrap_or(0));
+    let minimum_healthy_hosts = Ok((String::new(), 0));
+    Some(ConfigurationEntry { traffic_routing: Ok(routing.to_owned()), minimum_healthy_hosts, interval_minutes })
+}
+
+fn interval_minutes(resource: &Resource) -> Seen<i64> {
+    let routing = property(resource, "TrafficRoutingConfig")?;
+    let canary = at(routing, &["TimeBasedCanary", "CanaryInterval"]);
+    let linear = at(routing, &["TimeBasedLinear", "LinearInterval"]);
+    Ok(canary.or(linear).and_then(number).unwrap_or(0))
 }
 
 fn traffic_routing(resource: &Resource) -> Seen<String> {

@@ -222,6 +222,7 @@ fn put_configuration(facts: &mut Facts, resource: &Resource, platform: &Seen<Str
     let configuration = name.clone().and_then(|name| deployment_config::of_name(&name, &place(resource), joins));
     facts.put("deploymentConfigName", name);
     facts.put("trafficRouting", configuration.clone().and_then(|entry| entry.traffic_routing));
+    super::rollout::put(facts, resource, platform, &configuration, joins);
     let hosts = configuration.and_then(|entry| entry.minimum_healthy_hosts);
     facts.put("minimumHealthyHostsType", hosts.clone().map(|(kind, _)| kind));
     facts.put("minimumHealthyHosts", hosts.map(|(_, value)| value));
@@ -232,10 +233,14 @@ fn trigger_events(resource: &Resource) -> Seen<BTreeSet<String>> {
     Ok(triggers.flat_map(|trigger| texts(list_at(Some(trigger), &["TriggerEvents"]))).collect())
 }
 
-/// Whether the revision that the group would deploy can still change: `none`, `pinned` or `movable`.
+/// Whether the revision that the group would deploy can still change: `none`, `inline` (part of the group itself),
+/// `pinned` or `movable`.
 fn target_revision(resource: &Resource) -> Seen<&'static str> {
     let deployment = property(resource, "Deployment")?;
     let Some(revision) = at(deployment, &["Revision"]) else { return Ok("none") };
+    if matches!(text_at(Some(revision), &["RevisionType"]), "String" | "AppSpecContent") {
+        return Ok("inline");
+    }
     let commit = text_at(Some(revision), &["GitHubLocation", "CommitId"]);
     let fixed = ["Version", "ETag"].iter().any(|field| !text_at(Some(revision), &["S3Location", field]).is_empty())
         || commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -393,6 +398,7 @@ mod tests {
         assert_eq!(revision(json!({"S3Location": {"Bucket": "b", "Key": "k", "ETag": "x"}})), "pinned");
         assert_eq!(revision(json!({"GitHubLocation": {"CommitId": "a".repeat(40)}})), "pinned");
         assert_eq!(revision(json!({"GitHubLocation": {"CommitId": "main"}})), "movable");
+        assert_eq!(revision(json!({"RevisionType": "AppSpecContent"})), "inline");
     }
 
     #[test]
@@ -400,14 +406,23 @@ mod tests {
         for (property, expected) in [
             ("AutoRollbackConfiguration", vec!["rollbackEnabled", "rollbackEvents"]),
             ("AlarmConfiguration", OF_ALARMS.to_vec()),
-            ("DeploymentStyle", vec!["deploymentOption", "deploymentType"]),
+            ("Deployment", vec!["targetRevision"]),
+            ("LoadBalancerInfo", vec!["greenValidated"]),
+            ("DeploymentStyle", vec!["deploymentOption", "deploymentType", "rollbackObstacles"]),
             (
                 "BlueGreenDeploymentConfiguration",
                 vec!["blueTermination", "blueTerminationWaitMinutes", "greenValidated"],
             ),
             (
                 "DeploymentConfigName",
-                vec!["deploymentConfigName", "minimumHealthyHosts", "minimumHealthyHostsType", "trafficRouting"],
+                vec![
+                    "deploymentConfigName",
+                    "minimumHealthyHosts",
+                    "minimumHealthyHostsType",
+                    "slowAlarms",
+                    "trafficIntervalMinutes",
+                    "trafficRouting",
+                ],
             ),
             ("TriggerConfigurations", vec!["triggerEvents", "unheardTriggers"]),
             ("OutdatedInstancesStrategy", vec!["outdatedInstancesStrategy"]),
@@ -418,6 +433,9 @@ mod tests {
                     "deploymentConfigName",
                     "minimumHealthyHosts",
                     "minimumHealthyHostsType",
+                    "rollbackObstacles",
+                    "slowAlarms",
+                    "trafficIntervalMinutes",
                     "trafficRouting",
                 ],
             ),

@@ -14,6 +14,7 @@ use super::bucket::{BucketEntry, BucketUser};
 use super::check::ProjectScript;
 use super::config_rule::Configured;
 use super::delivery_path::{self, DeliveryPaths, PipelinePath};
+use super::delivery_role::{self, DeliveryRoles};
 use super::deploying::{self, Candidate};
 use super::deployment_config::ConfigurationEntry;
 use super::guardrail::Guardrails;
@@ -120,6 +121,8 @@ pub struct Joins {
     pub(super) trails: BTreeMap<String, TrailEntry>,
     pub(super) trails_seen_from: BTreeMap<AccountId, BTreeSet<String>>,
     pub(super) webhooks: ByPlace<Vec<WebhookEntry>>,
+    /// Roles that delivery runs under.
+    pub(super) delivery_roles: DeliveryRoles,
     pub(super) pipelines: Vec<PipelineEntry>,
     /// What the organization's policies keep accounts from doing.
     pub(super) guardrails: Guardrails,
@@ -172,6 +175,7 @@ impl Joins {
             trails: BTreeMap::new(),
             trails_seen_from: BTreeMap::new(),
             webhooks: BTreeMap::new(),
+            delivery_roles: DeliveryRoles::default(),
             pipelines: Vec::new(),
             guardrails: Guardrails::default(),
             configured: Configured::default(),
@@ -208,6 +212,7 @@ impl Joins {
                 self.look_at(&resource.account);
             }
             delivery_path::index(resource, self);
+            delivery_role::index(resource, self);
             if let Some(kind) = kind_of(&resource.type_name) {
                 kind.index(resource, self);
             }

@@ -46,6 +46,7 @@ impl ResourceKind for Key {
         facts.put("symmetric", symmetric(resource));
         facts.put("rotationEnabled", rotation_enabled(resource));
         facts.put("unknownPrincipals", unknown_principals(resource, joins).and_then(Found::decided));
+        super::key_administration::put(&mut facts, resource, joins);
         facts.put_tags(resource);
         put_use(&mut facts, resource, joins);
         facts
@@ -174,8 +175,17 @@ mod tests {
             ("KeyState", vec!["keyState"]),
             ("KeySpec", vec!["symmetric"]),
             ("EnableKeyRotation", vec!["rotationEnabled"]),
-            ("KeyPolicy", vec!["unknownPrincipals"]),
-            ("KeyManager", vec!["keyManager", "rotationEnabled", "unknownPrincipals"]),
+            ("KeyPolicy", vec!["administeringDeployers", "administrationDelegatedToIam", "unknownPrincipals"]),
+            (
+                "KeyManager",
+                vec![
+                    "administeringDeployers",
+                    "administrationDelegatedToIam",
+                    "keyManager",
+                    "rotationEnabled",
+                    "unknownPrincipals",
+                ],
+            ),
         ] {
             let mut hidden = key(json!({"KeyManager": "CUSTOMER"}));
             hidden.properties.remove(property);

@@ -12,11 +12,13 @@ mod account_governance;
 mod alarm;
 mod branch;
 mod bucket;
+mod bucket_upkeep;
 mod check;
 mod check_name;
 mod config_rule;
 mod connection;
 mod delivery_path;
+mod delivery_role;
 mod deploying;
 mod deployment_config;
 mod deployment_group;
@@ -24,8 +26,10 @@ mod environment_name;
 mod escalation;
 mod event_selector;
 mod guardrail;
+mod image_repository;
 mod joins;
 mod key;
+mod key_administration;
 mod notification_rule;
 mod permissions;
 mod pipeline;
@@ -57,6 +61,7 @@ mod release;
 mod report_group;
 mod repository;
 mod role;
+mod rollout;
 mod rules;
 mod scope_gap;
 mod secret;
@@ -79,6 +84,7 @@ pub use branch::Branch;
 pub use bucket::Bucket;
 pub use connection::Connection;
 pub use deployment_group::DeploymentGroup;
+pub use image_repository::ImageRepository;
 pub use joins::{AccountEntry, Joins};
 pub use key::Key;
 pub use pipeline::Pipeline;
@@ -126,6 +132,7 @@ pub const KINDS: &[&dyn ResourceKind] = &[
     &Repository,
     &Connection,
     &Role,
+    &ImageRepository,
 ];
 
 /// Leaves in the joins what other resources need.

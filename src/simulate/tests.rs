@@ -314,7 +314,8 @@ async fn s3_answers_settings_and_their_absence() {
             .collect();
         assert_eq!((pages.len(), names.len()), (3, 8));
         for name in names {
-            let spec = estate::BucketRef::named(world, name).unwrap().spec(world);
+            let bucket = estate::BucketRef::named(world, name).unwrap();
+            let spec = bucket.spec(world);
             let head = client.head_bucket().bucket(name).send().await.unwrap();
             assert!(name.contains(head.bucket_region().unwrap()), "{name}");
             let encryption = client.get_bucket_encryption().bucket(name).send().await.unwrap();
@@ -343,7 +344,10 @@ async fn s3_answers_settings_and_their_absence() {
             }
             assert_eq!(client.get_bucket_lifecycle_configuration().bucket(name).send().await.is_ok(), spec.lifecycle);
             assert!(client.get_bucket_location().bucket(name).send().await.is_ok());
-            assert_eq!(client.get_bucket_tagging().bucket(name).send().await.is_ok(), !name.ends_with("-1"));
+            assert_eq!(client.get_bucket_tagging().bucket(name).send().await.is_ok(), bucket.slot != 1);
+            let keeping = estate::Keeping::of(world, bucket, &spec);
+            let replication = client.get_bucket_replication().bucket(name).send().await;
+            assert_eq!(replication.is_ok(), keeping.replica.is_some());
         }
         // Another account's bucket: refused, but the Region is told.
         let foreign = estate::BucketRef { account: 1, region: 0, slot: 0 }.name(world);
@@ -354,6 +358,30 @@ async fn s3_answers_settings_and_their_absence() {
         assert!(missing.into_service_error().is_not_found());
     }
     assert!(locked > 0 && unlocked > 0);
+}
+
+#[tokio::test]
+async fn ecr_answers_repositories_and_their_registry() {
+    let (simulation, server) = serve(quiet()).await;
+    let client = aws_sdk_ecr::Client::new(&member(&simulation, &server, 3, "eu-central-1"));
+    let names = ["orders", "tools/build"].map(str::to_owned).to_vec();
+    let found = client.describe_repositories().set_repository_names(Some(names)).send().await.unwrap();
+    assert_eq!(found.repositories().len(), 2);
+    for repository in found.repositories() {
+        let name = repository.repository_name().unwrap();
+        let arn = repository.repository_arn().unwrap();
+        assert!(client.list_tags_for_resource().resource_arn(arn).send().await.is_ok(), "{arn}");
+        if let Err(error) = client.get_repository_policy().repository_name(name).send().await {
+            assert!(error.into_service_error().is_repository_policy_not_found_exception());
+        }
+    }
+    let scanning = client.get_registry_scanning_configuration().send().await.unwrap();
+    assert!(scanning.scanning_configuration().unwrap().scan_type().is_some());
+    if let Err(error) = client.get_signing_configuration().send().await {
+        assert!(error.into_service_error().is_signing_configuration_not_found_exception());
+    }
+    let missing = client.describe_repositories().repository_names("nothing").send().await.unwrap_err();
+    assert!(missing.into_service_error().is_repository_not_found_exception());
 }
 
 #[tokio::test]

@@ -7,13 +7,16 @@ mod build;
 mod config_rule;
 mod deployment;
 mod hosted;
+mod keeping;
 mod knobs;
 mod observation;
 mod pipeline;
 mod practice;
 mod project;
 mod recipes;
+mod registry;
 mod role;
+mod rollout;
 mod secret;
 mod source;
 mod storage;
@@ -28,6 +31,9 @@ pub(crate) use deployment::{
 };
 pub(crate) use deployment::{application_count, application_name, platform};
 pub(crate) use hosted::{Access, Bypass, HostedSpec, Hoster, Layers, Owner, Rules, Trouble};
+pub(crate) use keeping::{
+    ADMINISTRATORS, Administration, DEPLOYERS, Expiry, Keeping, PutDeny, Replica, administration, is_bootstrap,
+};
 pub(crate) use knobs::{
     Approval, Artifact, Mode, PipelineSpec, Reach, Secret, Source, StageRollback, Staging, Step, Store, Tests, Version,
     Watch, Webhook,
@@ -39,7 +45,12 @@ pub(crate) use practice::{
     CONFIGURATION, PracticeSpec, Rule, Scan, Topic, Window, has_approval, trigger_heard, trigger_topic,
 };
 pub(crate) use project::ProjectSpec;
+pub(crate) use registry::{
+    ImageEncryption, Mutability, OUTSIDE_ACCOUNT, RepositoryRef, Scanning, Signing, TOOLS_FILTER, build_image,
+    foreign_image, registry,
+};
 pub(crate) use role::{Duty, Grants, RoleRef, RoleSpec, Trusts, Workflows};
+pub(crate) use rollout::{Ready, RolloutSpec};
 pub(crate) use secret::{DATABASE_SLOT, Rotation, SECRET_SLOTS, SecretForm, SecretRef};
 pub(crate) use source::{CodeCommitSpec, ConnectionSpec, Files, Hosting, SourceSpec, TEMPLATES, Templates};
 pub(crate) use storage::{

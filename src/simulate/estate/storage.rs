@@ -13,6 +13,9 @@ pub(crate) const KEY_SLOTS: usize = 3;
 /// The slot of the key that AWS manages for S3.
 pub(crate) const AWS_MANAGED_SLOT: usize = 9;
 
+/// Begins the name that the CDK's bootstrap gives a bucket in every account and Region.
+const BOOTSTRAP: &str = "cdk-hnb659fds-assets-";
+
 /// Which bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BucketRef {
@@ -126,6 +129,9 @@ impl BucketRef {
     pub(crate) fn name(self, world: &World) -> String {
         let kind = if self.slot == TRAIL_SLOT { "trail" } else { "artifacts" };
         let (account, region) = (world.account_id(self.account), world.region_name(self.region));
+        if super::is_bootstrap(self) {
+            return format!("{BOOTSTRAP}{account}-{region}");
+        }
         format!("{kind}-{account}-{region}-{}", self.slot)
     }
 
@@ -136,6 +142,11 @@ impl BucketRef {
 
     /// The bucket of that name, if it exists.
     pub(crate) fn named(world: &World, name: &str) -> Option<Self> {
+        if let Some((account, region)) = name.strip_prefix(BOOTSTRAP).and_then(|rest| rest.split_once('-')) {
+            let (account, region) = (world.position_of(account)?, world.region_position(region)?);
+            let found = Self { account, region, slot: 2 };
+            return (found.exists(world) && found.name(world) == name).then_some(found);
+        }
         let (_, rest) = name.split_once('-')?;
         let (account, rest) = rest.split_once('-')?;
         let (region, slot) = rest.rsplit_once('-')?;
@@ -317,7 +328,7 @@ mod tests {
         let world = World::new(SimulationOptions::default());
         let buckets = BucketRef::all(&world, 4);
         assert_eq!(buckets.len(), 8);
-        for bucket in buckets {
+        for bucket in buckets.into_iter().chain(BucketRef::all(&world, 5)) {
             assert_eq!(BucketRef::named(&world, &bucket.name(&world)), Some(bucket));
         }
         assert_eq!(BucketRef::named(&world, "artifacts-000000000000-eu-central-1-0"), None);

@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::super::PLANTED_SECRET;
+use super::super::estate::OUTSIDE_ACCOUNT;
 use super::super::estate::{
-    Activity, BuildKey, BuildSpec, Buildspec, Cache, Hook, Host, Image, Logs, Network, ProjectSpec, Visibility, word,
+    Activity, BuildKey, BuildSpec, Buildspec, Cache, Hook, Host, Image, Logs, Network, ProjectSpec, RepositoryRef,
+    Visibility, build_image, word,
 };
 use super::super::protocol::timestamp;
 use super::super::world::World;
 use super::days_ago;
-use super::kms::OUTSIDE_ACCOUNT;
 
 /// A project as `BatchGetProjects` has it.
 pub(super) fn project(world: &World, spec: &ProjectSpec) -> Value {
@@ -103,14 +104,15 @@ fn cache(world: &World, spec: &ProjectSpec, cache: Cache) -> Value {
 }
 
 fn image(world: &World, spec: &ProjectSpec, image: Image) -> String {
-    let registry =
-        |account: &str| format!("{account}.dkr.ecr.{}.amazonaws.com/builder", world.region_name(spec.region));
     let digest = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let registry = |account: &str| format!("{account}.dkr.ecr.{}.amazonaws.com", world.region_name(spec.region));
+    let own = build_image(world, spec).map_or("", RepositoryRef::name);
+    let own = format!("{}/{own}", registry(world.account_id(spec.account).as_str()));
     match image {
         Image::Managed => "aws/codebuild/standard:7.0".to_owned(),
-        Image::Own { pinned: true } => format!("{}@{digest}", registry(world.account_id(spec.account).as_str())),
-        Image::Own { pinned: false } => format!("{}:latest", registry(world.account_id(spec.account).as_str())),
-        Image::Foreign => format!("{}@{digest}", registry(OUTSIDE_ACCOUNT)),
+        Image::Own { pinned: true } => format!("{own}@{digest}"),
+        Image::Own { pinned: false } => format!("{own}:latest"),
+        Image::Foreign => format!("{}/builder-{}@{digest}", registry(OUTSIDE_ACCOUNT), spec.account),
         Image::Public => "public.example.com/builders/node:22".to_owned(),
     }
 }

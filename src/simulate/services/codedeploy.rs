@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::super::estate::{
-    AlarmName, AlarmSpec, Blue, CONFIGS, Config, Fleet, GroupSpec, Notification, Platform, Rollback, application_count,
-    application_name, number_in, platform,
+    AlarmName, AlarmSpec, Blue, CONFIGS, Config, Fleet, GroupSpec, Notification, Platform, Ready, Rollback,
+    RolloutSpec, application_count, application_name, number_in, platform,
 };
 use super::super::protocol::{ApiError, timestamp};
 use super::super::world::mix;
@@ -164,7 +164,8 @@ fn group_info(call: &Call<'_>, group: &GroupSpec) -> Value {
         json!({ "deploymentType": "IN_PLACE", "deploymentOption": "WITHOUT_TRAFFIC_CONTROL" })
     };
     put("deploymentStyle", style);
-    if let Some(fleet) = blue_green(group) {
+    let rollout = RolloutSpec::of(call.world, group);
+    if let Some(fleet) = blue_green(group, rollout.ready) {
         put("blueGreenDeploymentConfiguration", fleet);
     }
     match group.platform {
@@ -176,14 +177,20 @@ fn group_info(call: &Call<'_>, group: &GroupSpec) -> Value {
                 Fleet::Ignore => put("outdatedInstancesStrategy", json!("IGNORE")),
             }
         }
-        Platform::Ecs => put("ecsServices", json!([{ "clusterName": "services", "serviceName": group.name() }])),
+        Platform::Ecs => {
+            put("ecsServices", json!([{ "clusterName": "services", "serviceName": group.name() }]));
+            put("loadBalancerInfo", json!({ "targetGroupPairInfoList": [target_groups(call, group, rollout.ready)] }));
+        }
         Platform::Lambda => {}
     }
     if let Some(bucket) = group.revision {
-        let location = json!({
-            "bucket": bucket.name(call.world), "key": format!("{}/revision.zip", group.name()), "bundleType": "zip",
-            "version": "3sL4kqtJlcpXroDTDmJ", "eTag": "9b2cf535f27731c974343645a3985328"
+        let mut location = json!({
+            "bucket": bucket.name(call.world), "key": format!("{}/revision.zip", group.name()), "bundleType": "zip"
         });
+        if let (true, Some(fields)) = (rollout.pinned, location.as_object_mut()) {
+            fields.insert("version".to_owned(), json!("3sL4kqtJlcpXroDTDmJ"));
+            fields.insert("eTag".to_owned(), json!("9b2cf535f27731c974343645a3985328"));
+        }
         put("targetRevision", json!({ "revisionType": "S3", "s3Location": location }));
     }
     Value::Object(info)
@@ -223,15 +230,34 @@ fn triggers(call: &Call<'_>, group: &GroupSpec) -> Value {
     json!([{ "triggerName": "notify", "triggerTargetArn": topic, "triggerEvents": events }])
 }
 
-fn blue_green(group: &GroupSpec) -> Option<Value> {
+/// The pair of target groups that traffic of an ECS service moves between.
+fn target_groups(call: &Call<'_>, group: &GroupSpec, ready: Ready) -> Value {
+    let listener = |name: &str| {
+        let arn = call.world.arn("elasticloadbalancing", group.region, group.account, &format!("listener/app/{name}"));
+        json!({ "listenerArns": [arn] })
+    };
+    let mut pair =
+        json!({ "targetGroups": [{ "name": "blue" }, { "name": "green" }], "prodTrafficRoute": listener("main") });
+    if let (Ready::TestListener, Some(fields)) = (ready, pair.as_object_mut()) {
+        fields.insert("testTrafficRoute".to_owned(), listener("test"));
+    }
+    pair
+}
+
+fn blue_green(group: &GroupSpec, ready: Ready) -> Option<Value> {
     let termination = match group.blue {
         Blue::InPlace | Blue::NoFleet => return None,
         Blue::Terminate { minutes } => json!({ "action": "TERMINATE", "terminationWaitTimeInMinutes": minutes }),
         Blue::KeepAlive => json!({ "action": "KEEP_ALIVE" }),
     };
+    let waiting = match ready {
+        Ready::Waits => json!({ "actionOnTimeout": "STOP_DEPLOYMENT", "waitTimeInMinutes": 60 }),
+        Ready::GoesOn | Ready::TestListener => {
+            json!({ "actionOnTimeout": "CONTINUE_DEPLOYMENT", "waitTimeInMinutes": 0 })
+        }
+    };
     let mut fleet = json!({
-        "terminateBlueInstancesOnDeploymentSuccess": termination,
-        "deploymentReadyOption": { "actionOnTimeout": "CONTINUE_DEPLOYMENT", "waitTimeInMinutes": 0 }
+        "terminateBlueInstancesOnDeploymentSuccess": termination, "deploymentReadyOption": waiting
     });
     if let (Platform::Server, Some(fields)) = (group.platform, fleet.as_object_mut()) {
         fields.insert("greenFleetProvisioningOption".to_owned(), json!({ "action": "COPY_AUTO_SCALING_GROUP" }));

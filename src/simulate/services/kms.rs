@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::super::estate::{AWS_MANAGED_SLOT, KeyRef, KeyState, Outsiders};
+use super::super::estate::{
+    ADMINISTRATORS, AWS_MANAGED_SLOT, Administration, DEPLOYERS, KeyRef, KeyState, OUTSIDE_ACCOUNT, Outsiders,
+    administration as drawn,
+};
 use super::super::organization::Part;
 use super::super::protocol::{ApiError, timestamp};
 use super::super::world::World;
@@ -95,9 +98,6 @@ fn get_key_policy(call: &Call<'_>) -> Answer {
     Ok(json!({ "Policy": policy(call.world, key).to_string(), "PolicyName": "default" }))
 }
 
-/// An account that is no member of the organization.
-pub(super) const OUTSIDE_ACCOUNT: &str = "111122223333";
-
 fn policy(world: &World, key: KeyRef) -> Value {
     let partition = world.partition;
     let administration = json!({
@@ -119,7 +119,22 @@ fn policy(world: &World, key: KeyRef) -> Value {
             Some(json!({ "Sid": "Anyone", "Effect": "Allow", "Action": actions, "Resource": "*", "Principal": "*" }))
         }
     };
-    let statements: Vec<Value> = [Some(administration), other].into_iter().flatten().collect();
+    let mut statements: Vec<Value> = [Some(administration), other].into_iter().flatten().collect();
+    let administer = json!(["kms:Decrypt", "kms:ScheduleKeyDeletion", "kms:PutKeyPolicy"]);
+    let statement = |effect: &str, role: &str| {
+        json!({
+            "Sid": format!("{effect}{role}"), "Effect": effect, "Action": administer, "Resource": "*",
+            "Principal": { "AWS": world.role_arn(key.account, role) }
+        })
+    };
+    match drawn(world, key) {
+        Administration::RootOnly => {}
+        Administration::Administrators => statements.push(statement("Allow", ADMINISTRATORS)),
+        Administration::Deployers => statements.push(statement("Allow", DEPLOYERS)),
+        Administration::DeployersDenied => {
+            statements.extend([statement("Allow", DEPLOYERS), statement("Deny", DEPLOYERS)]);
+        }
+    }
     json!({ "Version": "2012-10-17", "Id": "key", "Statement": statements })
 }
 

@@ -14,6 +14,7 @@ mod codedeploy;
 mod codepipeline;
 mod codestar_notifications;
 mod config;
+mod ecr;
 mod iam;
 mod kms;
 mod organizations;
@@ -112,6 +113,7 @@ pub(super) const SERVICES: &[Service] = &[
     codecommit::SERVICE,
     codeconnections::SERVICE,
     iam::SERVICE,
+    ecr::SERVICE,
 ];
 
 /// The IAM action that a call needs: the one of its operation, except where what it asks for has an older name.

@@ -4,10 +4,13 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use time::format_description::well_known::Rfc3339;
 
-use super::super::estate::{AWS_MANAGED_SLOT, BucketRef, BucketSpec, Encryption, KeyRef, Lock, Outsiders, TlsDeny};
+use super::super::estate::OUTSIDE_ACCOUNT;
+use super::super::estate::{
+    AWS_MANAGED_SLOT, BucketRef, BucketSpec, Encryption, Expiry, Keeping, KeyRef, Lock, Outsiders, PutDeny, Replica,
+    TlsDeny,
+};
 use super::super::protocol::{ApiError, escape};
 use super::super::world::World;
-use super::kms::OUTSIDE_ACCOUNT;
 use super::pages::page;
 use super::{Call, days_ago};
 
@@ -26,6 +29,7 @@ pub(in super::super) enum Question {
     Lifecycle,
     Tagging,
     Location,
+    Replication,
 }
 
 impl Question {
@@ -46,6 +50,7 @@ impl Question {
                 "lifecycle" => Some(Self::Lifecycle),
                 "tagging" => Some(Self::Tagging),
                 "location" => Some(Self::Location),
+                "replication" => Some(Self::Replication),
                 _ => None,
             }),
             _ => None,
@@ -67,6 +72,7 @@ impl Question {
             Self::Lifecycle => "s3:GetLifecycleConfiguration",
             Self::Tagging => "s3:GetBucketTagging",
             Self::Location => "s3:GetBucketLocation",
+            Self::Replication => "s3:GetReplicationConfiguration",
         }
     }
 }
@@ -102,16 +108,18 @@ pub(in super::super) fn answer(
         return Err(ApiError::new(403, "AccessDenied", "Access Denied".to_owned()));
     }
     let spec = bucket.spec(world);
+    let keeping = Keeping::of(world, bucket, &spec);
     let body = match question {
         Question::ListBuckets | Question::Head => String::new(),
         Question::Encryption => encryption(world, &spec, bucket),
         Question::ObjectLock => lock(&spec)?,
-        Question::Versioning => versioning(&spec),
+        Question::Versioning => versioning(&spec, keeping),
         Question::PublicAccessBlock => public_access_block(&spec)?,
         Question::OwnershipControls => ownership(&spec)?,
         Question::Policy => policy(world, &spec, bucket)?,
         Question::Logging => logging(&spec, bucket, world),
-        Question::Lifecycle => lifecycle(&spec)?,
+        Question::Lifecycle => lifecycle(&spec, keeping.expiry)?,
+        Question::Replication => replication(world, keeping.replica)?,
         Question::Tagging => tagging(bucket)?,
         Question::Location => location(world.region_name(bucket.region)),
     };
@@ -166,13 +174,14 @@ fn lock(spec: &BucketSpec) -> Result<String, ApiError> {
     Ok(document("ObjectLockConfiguration", &format!("<ObjectLockEnabled>Enabled</ObjectLockEnabled>{rule}")))
 }
 
-fn versioning(spec: &BucketSpec) -> String {
+fn versioning(spec: &BucketSpec, keeping: Keeping) -> String {
     let status = match spec.versioning {
         None => "",
         Some(true) => "<Status>Enabled</Status>",
         Some(false) => "<Status>Suspended</Status>",
     };
-    document("VersioningConfiguration", status)
+    let factor = if keeping.mfa_delete { "<MfaDelete>Enabled</MfaDelete>" } else { "" };
+    document("VersioningConfiguration", &format!("{status}{factor}"))
 }
 
 fn public_access_block(spec: &BucketSpec) -> Result<String, ApiError> {
@@ -226,10 +235,37 @@ fn policy(world: &World, spec: &BucketSpec, bucket: BucketRef) -> Result<String,
             "Sid": "Anyone", "Effect": "Allow", "Principal": "*", "Action": actions, "Resource": objects
         })),
     }
+    statements.extend(put_denials(world, Keeping::of(world, bucket, spec).puts, bucket));
     if statements.is_empty() {
         return Err(missing("NoSuchBucketPolicy", "The bucket policy does not exist"));
     }
     Ok(json!({ "Version": "2012-10-17", "Statement": statements }).to_string())
+}
+
+/// Statements against uploads that name another encryption.
+fn put_denials(world: &World, puts: PutDeny, bucket: BucketRef) -> Vec<Value> {
+    use serde_json::json;
+    const ALGORITHM: &str = "s3:x-amz-server-side-encryption";
+    const KEY_ID: &str = "s3:x-amz-server-side-encryption-aws-kms-key-id";
+    let key = KeyRef { account: bucket.account, region: bucket.region, slot: 0 }.arn(world);
+    let deny = |principal: Value, condition: Value| {
+        json!({
+            "Sid": "DenyOtherEncryption", "Effect": "Deny", "Principal": principal, "Action": "s3:PutObject",
+            "Resource": format!("{}/*", bucket.arn(world)), "Condition": condition
+        })
+    };
+    let everyone = || json!("*");
+    let strict = json!({ "StringNotEquals": { KEY_ID: key } });
+    let named_key = json!({ "StringNotEqualsIfExists": { KEY_ID: key } });
+    let named_algorithm = json!({ "StringNotEqualsIfExists": { ALGORITHM: "aws:kms" } });
+    match puts {
+        PutDeny::Missing => Vec::new(),
+        PutDeny::Strict => vec![deny(everyone(), strict)],
+        PutDeny::Both => vec![deny(everyone(), named_key), deny(everyone(), named_algorithm)],
+        PutDeny::KeyOnly => vec![deny(everyone(), named_key)],
+        PutDeny::AlgorithmOnly => vec![deny(everyone(), named_algorithm)],
+        PutDeny::OneRole => vec![deny(json!({ "AWS": world.role_arn(bucket.account, "Uploader") }), strict)],
+    }
 }
 
 fn logging(spec: &BucketSpec, bucket: BucketRef, world: &World) -> String {
@@ -245,12 +281,44 @@ fn logging(spec: &BucketSpec, bucket: BucketRef, world: &World) -> String {
     document("BucketLoggingStatus", &enabled)
 }
 
-fn lifecycle(spec: &BucketSpec) -> Result<String, ApiError> {
+fn lifecycle(spec: &BucketSpec, expiry: Expiry) -> Result<String, ApiError> {
     if !spec.lifecycle {
         return Err(missing("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist"));
     }
-    let rule = "<Rule><ID>old-versions</ID><Filter><Prefix></Prefix></Filter><Status>Enabled</Status><NoncurrentVersionExpiration><NoncurrentDays>180</NoncurrentDays></NoncurrentVersionExpiration></Rule>";
-    Ok(document("LifecycleConfiguration", rule))
+    let (prefix, action) = match expiry {
+        Expiry::OldVersions { days } => {
+            let days = format!("<NoncurrentDays>{days}</NoncurrentDays>");
+            ("", format!("<NoncurrentVersionExpiration>{days}</NoncurrentVersionExpiration>"))
+        }
+        Expiry::Objects { days } => ("", format!("<Expiration><Days>{days}</Days></Expiration>")),
+        Expiry::Part { days } => ("tmp/", format!("<Expiration><Days>{days}</Days></Expiration>")),
+        Expiry::Uploads => {
+            let days = "<DaysAfterInitiation>7</DaysAfterInitiation>";
+            ("", format!("<AbortIncompleteMultipartUpload>{days}</AbortIncompleteMultipartUpload>"))
+        }
+    };
+    let rule = format!(
+        "<Rule><ID>upkeep</ID><Filter><Prefix>{prefix}</Prefix></Filter><Status>Enabled</Status>{action}</Rule>"
+    );
+    Ok(document("LifecycleConfiguration", &rule))
+}
+
+fn replication(world: &World, replica: Option<Replica>) -> Result<String, ApiError> {
+    let message = "The replication configuration was not found";
+    let replica = replica.ok_or_else(|| missing("ReplicationConfigurationNotFoundError", message))?;
+    let status = if replica.enabled { "Enabled" } else { "Disabled" };
+    let prefix = if replica.part { "releases/" } else { "" };
+    let criteria = if replica.encrypted {
+        "<SourceSelectionCriteria><SseKmsEncryptedObjects><Status>Enabled</Status></SseKmsEncryptedObjects></SourceSelectionCriteria>"
+    } else {
+        ""
+    };
+    let destination = replica.to.arn(world);
+    let rule = format!(
+        "<Rule><ID>copy</ID><Priority>1</Priority><Status>{status}</Status><Filter><Prefix>{prefix}</Prefix></Filter>{criteria}<DeleteMarkerReplication><Status>Disabled</Status></DeleteMarkerReplication><Destination><Bucket>{destination}</Bucket></Destination></Rule>"
+    );
+    let role = world.role_arn(replica.to.account, "Replication");
+    Ok(document("ReplicationConfiguration", &format!("<Role>{role}</Role>{rule}")))
 }
 
 fn tagging(bucket: BucketRef) -> Result<String, ApiError> {

@@ -3,8 +3,8 @@
 use super::{Judgement, Known, Writer, all, any, ids, judged, when};
 use crate::simulate::estate::{
     Activity, Approval, BuildKey, BuildSpec, Buildspec, Cache, Export, Hook, Host, Image, KeyRef, Logs, Network,
-    PipelineSpec, PracticeSpec, ProjectSpec, Reach, Rotation, Secret, SecretRef, Step, Tests, Visibility,
-    source_credential,
+    PipelineSpec, PracticeSpec, ProjectSpec, Reach, Rotation, Secret, SecretRef, Step, Tests, Visibility, build_image,
+    foreign_image, source_credential,
 };
 use crate::simulate::world::World;
 
@@ -242,6 +242,12 @@ impl Writer<'_> {
                 }
                 let build = BuildSpec::of(self.world, &project);
                 self.named.keys.extend(customer_key(&build));
+                self.named.repositories.extend(build_image(self.world, &project));
+                if build.image == Image::Foreign {
+                    // Nobody in the organization owns it, so it stands where it is named.
+                    let uid = foreign_image(self.world, &project);
+                    self.unseen(&uid, account, &region_name, &ids(super::IMAGE_REPOSITORY));
+                }
                 self.named.secrets.extend(build.secret.map(|(secret, _)| secret));
             }
         }

@@ -53,11 +53,11 @@ pub(super) const ALARM_CONTROLS: &[Judgement<AlarmSpec>] = &[
 /// An alarm without data for longer than this watches nothing.
 const DAYS_WITHOUT_DATA: i64 = 7;
 
-fn watched(spec: &GroupSpec) -> bool {
+pub(super) fn watched(spec: &GroupSpec) -> bool {
     spec.alarms_enabled && !spec.alarms.is_empty()
 }
 
-fn configured(world: &World, spec: &GroupSpec) -> bool {
+pub(super) fn configured(world: &World, spec: &GroupSpec) -> bool {
     world.refusal(spec.account, "codedeploy:GetDeploymentConfig").is_none()
 }
 
@@ -66,7 +66,7 @@ fn gradual(world: &World, spec: &GroupSpec) -> Known {
 }
 
 /// Account tag, own tag, name, or a pipeline that was seen to deploy to production with it.
-fn production(world: &World, spec: &GroupSpec) -> bool {
+pub(super) fn production(world: &World, spec: &GroupSpec) -> bool {
     let seen = ["codepipeline:ListPipelines", "codepipeline:GetPipeline"]
         .iter()
         .all(|action| world.refusal(spec.account, action).is_none());

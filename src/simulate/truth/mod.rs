@@ -8,9 +8,11 @@ mod build;
 mod deployment;
 mod guardrail;
 mod hosted;
+mod keeping;
 mod pipeline;
 mod practice;
 mod role;
+mod rollout;
 mod source;
 mod storage;
 mod trail;
@@ -19,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::estate::{
     AlarmName, AlarmSpec, BucketRef, ConnectionSpec, Encryption, GroupSpec, KeyRef, KeyUse, PipelineSpec, ProjectSpec,
-    RoleRef, SecretRef, SourceSpec, TrailSpec, Watch, application_count, trails_of,
+    RepositoryRef, RoleRef, SecretRef, SourceSpec, TrailSpec, Watch, application_count, trails_of,
 };
 use super::organization::State;
 use super::world::World;
@@ -96,19 +98,21 @@ const PIPELINE: Judgements<PipelineSpec> = &[
     source::PIPELINE_CONTROLS,
     role::PIPELINE_CONTROLS,
 ];
-const DEPLOYMENT_GROUP: Judgements<GroupSpec> = &[deployment::GROUP_CONTROLS, practice::GROUP_CONTROLS];
+const DEPLOYMENT_GROUP: Judgements<GroupSpec> =
+    &[deployment::GROUP_CONTROLS, practice::GROUP_CONTROLS, rollout::GROUP_CONTROLS];
 const BRANCH: Judgements<SourceSpec> = &[source::BRANCH_CONTROLS];
 const REPOSITORY: Judgements<SourceSpec> = &[source::REPOSITORY_CONTROLS];
 const CONNECTION: Judgements<ConnectionSpec> = &[source::CONNECTION_CONTROLS];
 const TRAIL: Judgements<TrailSpec> = &[trail::TRAIL_CONTROLS];
 const ALARM: Judgements<AlarmSpec> = &[deployment::ALARM_CONTROLS];
-const BUCKET: Judgements<NamedBucket> = &[storage::BUCKET_CONTROLS];
-const KEY: Judgements<KeyRef> = &[storage::KEY_CONTROLS, role::KEY_CONTROLS];
+const BUCKET: Judgements<NamedBucket> = &[storage::BUCKET_CONTROLS, keeping::BUCKET_CONTROLS];
+const KEY: Judgements<KeyRef> = &[storage::KEY_CONTROLS, role::KEY_CONTROLS, keeping::KEY_CONTROLS];
 const PROJECT: Judgements<ProjectSpec> = &[build::PROJECT_CONTROLS];
 const SOURCE_CREDENTIAL: Judgements<&str> = &[build::SOURCE_CREDENTIAL_CONTROLS];
 const REPORT_GROUP: Judgements<ProjectSpec> = &[build::REPORT_GROUP_CONTROLS];
 const SECRET: Judgements<SecretRef> = &[build::SECRET_CONTROLS];
 const ROLE: Judgements<RoleRef> = &[role::ROLE_CONTROLS];
+const IMAGE_REPOSITORY: Judgements<RepositoryRef> = &[keeping::REPOSITORY_CONTROLS];
 
 /// Ids of the controls on a kind of thing.
 fn ids<S>(judgements: Judgements<S>) -> Vec<&'static str> {
@@ -136,6 +140,7 @@ const KINDS: &[Kind] = &[
 /// All kinds that are found only where something names them, after every account was searched; a bucket names its key.
 const NAMED: &[Kind] = &[
     Kind { controls: || ids(BUCKET), write: |writer, account| writer.buckets(account) },
+    Kind { controls: || ids(IMAGE_REPOSITORY), write: |writer, account| writer.image_repositories(account) },
     Kind { controls: || ids(KEY), write: |writer, account| writer.keys(account) },
     Kind { controls: || ids(SECRET), write: |writer, account| writer.secrets(account) },
     Kind { controls: Vec::new, write: |writer, account| writer.alarms(account) },
@@ -151,6 +156,9 @@ struct Named {
     /// Artifact buckets, and whether a production pipeline names them; a bucket of a production account counts anyway.
     buckets: BTreeMap<BucketRef, bool>,
     trail_buckets: BTreeSet<BucketRef>,
+    /// Artifact buckets that a pipeline names which does not deploy to production.
+    shared_buckets: BTreeSet<BucketRef>,
+    repositories: BTreeSet<RepositoryRef>,
     keys: BTreeSet<KeyRef>,
     secrets: BTreeSet<SecretRef>,
     /// Account, Region, slot.
@@ -282,6 +290,9 @@ impl Writer<'_> {
             self.named.sources.extend(SourceSpec::of(world, &spec));
             for store in spec.stores() {
                 *self.named.buckets.entry(store.bucket).or_default() |= spec.production();
+                if !spec.production() {
+                    self.named.shared_buckets.insert(store.bucket);
+                }
                 match store.key {
                     KeyUse::None => {}
                     KeyUse::AwsManaged => {
@@ -292,6 +303,10 @@ impl Writer<'_> {
                         self.named.keys.insert(key);
                     }
                 }
+            }
+            if spec.source == super::estate::Source::Ecr {
+                let word = super::estate::word(account, spec.number);
+                self.named.repositories.extend(RepositoryRef::named(world, account, region, word));
             }
             if let Watch::Success { alarm, .. } | Watch::Entry { alarm } = spec.watch {
                 self.named.alarms.insert((account, region, alarm));
@@ -362,19 +377,46 @@ impl Writer<'_> {
     fn buckets(&mut self, account: usize) {
         let world = self.world;
         let named: BTreeSet<BucketRef> = self.named.buckets.keys().chain(&self.named.trail_buckets).copied().collect();
+        let named = self.with_replicas(named, account);
+        let pipelines_hidden = ["codepipeline:ListPipelines", "codepipeline:GetPipeline"];
+        let pipelines_hidden = pipelines_hidden.iter().any(|action| self.refused(account, action));
         let in_production = world.member(account).environment == Some("prod");
         for bucket in named.into_iter().filter(|bucket| bucket.account == account && world.visible(account)) {
             let production = self.named.buckets.get(&bucket).map(|by_pipeline| *by_pipeline || in_production);
+            let is_shared = self.named.shared_buckets.contains(&bucket);
+            let shared = (is_shared || !pipelines_hidden).then_some(is_shared);
             let region = world.region_name(bucket.region).to_owned();
             if production.is_none() && self.users_hidden(account) {
                 // Whatever is hidden there may store its artifacts here.
                 self.unseen(&bucket.arn(world), account, &region, &ids(BUCKET));
             } else {
-                self.put(&bucket.arn(world), account, &region, BUCKET, &NamedBucket { bucket, production });
+                self.put(&bucket.arn(world), account, &region, BUCKET, &NamedBucket { bucket, production, shared });
             }
             if !self.refused(account, "s3:GetEncryptionConfiguration") {
                 self.named.keys.extend(key_of(world, bucket));
             }
+        }
+    }
+
+    /// These buckets, and those of the account that they are copied to.
+    fn with_replicas(&self, mut named: BTreeSet<BucketRef>, account: usize) -> BTreeSet<BucketRef> {
+        let mut pending: Vec<BucketRef> = named.iter().filter(|bucket| bucket.account == account).copied().collect();
+        while let Some(bucket) = pending.pop() {
+            if let Some(replica) = keeping::replica_of(self.world, bucket).filter(|replica| named.insert(*replica)) {
+                pending.push(replica);
+            }
+        }
+        named
+    }
+
+    fn image_repositories(&mut self, account: usize) {
+        let world = self.world;
+        let named: Vec<RepositoryRef> =
+            self.named.repositories.iter().filter(|repository| repository.account == account).copied().collect();
+        for repository in named {
+            let region = world.region_name(repository.region);
+            self.put(&repository.arn(world), account, region, IMAGE_REPOSITORY, &repository);
+            self.named.keys.extend(keeping::image_key(world, repository));
         }
     }
 
@@ -419,7 +461,11 @@ impl Writer<'_> {
         if self.refused(account, "cloudwatch:DescribeAlarms") {
             return;
         }
-        let named: Vec<_> = self.named.alarms.iter().filter(|alarm| alarm.0 == account).copied().collect();
+        let mut named: BTreeSet<_> = self.named.alarms.iter().filter(|alarm| alarm.0 == account).copied().collect();
+        // A composite alarm names the one that it stands on.
+        let composite = named.iter().filter(|(.., slot)| AlarmSpec::new(*slot).composite);
+        let below: Vec<_> = composite.map(|(account, region, _)| (*account, *region, 0)).collect();
+        named.extend(below);
         for (_, region, slot) in named {
             let alarm = AlarmSpec::new(slot);
             self.put(&alarm.arn(world, account, region), account, world.region_name(region), ALARM, &alarm);

@@ -12,18 +12,20 @@ pub(super) struct NamedBucket {
     pub(super) bucket: BucketRef,
     /// Whether production artifacts lie in it; `None` for a bucket that only a trail names.
     pub(super) production: Option<bool>,
+    /// Whether a pipeline names it that does not deploy to production; `None`: some could not be seen.
+    pub(super) shared: Known,
 }
 
 impl NamedBucket {
-    fn artifact(self) -> Known {
+    pub(super) fn artifact(self) -> Known {
         Some(self.production.is_some())
     }
 
-    fn in_production(self) -> Known {
+    pub(super) fn in_production(self) -> Known {
         Some(self.production == Some(true))
     }
 
-    fn seen(self, world: &World, action: &str) -> bool {
+    pub(super) fn seen(self, world: &World, action: &str) -> bool {
         world.refusal(self.bucket.account, action).is_none()
     }
 }
@@ -95,7 +97,7 @@ pub(super) fn described(world: &World, account: usize) -> bool {
 
 /// The default retention of a bucket, if it has one: whether it is `COMPLIANCE`, and its days; unknown where the lock
 /// could not be seen.
-fn retention(world: &World, named: NamedBucket) -> Option<Option<(bool, u32)>> {
+pub(super) fn retention(world: &World, named: NamedBucket) -> Option<Option<(bool, u32)>> {
     let lock = match named.bucket.spec(world).lock {
         Lock::Off | Lock::NoRetention => None,
         Lock::Days { compliance, days } => Some((compliance, days)),
@@ -105,7 +107,7 @@ fn retention(world: &World, named: NamedBucket) -> Option<Option<(bool, u32)>> {
 }
 
 /// Whether a key is the customer's own.
-fn customer(world: &World, key: KeyRef) -> Known {
+pub(super) fn customer(world: &World, key: KeyRef) -> Known {
     described(world, key.account).then_some(key.slot != AWS_MANAGED_SLOT)
 }
 

@@ -93,7 +93,12 @@ fn a_refused_property_hides_only_what_needs_it() {
         .filter(|(key, expected)| hidden.findings.get(*key) != Some(expected))
         .map(|(key, _)| key.0.as_str())
         .collect();
-    assert_eq!(changed, BTreeSet::from(["s3-artifact-bucket-known-writers", "s3-artifact-bucket-tls-only"]));
+    let read = [
+        "s3-artifact-bucket-known-writers",
+        "s3-artifact-bucket-other-encryption-denied",
+        "s3-artifact-bucket-tls-only",
+    ];
+    assert_eq!(changed, BTreeSet::from(read));
 }
 
 #[test]
