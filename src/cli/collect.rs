@@ -28,7 +28,7 @@ pub(super) struct CollectArgs {
 pub(super) fn run(args: &CollectArgs) -> Result<Exit, Failure> {
     let mut config = args.run.resolve()?;
     config.audit.single_account = args.aws.single_account;
-    let policies = policies::load(&config.policies, &args.policies.policies)?;
+    let policies = policies::load_undated(&config, &args.policies)?;
     let runtime = aws::runtime()?;
     let run = runtime.block_on(async {
         let sdk = aws::from_environment(&args.aws, config.home_region.as_ref()).await;
