@@ -287,6 +287,9 @@ fn the_ledger_counts_what_the_server_served() {
         .collect();
     let undeclared: Vec<&String> = served.keys().filter(|action| !declared.contains(action.as_str())).collect();
     assert!(undeclared.is_empty(), "called but not in the audit role: {undeclared:?}");
+    let uncalled: Vec<&str> =
+        declared.into_iter().filter(|action| !served.contains_key(*action) && !FALLBACKS.contains(action)).collect();
+    assert!(uncalled.is_empty(), "in the audit role but never called: {uncalled:?}; FALLBACKS holds stand-ins");
 }
 
 #[test]

@@ -84,10 +84,11 @@ impl Failure {
 impl Diagnostic {
     fn of(error: PolicyError) -> Self {
         let with = |report: Report, source: SourceText| {
-            let named = NamedSource::new(source.file.clone(), source.text);
-            Self::InFile(source.file, report.with_source_code(named))
+            let at = report.labels().and_then(|mut labels| labels.next()).map(|label| label.offset());
+            let place = at.map_or_else(|| source.file.clone(), |at| source.place(at));
+            let named = NamedSource::new(source.file, source.text);
+            Self::InFile(place, report.with_source_code(named))
         };
-        let place = error.place();
         match error {
             PolicyError::Parse { source_text, error } => with(Report::new(*error), *source_text),
             PolicyError::Schema { source_text, error } => with(Report::new(*error), *source_text),
@@ -96,9 +97,7 @@ impl Diagnostic {
             PolicyError::Form { source_text, span, problem, hint } => {
                 let label = LabeledSpan::underline(first_line(&source_text.text, span));
                 let report = MietteDiagnostic::new(problem).with_help(hint).with_label(label);
-                let file = place.unwrap_or_else(|| source_text.file.clone());
-                let named = NamedSource::new(source_text.file, source_text.text);
-                Self::InFile(file, Report::new(report).with_source_code(named))
+                with(Report::new(report), *source_text)
             }
             other => Self::Plain(other.to_string()),
         }

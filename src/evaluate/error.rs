@@ -15,6 +15,15 @@ pub struct SourceText {
     pub text: String,
 }
 
+impl SourceText {
+    /// `file:line:column` of a byte.
+    #[must_use]
+    pub fn place(&self, offset: usize) -> String {
+        let (line, column) = place::line_column(&self.text, offset);
+        format!("{}:{line}:{column}", self.file)
+    }
+}
+
 /// One thing that is wrong with the policies. Nothing is judged with half a policy set.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
@@ -55,7 +64,7 @@ pub enum PolicyError {
         warning: Box<cedar_policy::ValidationWarning>,
     },
     /// Cedar, but not a control or exception of the form this tool asks for; or cases that do not fit their control.
-    #[error("{}:{}: {problem}; {hint}", .source_text.file, position(.source_text, .span))]
+    #[error("{}: {problem}; {hint}", .source_text.place(.span.start))]
     Form {
         /// The file.
         source_text: Box<SourceText>,
@@ -100,23 +109,7 @@ impl From<PolicyError> for PolicyErrors {
     }
 }
 
-fn position(source: &SourceText, span: &Range<usize>) -> String {
-    let (line, column) = place::line_column(&source.text, span.start);
-    format!("{line}:{column}")
-}
-
 impl PolicyError {
-    /// `file:line:column` of what it is about, as far as this tool knows it; Cedar's own errors carry their places.
-    #[must_use]
-    pub fn place(&self) -> Option<String> {
-        match self {
-            Self::Form { source_text, span, .. } => {
-                Some(format!("{}:{}", source_text.file, position(source_text, span)))
-            }
-            _ => None,
-        }
-    }
-
     pub(super) fn form(
         source: &SourceText,
         span: Range<usize>,

@@ -266,3 +266,147 @@ pub fn exception_controls() -> [Control; 2] {
         ),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::evaluate::{Policies, PolicySource, Principal, Settings, SourceText};
+    use crate::facts::{Fact, Facts, Subject};
+    use crate::inventory::{Affects, GapCause, Tags};
+
+    const ACCOUNT: &str = "111122223333";
+
+    fn source(text: &str) -> SourceText {
+        SourceText { file: "our/exceptions/x.cedar".to_owned(), text: text.to_owned() }
+    }
+
+    fn exception(id: &str, expires: &str, scope: &str) -> String {
+        format!(
+            "@id(\"{id}\") @control(\"v2\") @owner(\"me\") @ticket(\"T-1\") @reason(\"r\") @expires(\"{expires}\") permit ({scope};\n"
+        )
+    }
+
+    fn policies(exceptions: &str) -> Policies {
+        let control = "@id(\"v2\") @title(\"t\") @severity(\"HIGH\") @remediation(\"r\") @frameworks(\"f\") forbid (principal, action == Pipewarden::Action::\"Release\", resource is AWS::CodePipeline::Pipeline) unless { resource.pipelineType == \"V2\" };";
+        let sources = [PolicySource::Control(source(control)), PolicySource::Exceptions(source(exceptions))];
+        Policies::load(&sources, &BTreeSet::new()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn pipeline(name: &str, version: Option<&str>, tags: Option<&str>) -> Subject {
+        let mut facts = Facts::default();
+        match version {
+            Some(version) => drop(facts.known.insert("pipelineType".into(), Fact::Text(version.to_owned()))),
+            None => drop(facts.unknown.insert("pipelineType".into(), vec!["denied".to_owned()])),
+        }
+        match tags {
+            Some(tag) => drop(facts.known.insert("tags".into(), Fact::Set(BTreeSet::from([tag.to_owned()])))),
+            None => drop(facts.unknown.insert("tags".into(), vec!["tags denied".to_owned()])),
+        }
+        Subject {
+            uid: ResourceUid(format!("arn:aws:codepipeline:eu-west-1:{ACCOUNT}:{name}")),
+            type_name: TypeName::PIPELINE,
+            account: ACCOUNT.parse().unwrap(),
+            region: "eu-west-1".parse().unwrap(),
+            tags: Tags::new(),
+            facts,
+        }
+    }
+
+    /// Results of the two controls of exceptions, by exception and control.
+    fn judged(exceptions: &str, subjects: &[Subject], gaps: &[Gap]) -> BTreeMap<(String, String), ComplianceType> {
+        let policies = policies(exceptions);
+        let principals = BTreeMap::from([(ACCOUNT.parse().unwrap(), Principal::default())]);
+        let asking = Asking::new(&policies, "2026-11-21T00:00:00Z", "live", &Settings::default(), &principals).unwrap();
+        subjects.iter().for_each(|subject| drop(asking.judge(subject).unwrap()));
+        drop(asking.unlisted("aws", gaps));
+        let findings = asking.exceptions(&ACCOUNT.parse().unwrap());
+        assert!(findings.iter().all(|finding| finding.exception.is_none()));
+        assert!(findings.iter().all(|f| (f.compliance == ComplianceType::InsufficientData) != f.gaps.is_empty()));
+        findings.into_iter().map(|f| ((f.resource.uid.to_string(), f.control), f.compliance)).collect()
+    }
+
+    fn unused(exceptions: &str, subjects: &[Subject], gaps: &[Gap]) -> ComplianceType {
+        judged(exceptions, subjects, gaps)[&("exceptions/x.cedar#x".to_owned(), "exception-unused".to_owned())]
+    }
+
+    const ANY: &str = "principal, action, resource)";
+
+    #[test]
+    fn an_exception_is_needed_as_long_as_something_violates_what_it_covers() {
+        let any = exception("x", "2027-01-01", ANY);
+        assert_eq!(unused(&any, &[pipeline("a", Some("V1"), Some("t=1"))], &[]), ComplianceType::Compliant);
+        assert_eq!(unused(&any, &[pipeline("a", Some("V2"), Some("t=1"))], &[]), ComplianceType::NonCompliant);
+        assert_eq!(unused(&any, &[], &[]), ComplianceType::NonCompliant);
+        let tagged =
+            exception("x", "2027-01-01", "principal, action, resource) when { resource.tags.contains(\"t=1\") }");
+        assert_eq!(unused(&tagged, &[pipeline("a", Some("V1"), Some("t=1"))], &[]), ComplianceType::Compliant);
+        assert_eq!(unused(&tagged, &[pipeline("a", Some("V1"), Some("t=2"))], &[]), ComplianceType::NonCompliant);
+    }
+
+    #[test]
+    fn what_could_not_be_judged_leaves_it_open() {
+        let any = exception("x", "2027-01-01", ANY);
+        assert_eq!(unused(&any, &[pipeline("a", None, Some("t=1"))], &[]), ComplianceType::InsufficientData);
+        let tagged =
+            exception("x", "2027-01-01", "principal, action, resource) when { resource.tags.contains(\"t=1\") }");
+        assert_eq!(unused(&tagged, &[pipeline("a", Some("V1"), None)], &[]), ComplianceType::InsufficientData);
+        let gap = |account: &str| Gap {
+            account: account.parse().unwrap(),
+            region: "eu-west-1".parse().unwrap(),
+            service: "codepipeline".to_owned(),
+            action: "codepipeline:ListPipelines".to_owned(),
+            cause: GapCause::AccessDenied { message: "no".to_owned() },
+            affects: Affects::Types { types: vec![TypeName::PIPELINE] },
+        };
+        let here = [gap(ACCOUNT)];
+        assert_eq!(unused(&any, &[], &here), ComplianceType::InsufficientData);
+        assert_eq!(unused(&tagged, &[], &here), ComplianceType::InsufficientData);
+        for (scope, expected) in [
+            (
+                "principal == AWS::Organizations::Account::\"111122223333\", action, resource)",
+                ComplianceType::InsufficientData,
+            ),
+            (
+                "principal == AWS::Organizations::Account::\"999922223333\", action, resource)",
+                ComplianceType::NonCompliant,
+            ),
+            (
+                "principal, action, resource == AWS::CodePipeline::Pipeline::\"arn:aws:codepipeline:eu-west-1:111122223333:gone\")",
+                ComplianceType::InsufficientData,
+            ),
+            (
+                "principal, action, resource == AWS::CodePipeline::Pipeline::\"arn:aws:codepipeline:eu-west-1:999922223333:gone\")",
+                ComplianceType::NonCompliant,
+            ),
+            (
+                "principal, action, resource == AWS::CodePipeline::Pipeline::\"arn:aws:codepipeline:eu-west-2:111122223333:gone\")",
+                ComplianceType::NonCompliant,
+            ),
+        ] {
+            assert_eq!(unused(&exception("x", "2027-01-01", scope), &[], &here), expected, "{scope}");
+        }
+    }
+
+    #[test]
+    fn what_has_expired_says_so_once() {
+        let both = exception("x", "2026-11-20", ANY) + &exception("y", "2026-11-21", ANY);
+        let results = judged(&both, &[pipeline("a", Some("V1"), Some("t=1"))], &[]);
+        let of = |id: &str, control: &str| results[&(format!("exceptions/x.cedar#{id}"), control.to_owned())];
+        assert_eq!(of("x", "exception-expired"), ComplianceType::NonCompliant);
+        assert_eq!(of("x", "exception-unused"), ComplianceType::NotApplicable);
+        assert_eq!(of("y", "exception-expired"), ComplianceType::Compliant);
+        assert_eq!(of("y", "exception-unused"), ComplianceType::Compliant);
+    }
+
+    #[test]
+    fn the_two_controls_explain_themselves() {
+        let policies = policies(&exception("x", "2026-01-01", ANY));
+        let exception = &policies.exceptions()[0];
+        for control in exception_controls() {
+            let text = control.remediation_for(&evidence(exception));
+            assert!(!text.contains(['{', '}']), "{text}");
+        }
+    }
+}
