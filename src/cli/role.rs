@@ -1,7 +1,7 @@
 //! `pipewarden role`: what the audit role must be allowed, from the collectors themselves.
 //!
 //! In: the actions that collectors declare. Out: an IAM policy, or a template that makes the role in every account of an
-//! organization as a StackSet. JSON, which CloudFormation takes as it takes YAML.
+//! organization as a `StackSet`. JSON, which CloudFormation takes as it takes YAML.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ enum RoleOf {
 enum Form {
     /// An IAM policy
     Policy,
-    /// A template for a StackSet: the member role with its trust and permissions
+    /// A template for a stack set: the member role with its trust and permissions
     Cloudformation,
 }
 
@@ -111,12 +111,80 @@ fn reference(name: &str) -> Value {
     json!({"Ref": name})
 }
 
-/// The member role for a StackSet: whom it trusts is a parameter, what it may do is not.
+/// The member role for a `StackSet`: whom it trusts is a parameter, what it may do is not.
 fn template(actions: &[&str]) -> Value {
+    json!({
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": "The role that pipewarden enters in every account. Deploy it as a service-managed StackSet with CAPABILITY_NAMED_IAM; StackSets leave the management account out, so add it there as a stack if that account is audited through a role.",
+        "Parameters": parameters(),
+        "Conditions": {"WithExternalId": {"Fn::Not": [{"Fn::Equals": [reference("ExternalId"), ""]}]}},
+        "Resources": resources(actions),
+        "Outputs": {"RoleArn": {"Value": {"Fn::GetAtt": ["Role", "Arn"]}}},
+    })
+}
+
+fn parameters() -> Value {
+    json!({
+        "AuditRoleArn": {
+            "Type": "String",
+            "Description": "The role or user that starts the audit, or the last role of its chain",
+            "AllowedPattern": "arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/.+",
+        },
+        "OrganizationId": {
+            "Type": "String",
+            "Description": "Only principals of this organization may enter",
+            "AllowedPattern": "o-[a-z0-9]{10,32}",
+        },
+        "ExternalId": {
+            "Type": "String",
+            "Default": "",
+            "Description": "The external id in pipewarden.toml, if one is used",
+            "AllowedPattern": "|[A-Za-z0-9+=,.@:/_-]{2,1224}",
+        },
+        "RoleName": {
+            "Type": "String",
+            "Default": "PipewardenAudit",
+            "Description": "The name in pipewarden.toml; the same in every account",
+            "AllowedPattern": "[A-Za-z0-9+=,.@_-]{1,64}",
+        },
+        "MaxSessionDuration": {
+            "Type": "Number",
+            "Default": 3600,
+            "MinValue": 3600,
+            "MaxValue": 43200,
+            "Description": "Seconds; at least duration_seconds in pipewarden.toml",
+        },
+    })
+}
+
+/// The role and as many managed policies as its actions need.
+fn resources(actions: &[&str]) -> serde_json::Map<String, Value> {
     let parts = split(actions);
     let names: Vec<String> = (1..=parts.len()).map(|nth| format!("Reads{nth}")).collect();
     let policies: Vec<Value> = names.iter().map(|name| reference(name)).collect();
-    let trust = json!({
+    let mut resources = serde_json::Map::new();
+    for (name, part) in names.iter().zip(&parts) {
+        let description = "Reads the configuration of the delivery path, never its contents";
+        let properties = json!({"Description": description, "PolicyDocument": policy(part)});
+        resources.insert(name.clone(), json!({"Type": "AWS::IAM::ManagedPolicy", "Properties": properties}));
+    }
+    let role = json!({
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "RoleName": reference("RoleName"),
+            "Description": "Entered by pipewarden to audit the software delivery path; read-only",
+            "MaxSessionDuration": reference("MaxSessionDuration"),
+            "AssumeRolePolicyDocument": trust(),
+            "ManagedPolicyArns": policies,
+        },
+    });
+    resources.insert("Role".to_owned(), role);
+    resources
+}
+
+/// Source identity and session tags are asked for by `[role]` in `pipewarden.toml`; STS wants them allowed here.
+fn trust() -> Value {
+    json!({
         "Version": "2012-10-17",
         "Statement": [{
             "Sid": "TheAuditOfOurOrganization",
@@ -128,63 +196,6 @@ fn template(actions: &[&str]) -> Value {
                 "sts:ExternalId": {"Fn::If": ["WithExternalId", reference("ExternalId"), reference("AWS::NoValue")]},
             }},
         }],
-    });
-    let mut resources = serde_json::Map::new();
-    for (name, part) in names.iter().zip(&parts) {
-        let description = "Reads the configuration of the delivery path, never its contents";
-        let properties = json!({"Description": description, "PolicyDocument": policy(part)});
-        resources.insert(name.clone(), json!({"Type": "AWS::IAM::ManagedPolicy", "Properties": properties}));
-    }
-    resources.insert(
-        "Role".to_owned(),
-        json!({
-            "Type": "AWS::IAM::Role",
-            "Properties": {
-                "RoleName": reference("RoleName"),
-                "Description": "Entered by pipewarden to audit the software delivery path; read-only",
-                "MaxSessionDuration": reference("MaxSessionDuration"),
-                "AssumeRolePolicyDocument": trust,
-                "ManagedPolicyArns": policies,
-            },
-        }),
-    );
-    json!({
-        "AWSTemplateFormatVersion": "2010-09-09",
-        "Description": "The role that pipewarden enters in every account. Deploy it as a service-managed StackSet with CAPABILITY_NAMED_IAM; StackSets leave the management account out, so add it there as a stack if that account is audited through a role.",
-        "Parameters": {
-            "AuditRoleArn": {
-                "Type": "String",
-                "Description": "The role or user that starts the audit, or the last role of its chain",
-                "AllowedPattern": "arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/.+",
-            },
-            "OrganizationId": {
-                "Type": "String",
-                "Description": "Only principals of this organization may enter",
-                "AllowedPattern": "o-[a-z0-9]{10,32}",
-            },
-            "ExternalId": {
-                "Type": "String",
-                "Default": "",
-                "Description": "The external id in pipewarden.toml, if one is used",
-                "AllowedPattern": "|[A-Za-z0-9+=,.@:/_-]{2,1224}",
-            },
-            "RoleName": {
-                "Type": "String",
-                "Default": "PipewardenAudit",
-                "Description": "The name in pipewarden.toml; the same in every account",
-                "AllowedPattern": "[A-Za-z0-9+=,.@_-]{1,64}",
-            },
-            "MaxSessionDuration": {
-                "Type": "Number",
-                "Default": 3600,
-                "MinValue": 3600,
-                "MaxValue": 43200,
-                "Description": "Seconds; at least duration_seconds in pipewarden.toml",
-            },
-        },
-        "Conditions": {"WithExternalId": {"Fn::Not": [{"Fn::Equals": [reference("ExternalId"), ""]}]}},
-        "Resources": resources,
-        "Outputs": {"RoleArn": {"Value": {"Fn::GetAtt": ["Role", "Arn"]}}},
     })
 }
 

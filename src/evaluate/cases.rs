@@ -116,12 +116,20 @@ pub fn run_cases(
     Ok((cases, failures))
 }
 
-/// What comes out of every case, under the control itself and under any other of its type that reads no more than the
-/// case gives: `(case, its own control, control asked, result)`.
+/// What comes out of a case, under its own control and under every other of the type that reads no more than it gives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CorpusRow {
+    /// The control that the case stands beside.
+    pub control: String,
+    /// Results by control.
+    pub answers: BTreeMap<String, ComplianceType>,
+}
+
+/// Every case of every control, asked of every control that it can be asked of.
 ///
 /// # Errors
 /// As [`run_cases`].
-pub fn corpus(policies: &Policies) -> Result<Vec<(Case, String, BTreeMap<String, ComplianceType>)>, PolicyError> {
+pub fn corpus(policies: &Policies) -> Result<Vec<CorpusRow>, PolicyError> {
     let mut found = Vec::new();
     for (id, control) in policies.controls() {
         let Some(file) = policies.cases(id) else { continue };
@@ -141,7 +149,7 @@ pub fn corpus(policies: &Policies) -> Result<Vec<(Case, String, BTreeMap<String,
                     Some(((*other).clone(), judged.compliance))
                 })
                 .collect();
-            found.push((case, id.clone(), answers));
+            found.push(CorpusRow { control: id.clone(), answers });
         }
     }
     Ok(found)

@@ -121,7 +121,7 @@ impl Asking<'_> {
     /// Whether a control's scope names the account.
     fn in_scope(&self, control: &Value, request: &Request, entities: &Entities) -> bool {
         let Some(principal) = control.get("principal") else { return true };
-        let scope = policy_of(principal.clone(), Vec::new());
+        let scope = policy_of(principal, &[]);
         scope.is_none_or(|policy| self.fires(policy, request, entities))
     }
 }
@@ -184,7 +184,7 @@ fn is_literal(node: &Value) -> bool {
 }
 
 /// A `permit` with this principal and these conditions, in Cedar's JSON form.
-fn policy_of(principal: Value, conditions: Vec<Value>) -> Option<Policy> {
+fn policy_of(principal: &Value, conditions: &[Value]) -> Option<Policy> {
     let all = json!({"op": "All"});
     let policy =
         json!({"effect": "permit", "principal": principal, "action": all, "resource": all, "conditions": conditions});
@@ -194,7 +194,7 @@ fn policy_of(principal: Value, conditions: Vec<Value>) -> Option<Policy> {
 /// An expression as Cedar writes it.
 fn text_of(node: &Value) -> String {
     let condition = json!({"kind": "when", "body": node});
-    let text = policy_of(json!({"op": "All"}), vec![condition]).and_then(|policy| policy.to_cedar());
+    let text = policy_of(&json!({"op": "All"}), &[condition]).and_then(|policy| policy.to_cedar());
     let text = text.unwrap_or_default();
     let body = text.split_once("when").map_or("", |(_, body)| body).trim();
     let body = body.trim_end_matches(';').trim().strip_prefix('{').and_then(|body| body.strip_suffix('}'));

@@ -18,7 +18,7 @@ mod policy_set;
 mod usage;
 mod vocabulary;
 
-pub use cases::{Case, CaseFailure, corpus, run_cases};
+pub use cases::{Case, CaseFailure, CorpusRow, corpus, run_cases};
 pub use engine::{Asking, Principal, Settings, unlisted};
 pub use error::{EvaluateError, PolicyError, PolicyErrors, SourceText};
 pub use exception::{Exception, ExceptionRules};

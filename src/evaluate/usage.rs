@@ -346,6 +346,43 @@ mod tests {
     }
 
     #[test]
+    fn an_exception_reaches_as_far_as_its_scope() {
+        let tags = Fact::Set(BTreeSet::from(["stage=sandbox".to_owned()]));
+        let principal = Principal {
+            facts: Facts { known: BTreeMap::from([("tags".into(), tags)]), ..Facts::default() },
+            units: vec!["r-1".to_owned(), "ou-1".to_owned()],
+        };
+        let principals = BTreeMap::from([(ACCOUNT.parse().unwrap(), principal)]);
+        for (scope, covers) in [
+            ("principal in AWS::Organizations::OrganizationalUnit::\"ou-1\", action, resource)", true),
+            ("principal in AWS::Organizations::OrganizationalUnit::\"ou-2\", action, resource)", false),
+            ("principal == AWS::Organizations::Account::\"111122223333\", action, resource)", true),
+            (
+                "principal, action, resource == AWS::CodePipeline::Pipeline::\"arn:aws:codepipeline:eu-west-1:111122223333:a\")",
+                true,
+            ),
+            (
+                "principal, action, resource == AWS::CodePipeline::Pipeline::\"arn:aws:codepipeline:eu-west-1:111122223333:b\")",
+                false,
+            ),
+            ("principal, action, resource) when { principal.tags.contains(\"stage=sandbox\") }", true),
+            ("principal, action, resource) when { principal.tags.contains(\"stage=live\") }", false),
+            ("principal, action, resource) when { resource.tags.contains(\"t=1\") }", true),
+            (
+                "principal, action, resource is AWS::CodePipeline::Pipeline) when { resource.tags.contains(\"t=2\") }",
+                false,
+            ),
+        ] {
+            let policies = policies(&exception("x", "2027-01-01", scope));
+            let now = "2026-11-21T00:00:00Z";
+            let asking = Asking::new(&policies, now, "live", &Settings::default(), &principals).unwrap();
+            let finding = asking.judge(&pipeline("a", Some("V1"), Some("t=1"))).unwrap().remove(0);
+            assert_eq!(finding.exception.is_some(), covers, "{scope}");
+            assert_eq!(finding.fails(Severity::Low), !covers, "{scope}");
+        }
+    }
+
+    #[test]
     fn what_could_not_be_judged_leaves_it_open() {
         let any = exception("x", "2027-01-01", ANY);
         assert_eq!(unused(&any, &[pipeline("a", None, Some("t=1"))], &[]), ComplianceType::InsufficientData);

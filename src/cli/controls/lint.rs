@@ -3,7 +3,7 @@
 //! Whether a control can ever be violated is judged on the cases that stand beside controls, not proven: proving it takes
 //! Cedar's symbolic compiler and an SMT solver, which would have to be installed beside this program.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use clap::Args;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use super::super::options::{PolicyOptions, say, width};
 use super::page::{Page, print_json};
 use super::{Output, frameworks};
 use crate::config::Config;
-use crate::evaluate::{Case, Policies, corpus};
+use crate::evaluate::{CorpusRow, Policies, corpus};
 use crate::finding::{ComplianceType, Control};
 
 /// Options of `controls lint`.
@@ -39,9 +39,6 @@ struct Doubt {
     problem: String,
     hint: String,
 }
-
-/// A case, the control it is of, and what every control that it can be asked of says.
-type Row = (Case, String, BTreeMap<String, ComplianceType>);
 
 pub(super) fn run(
     args: &LintArgs,
@@ -116,9 +113,9 @@ fn words(control: &Control, policies: &Policies, known: &BTreeSet<String>, doubt
 }
 
 /// Results that no case shows.
-fn results(control: &Control, policies: &Policies, rows: &[Row], doubts: &mut Vec<Doubt>) {
-    let own = rows.iter().filter(|(_, of, _)| *of == control.id);
-    let met: BTreeSet<ComplianceType> = own.filter_map(|(_, _, answers)| answers.get(&control.id).copied()).collect();
+fn results(control: &Control, policies: &Policies, rows: &[CorpusRow], doubts: &mut Vec<Doubt>) {
+    let own = rows.iter().filter(|row| row.control == control.id);
+    let met: BTreeSet<ComplianceType> = own.filter_map(|row| row.answers.get(&control.id).copied()).collect();
     let mut say = |problem: &str, hint: &str| doubts.push(doubt(policies, control, problem.to_owned(), hint));
     if met.is_empty() {
         return say("has no cases", "write at least a violation, and a resource that is as it must be");
@@ -136,7 +133,7 @@ fn results(control: &Control, policies: &Policies, rows: &[Row], doubts: &mut Ve
 }
 
 /// Another control that is violated whenever this one is.
-fn shadows(control: &Control, policies: &Policies, rows: &[Row], doubts: &mut Vec<Doubt>) {
+fn shadows(control: &Control, policies: &Policies, rows: &[CorpusRow], doubts: &mut Vec<Doubt>) {
     let form = policies.applicability(&control.id);
     let others = policies.controls().values().filter(|other| {
         other.id != control.id
@@ -146,7 +143,7 @@ fn shadows(control: &Control, policies: &Policies, rows: &[Row], doubts: &mut Ve
     for other in others {
         let both: Vec<(ComplianceType, ComplianceType)> = rows
             .iter()
-            .filter_map(|(_, _, answers)| Some((*answers.get(&control.id)?, *answers.get(&other.id)?)))
+            .filter_map(|row| Some((*row.answers.get(&control.id)?, *row.answers.get(&other.id)?)))
             .collect();
         let violated = |of: ComplianceType| of == ComplianceType::NonCompliant;
         let bad = both.iter().filter(|(this, _)| violated(*this)).count();
