@@ -52,7 +52,8 @@ fn page(explained: &Explained) -> Page {
     let explanation = &explained.explanation;
     let mut page = Page::new(width());
     page.entry("control", 10, &explanation.control);
-    page.entry("resource", 10, &explained.resource);
+    // In one piece, so that it can be copied.
+    page.line(0, &format!("resource  {}", explained.resource));
     let verdict = match explanation.decided_by {
         "scope" => format!("{}: the scope of the control names other accounts", explanation.compliance),
         clause => format!("{}, decided by `{clause}`", explanation.compliance),
