@@ -8,27 +8,22 @@ fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").ok_or_else(|| io::Error::other("no manifest folder"))?);
     let policies = root.join("policies");
     println!("cargo::rerun-if-changed={}", policies.display());
-    let mut files = Vec::new();
-    find(&policies.join("controls"), "cedar", &mut files)?;
-    files.sort();
+    let controls = find(&policies.join("controls"), ".cedar")?;
+    let cases = find(&policies.join("controls"), ".tests.json")?;
+    let frameworks = find(&policies.join("frameworks"), ".toml")?;
     let mut code = String::new();
     let schema = literal(&policies.join("schema.cedarschema"))?;
     let _ = writeln!(code, "const EMBEDDED_SCHEMA: &str = include_str!({schema});");
-    let _ = writeln!(code, "const EMBEDDED_CONTROLS: &[(&str, &str)] = &[");
-    for file in files {
-        let name = file.strip_prefix(&root).unwrap_or(&file).display().to_string().replace('\\', "/");
-        let _ = writeln!(code, "    ({name:?}, include_str!({})),", literal(&file)?);
+    for (list, files) in
+        [("EMBEDDED_CONTROLS", controls), ("EMBEDDED_CASES", cases), ("EMBEDDED_FRAMEWORKS", frameworks)]
+    {
+        let _ = writeln!(code, "const {list}: &[(&str, &str)] = &[");
+        for file in files {
+            let name = file.strip_prefix(&root).unwrap_or(&file).display().to_string().replace('\\', "/");
+            let _ = writeln!(code, "    ({name:?}, include_str!({})),", literal(&file)?);
+        }
+        let _ = writeln!(code, "];");
     }
-    let _ = writeln!(code, "];");
-    let _ = writeln!(code, "const EMBEDDED_FRAMEWORKS: &[(&str, &str)] = &[");
-    let mut frameworks = Vec::new();
-    find(&policies.join("frameworks"), "toml", &mut frameworks)?;
-    frameworks.sort();
-    for file in frameworks {
-        let name = file.strip_prefix(&root).unwrap_or(&file).display().to_string().replace('\\', "/");
-        let _ = writeln!(code, "    ({name:?}, include_str!({})),", literal(&file)?);
-    }
-    let _ = writeln!(code, "];");
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("no output folder"))?);
     fs::write(out.join("embedded_policies.rs"), code)
 }
@@ -39,15 +34,21 @@ fn literal(path: &Path) -> io::Result<String> {
     Ok(format!("{text:?}"))
 }
 
-fn find(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    println!("cargo::rerun-if-changed={}", folder.display());
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            find(&path, extension, files)?;
-        } else if path.extension().is_some_and(|e| e == extension) {
-            files.push(path);
+/// All files under a folder whose names end so, sorted; none if there is no such folder.
+fn find(folder: &Path, ending: &str) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = if folder.is_dir() { vec![folder.to_owned()] } else { Vec::new() };
+    while let Some(folder) = folders.pop() {
+        println!("cargo::rerun-if-changed={}", folder.display());
+        for entry in fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_str().is_some_and(|name| name.ends_with(ending)) {
+                files.push(path);
+            }
         }
     }
-    Ok(())
+    files.sort();
+    Ok(files)
 }

@@ -87,6 +87,8 @@ pub struct Written {
     pub concurrency: Caps,
     /// Controls and exceptions.
     pub policies: Policies,
+    /// What is asked of exceptions.
+    pub exceptions: Exceptions,
 }
 
 /// `[accounts]`
@@ -274,6 +276,27 @@ pub struct Policies {
     pub disabled: BTreeSet<String>,
 }
 
+/// `[exceptions]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Exceptions {
+    /// What an exception is that has already ended when a run starts.
+    pub expired: Expired,
+    /// Who may approve exceptions; empty means that nobody has to.
+    pub approvers: BTreeSet<String>,
+}
+
+/// What an exception is that has already ended when a run starts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Expired {
+    /// An error: the run does not start.
+    #[default]
+    Error,
+    /// A finding; it covers nothing.
+    Report,
+}
+
 /// The file as resolved.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -287,6 +310,8 @@ pub struct Config {
     pub settings: Settings,
     /// Folders and switched-off controls.
     pub policies: Policies,
+    /// What is asked of exceptions.
+    pub exceptions: Exceptions,
     /// As written, for the manifest.
     pub written: Written,
 }
@@ -358,6 +383,7 @@ impl Written {
             rules: self.rules(file)?,
             settings,
             policies: self.policies.clone(),
+            exceptions: self.exceptions.clone(),
             written: self,
         })
     }
@@ -585,6 +611,7 @@ mod tests {
             ("[templates]\nstack = []", "unknown field `stack`"),
             ("[[hosts]]\nhost = \"github.com\"", "hosts.token_env"),
             ("[[hosts]]\nhost = \"github.com\"\ntoken = \"x\"", "no place in this file"),
+            ("[exceptions]\nexpired = \"ignore\"", "`error` or `report`"),
         ] {
             let error = resolve(text).err().unwrap_or_default();
             assert!(error.contains(needle), "{text}: {error}");

@@ -80,6 +80,7 @@ const ALSO: &[(&str, &str, &str)] = &[
     ("aws_credential_types", "cli", "the demo's credentials mean nothing and are made there"),
     ("aws_sdk_sts", "cli", "whose credentials are these"),
     ("aws_smithy_types", "cli", "timeouts"),
+    ("toml", "cli", "tables of frameworks, which only `controls lint` reads"),
     ("aws_smithy_types", "organization", "times of sessions"),
     ("aws_types", "organization", "the shared SDK configuration"),
     ("toml", "evaluate", "frameworks are data files"),

@@ -25,6 +25,8 @@ mod hosts;
 mod loopback;
 /// A server that nobody here wrote.
 mod moto;
+/// Whether the cases beside the controls would notice a control that says nothing.
+mod mutation;
 /// Every control: form, cases, and the contract of facts.
 mod policies;
 /// Every format on a report of mixed outcomes.

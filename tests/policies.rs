@@ -34,15 +34,15 @@ fn schema() -> Schema {
     Schema::from_cedarschema_str(&schema_text()).unwrap_or_else(|error| panic!("{error:?}")).0
 }
 
-struct Control {
-    path: PathBuf,
-    policy: Policy,
+pub(crate) struct Control {
+    pub(crate) path: PathBuf,
+    pub(crate) policy: Policy,
     /// Cedar's JSON form.
-    json: Value,
+    pub(crate) json: Value,
 }
 
 impl Control {
-    fn id(&self) -> &str {
+    pub(crate) fn id(&self) -> &str {
         self.policy.annotation("id").unwrap_or_default()
     }
 
@@ -91,7 +91,7 @@ fn collect_reads(node: &Value, reads: &mut BTreeSet<String>) {
     }
 }
 
-fn controls() -> Vec<Control> {
+pub(crate) fn controls() -> Vec<Control> {
     let mut paths = Vec::new();
     for folder in fs::read_dir(policies().join("controls")).unwrap() {
         for file in fs::read_dir(folder.unwrap().path()).unwrap() {
@@ -193,7 +193,7 @@ fn every_case_comes_out_as_it_says() {
     }
 }
 
-fn of_json(value: &Value) -> RestrictedExpression {
+pub(crate) fn of_json(value: &Value) -> RestrictedExpression {
     match value {
         Value::Bool(value) => RestrictedExpression::new_bool(*value),
         Value::Number(number) => RestrictedExpression::new_long(number.as_i64().unwrap()),
@@ -235,7 +235,7 @@ fn uid(type_name: &str, id: &str) -> EntityUid {
     EntityUid::from_type_name_and_id(type_name.parse().unwrap(), cedar_policy::EntityId::new(id))
 }
 
-fn judge(
+pub(crate) fn judge(
     control: &Control,
     attributes: HashMap<String, RestrictedExpression>,
     settings: Option<&serde_json::Map<String, Value>>,

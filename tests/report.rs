@@ -118,7 +118,7 @@ fn finding(control: &Control, compliance: ComplianceType, uid: &str, place: (&st
         control: control.id.clone(),
         severity: control.severity,
         compliance,
-        resource,
+        resource: resource.into(),
         evidence: BTreeMap::new(),
         gaps: Vec::new(),
         exception: None,

@@ -58,7 +58,7 @@ fn finding_on(resource: &Resource) -> Finding {
         control: "codepipeline-type-v2".to_owned(),
         severity: Severity::Low,
         compliance: ComplianceType::NonCompliant,
-        resource,
+        resource: resource.into(),
         evidence: BTreeMap::new(),
         gaps: Vec::new(),
         exception: None,

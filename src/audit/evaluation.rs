@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use super::collection::{UNOWNED, listed_accounts};
-use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings, unlisted};
+use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings, exception_controls};
 use crate::facts::{self, Joins, Rules};
 use crate::finding::Finding;
 use crate::inventory::{AccountId, Affects, Arn, Coverage, Gap, GapCause, Inventory, Region, Resource, TypeName};
-use crate::report::{AccountInfo, Report};
+use crate::report::{AccountInfo, FindingSource, Report};
 use crate::run::{FindingSpool, INVENTORY, ORGANIZATION, REFERENCED, RunDirectory, RunError};
 
 /// An evaluation that could not be finished.
@@ -25,6 +25,9 @@ pub enum EvaluationError {
     /// A policy failed.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
+    /// The findings that were just written cannot be read.
+    #[error("the findings of the run cannot be read back: {0}")]
+    Spool(#[source] std::io::Error),
     /// The start time of the run is no time.
     #[error("the run started at `{0}`, which is not an RFC 3339 time; its plan.json is damaged")]
     Time(String),
@@ -39,6 +42,14 @@ pub struct Evaluation<'a> {
     pub settings: Settings,
     /// What counts as production.
     pub rules: Rules,
+}
+
+/// A run read once.
+pub(super) struct Joined {
+    pub(super) organization: Inventory,
+    /// The accounts with an inventory, and those that were to get one.
+    pub(super) collected: Vec<AccountId>,
+    pub(super) joins: Joins,
 }
 
 /// A judged run: everything a report shows, with the findings on disk.
@@ -60,18 +71,7 @@ impl Evaluation<'_> {
     /// [`EvaluationError`] if a part is damaged, a policy is broken or the spool cannot be written.
     pub fn judge(&self, run: &RunDirectory) -> Result<Judged, EvaluationError> {
         let started = run.plan().started_at.clone();
-        let now = time::OffsetDateTime::parse(&started, &time::format_description::well_known::Rfc3339)
-            .map_err(|_| EvaluationError::Time(started.clone()))?;
-        let organization = run.read_inventory(None, ORGANIZATION)?;
-        let collected = expected_accounts(run, &organization)?;
-        let stale_days = self.settings.0.get("alarmWithoutDataDays").copied().unwrap_or(7);
-        let mut joins = Joins::new(self.rules.clone(), now, stale_days);
-        joins.index(&organization);
-        for account in &collected {
-            joins.index(&own_parts(run, account)?);
-        }
-        joins.finish();
-
+        let Joined { organization, collected, joins } = self.joined(run, &started)?;
         let mut by_account = group_by_account(&organization, &collected);
         let principals = principals(&by_account, &joins);
         let asking = Asking::new(self.policies, &started, "live", &self.settings, &principals)?;
@@ -100,14 +100,42 @@ impl Evaluation<'_> {
         }
         gaps.sort();
         gaps.dedup();
+        let mut spool = spool.finish()?;
+        if let (Some(account), false) =
+            (auditing_account(&organization, &collected), self.policies.exceptions().is_empty())
+        {
+            // Whether an exception is needed is known only when everything is judged.
+            spool = merged(run, &spool, asking.exceptions(&account))?;
+        }
         Ok(Judged {
-            spool: spool.finish()?,
+            spool,
             accounts: infos(&organization),
             coverage,
             gaps,
             organization: organization_id(&organization),
             visible_accounts,
         })
+    }
+
+    /// Everything that one resource's facts may need to know of others.
+    pub(super) fn joined(&self, run: &RunDirectory, started: &str) -> Result<Joined, EvaluationError> {
+        let mut joins = self.fresh_joins(started)?;
+        let organization = run.read_inventory(None, ORGANIZATION)?;
+        let collected = expected_accounts(run, &organization)?;
+        joins.index(&organization);
+        for account in &collected {
+            joins.index(&own_parts(run, account)?);
+        }
+        joins.finish();
+        Ok(Joined { organization, collected, joins })
+    }
+
+    /// Joins that have seen nothing yet.
+    pub(super) fn fresh_joins(&self, started: &str) -> Result<Joins, EvaluationError> {
+        let now = time::OffsetDateTime::parse(started, &time::format_description::well_known::Rfc3339)
+            .map_err(|_| EvaluationError::Time(started.to_owned()))?;
+        let stale_days = self.settings.0.get("alarmWithoutDataDays").copied().unwrap_or(7);
+        Ok(Joins::new(self.rules.clone(), now, stale_days))
     }
 
     fn findings(
@@ -121,7 +149,7 @@ impl Evaluation<'_> {
         let judged: Result<Vec<Vec<Finding>>, EvaluateError> =
             subjects.par_iter().map(|subject| asking.judge(subject)).collect();
         let mut findings: Vec<Finding> = judged?.into_iter().flatten().collect();
-        findings.extend(unlisted(self.policies, partition, &inventory.gaps));
+        findings.extend(asking.unlisted(partition, &inventory.gaps));
         findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
         Ok(findings)
     }
@@ -131,9 +159,13 @@ impl Judged {
     /// What the reports show.
     #[must_use]
     pub fn report<'a>(&'a self, run: &RunDirectory, policies: &Policies) -> Report<'a> {
+        let mut controls = policies.controls().clone();
+        if !policies.exceptions().is_empty() {
+            controls.extend(exception_controls().map(|control| (control.id.clone(), control)));
+        }
         Report {
             run: run.plan().run_info(&self.organization, policies.hash()),
-            controls: policies.controls().clone(),
+            controls,
             frameworks: policies.frameworks().clone(),
             accounts: self.accounts.clone(),
             counts: self.spool.counts().clone(),
@@ -157,6 +189,31 @@ fn expected_accounts(run: &RunDirectory, organization: &Inventory) -> Result<Vec
     Ok(all.into_iter().collect())
 }
 
+/// The account that answers for the policies: the management account, or whoever asked, or the only one there is.
+fn auditing_account(organization: &Inventory, collected: &[AccountId]) -> Option<AccountId> {
+    let is_management = |resource: &&Resource| {
+        resource.properties.get("ManagementAccount").and_then(serde_json::Value::as_bool) == Some(true)
+    };
+    let management = organization.resources.iter().find(is_management).map(|resource| resource.account.clone());
+    let asked = || organization.coverage.rows().map(|(key, _)| key.account.clone()).next();
+    management.or_else(asked).or_else(|| collected.first().cloned())
+}
+
+/// The spool with a few more findings in their places.
+fn merged(run: &RunDirectory, spool: &FindingSpool, more: Vec<Finding>) -> Result<FindingSpool, EvaluationError> {
+    let mut more = more.into_iter().peekable();
+    let mut whole = run.spool()?;
+    for finding in spool.findings().map_err(EvaluationError::Spool)? {
+        let finding = finding.map_err(EvaluationError::Spool)?;
+        while let Some(earlier) = more.next_if(|other| other.sort_key() < finding.sort_key()) {
+            whole.push(earlier)?;
+        }
+        whole.push(finding)?;
+    }
+    whole.append(more)?;
+    Ok(whole.finish()?)
+}
+
 fn never_collected(account: &AccountId) -> Gap {
     let message = "the collection ended before this account; run it again to go on".to_owned();
     Gap {
@@ -170,7 +227,7 @@ fn never_collected(account: &AccountId) -> Gap {
 }
 
 /// Everything that is written of one account.
-fn own_parts(run: &RunDirectory, account: &AccountId) -> Result<Inventory, RunError> {
+pub(super) fn own_parts(run: &RunDirectory, account: &AccountId) -> Result<Inventory, RunError> {
     if !run.has_part(Some(account), INVENTORY) {
         return Ok(Inventory { gaps: vec![never_collected(account)], ..Inventory::default() });
     }
@@ -189,18 +246,18 @@ fn was_seen(inventory: &Inventory) -> bool {
     inventory.coverage.rows().any(|(key, counts)| counts.ok > 0 && !outside.contains(&key.service.as_str()))
 }
 
-fn is_dark(inventory: &Inventory) -> bool {
+pub(super) fn is_dark(inventory: &Inventory) -> bool {
     inventory.gaps.iter().any(|gap| gap.affects == Affects::Account)
 }
 
-fn group_by_account(organization: &Inventory, collected: &[AccountId]) -> BTreeMap<AccountId, Resource> {
+pub(super) fn group_by_account(organization: &Inventory, collected: &[AccountId]) -> BTreeMap<AccountId, Resource> {
     let collected: BTreeSet<&AccountId> = collected.iter().collect();
     let accounts =
         organization.resources.iter().filter(|r| r.type_name == TypeName::ACCOUNT && collected.contains(&r.account));
     accounts.map(|resource| (resource.account.clone(), resource.clone())).collect()
 }
 
-fn principals(accounts: &BTreeMap<AccountId, Resource>, joins: &Joins) -> BTreeMap<AccountId, Principal> {
+pub(super) fn principals(accounts: &BTreeMap<AccountId, Resource>, joins: &Joins) -> BTreeMap<AccountId, Principal> {
     let inventory = Inventory { resources: accounts.values().cloned().collect(), ..Inventory::default() };
     facts::subjects(&inventory, joins)
         .into_iter()
@@ -241,7 +298,6 @@ fn organization_id(organization: &Inventory) -> String {
 mod tests {
     use super::*;
     use crate::finding::ComplianceType;
-    use crate::report::FindingSource;
     use crate::run::Plan;
 
     #[test]

@@ -6,11 +6,13 @@
 
 mod collection;
 mod evaluation;
+mod explanation;
 mod ownership;
 mod regions;
 
 pub use collection::{Collection, CollectionError, Progress, Silent};
 pub use evaluation::{Evaluation, EvaluationError, Judged};
+pub use explanation::{ExplainError, Explained, FactOrigin};
 pub use regions::RegionChoice;
 
 use crate::collect::Concurrency;

@@ -25,7 +25,7 @@ pub(super) struct AuditArgs {
 pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
     let mut config = args.run.resolve()?;
     config.audit.single_account = args.aws.single_account;
-    let policies = policies::load(&config.policies, &args.policies.policies)?;
+    let policies = policies::load(&config, &args.policies, time::OffsetDateTime::now_utc())?;
     let hosts = aws::source_hosts(&config)?;
     let run = aws::runtime()?.block_on(async {
         let sdk = aws::from_environment(&args.aws, config.home_region.as_ref()).await;

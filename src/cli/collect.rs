@@ -28,7 +28,7 @@ pub(super) struct CollectArgs {
 pub(super) fn run(args: &CollectArgs) -> Result<Exit, Failure> {
     let mut config = args.run.resolve()?;
     config.audit.single_account = args.aws.single_account;
-    let policies = policies::load(&config.policies, &args.policies.policies)?;
+    let policies = policies::load_undated(&config, &args.policies)?;
     let hosts = aws::source_hosts(&config)?;
     let runtime = aws::runtime()?;
     let run = runtime.block_on(async {

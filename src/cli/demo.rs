@@ -85,7 +85,7 @@ struct DemoReportOptions {
 
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let config = args.run.resolve()?;
-    let policies = policies::load(&config.policies, &args.policies.policies)?;
+    let policies = policies::load(&config, &args.policies, SimulationOptions::default().now)?;
     let simulation = Arc::new(args.world.simulation());
     let now = SimulationOptions::default().now;
     let home = args.world.regions.first().cloned().unwrap_or_else(|| crate::inventory::Partition::Aws.default_region());

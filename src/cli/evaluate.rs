@@ -26,7 +26,7 @@ pub(super) struct EvaluateArgs {
 
 pub(super) fn run(args: &EvaluateArgs) -> Result<Exit, Failure> {
     let config = args.run.resolve()?;
-    let policies = policies::load(&config.policies, &args.policies.policies)?;
+    let policies = policies::load(&config, &args.policies, time::OffsetDateTime::now_utc())?;
     let collected = named_run(args.run_directory.as_deref(), &args.run.out)?;
     let run = if collected.is_finished() {
         // A finished run is evidence and stays as it is.

@@ -3,10 +3,11 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, NamedSource, Report};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource, Report};
 
 use super::Exit;
-use crate::evaluate::{PolicyError, SourceText};
+use super::options::width;
+use crate::evaluate::{PolicyError, PolicyErrors, SourceText};
 
 /// A run that ended without a verdict.
 #[derive(Debug)]
@@ -18,7 +19,14 @@ pub(super) struct Failure {
 #[derive(Debug)]
 enum Message {
     Plain(String),
-    Diagnostic(String, Report),
+    /// Each with its file, where it has one.
+    Diagnostics(Vec<Diagnostic>),
+}
+
+#[derive(Debug)]
+enum Diagnostic {
+    Plain(String),
+    InFile(String, Report),
 }
 
 impl Failure {
@@ -47,38 +55,71 @@ impl Failure {
         Self { exit: Exit::Failed, message: Message::Plain(message.to_string()) }
     }
 
-    /// A policy that cannot be used; Cedar's own errors point into the file.
-    pub(super) fn policy(error: PolicyError) -> Self {
-        let with = |report: Report, source: SourceText| {
-            let named = NamedSource::new(source.file.clone(), source.text);
-            Message::Diagnostic(source.file, report.with_source_code(named))
-        };
-        let message = match error {
-            PolicyError::Parse { source_text, error } => with(Report::new(*error), *source_text),
-            PolicyError::Schema { source_text, error } => with(Report::new(*error), *source_text),
-            PolicyError::Invalid { source_text, error } => with(Report::new(*error), *source_text),
-            other => Message::Plain(other.to_string()),
-        };
-        Self { exit: Exit::Usage, message }
+    /// Policies that cannot be used: all that is wrong with them, each pointing into its file.
+    pub(super) fn policy(errors: impl Into<PolicyErrors>) -> Self {
+        let diagnostics = errors.into().0.into_iter().map(Diagnostic::of).collect();
+        Self { exit: Exit::Usage, message: Message::Diagnostics(diagnostics) }
     }
 
     /// Prints it and says how the program ends.
     pub(super) fn print(self) -> Exit {
-        let text = match &self.message {
-            Message::Plain(text) => text.clone(),
-            Message::Diagnostic(file, report) => {
-                let mut text = String::new();
-                let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(100);
-                let rendered = handler.render_report(&mut text, report.as_ref());
-                if rendered.is_ok() {
-                    format!("{file} cannot be used as it is\n{text}")
-                } else {
-                    format!("{file}: {report}")
-                }
-            }
-        };
         // With stderr gone there is nobody left to tell.
-        let _ = writeln!(std::io::stderr(), "error: {text}");
+        let _ = writeln!(std::io::stderr(), "{}", self.text().trim_end());
         self.exit
     }
+
+    fn text(&self) -> String {
+        match &self.message {
+            Message::Plain(text) => format!("error: {text}"),
+            Message::Diagnostics(diagnostics) => {
+                let several = diagnostics.len() > 1;
+                let all = several.then(|| format!("error: {} things are wrong with the policies", diagnostics.len()));
+                let each = diagnostics.iter().map(|diagnostic| format!("error: {}", diagnostic.text().trim_end()));
+                each.chain(all).collect::<Vec<_>>().join("\n\n")
+            }
+        }
+    }
+}
+
+impl Diagnostic {
+    fn of(error: PolicyError) -> Self {
+        let with = |report: Report, source: SourceText| {
+            let at = report.labels().and_then(|mut labels| labels.next()).map(|label| label.offset());
+            let place = at.map_or_else(|| source.file.clone(), |at| source.place(at));
+            let named = NamedSource::new(source.file, source.text);
+            Self::InFile(place, report.with_source_code(named))
+        };
+        match error {
+            PolicyError::Parse { source_text, error } => with(Report::new(*error), *source_text),
+            PolicyError::Schema { source_text, error } => with(Report::new(*error), *source_text),
+            PolicyError::Invalid { source_text, error } => with(Report::new(*error), *source_text),
+            PolicyError::Warned { source_text, warning } => with(Report::new(*warning), *source_text),
+            PolicyError::Form { source_text, span, problem, hint } => {
+                let label = LabeledSpan::underline(first_line(&source_text.text, span));
+                let report = MietteDiagnostic::new(problem).with_help(hint).with_label(label);
+                with(Report::new(report), *source_text)
+            }
+            other => Self::Plain(other.to_string()),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Plain(text) => text.clone(),
+            Self::InFile(file, report) => {
+                let mut text = String::new();
+                let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor()).with_width(width());
+                match handler.render_report(&mut text, report.as_ref()) {
+                    Ok(()) => format!("{file} cannot be used as it is\n{text}"),
+                    Err(_) => format!("{file}: {report}"),
+                }
+            }
+        }
+    }
+}
+
+/// A whole policy underlined is a wall of text; its first line says as much.
+fn first_line(text: &str, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
+    let length = text.get(span.clone()).and_then(|part| part.lines().next()).map_or(0, str::len);
+    span.start..span.start + length
 }

@@ -51,7 +51,7 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Serve the simulated organization alone, for any AWS client
     Simulate(simulate::SimulateArgs),
-    /// List, show and test controls
+    /// List, show, test, check, explain and write controls
     Controls(controls::ControlsArgs),
     /// Print the permissions that the audit role needs
     Role(role::RoleArgs),
@@ -76,7 +76,7 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),
-        Command::Controls(args) => controls::run(args),
+        Command::Controls(args) => controls::run(&args),
         Command::Role(args) => role::run(&args),
     };
     outcome.unwrap_or_else(failure::Failure::print).into()

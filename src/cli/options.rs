@@ -35,8 +35,11 @@ pub(super) struct RunOptions {
 #[derive(Debug, Clone, Args)]
 pub(super) struct PolicyOptions {
     /// Folder with `controls/` and `exceptions/` of your own; may be given several times
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     pub(super) policies: Vec<PathBuf>,
+    /// Report exceptions that have ended as findings, instead of not starting
+    #[arg(long, global = true)]
+    pub(super) allow_expired_exceptions: bool,
 }
 
 /// What is written, and what decides the exit code.
@@ -153,8 +156,19 @@ impl ReportOptions {
 fn terminal() -> Terminal {
     let stdout = std::io::stdout();
     let color = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let width = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100);
-    Terminal::new(width, color)
+    Terminal::new(width(), color)
+}
+
+/// Columns of the terminal at hand.
+pub(super) fn width() -> usize {
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    told.or_else(terminal_width).unwrap_or(100).max(40)
+}
+
+fn terminal_width() -> Option<usize> {
+    let stdout = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    let size = stdout.or_else(|| rustix::termios::tcgetwinsize(std::io::stderr()).ok())?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// Writes data to stdout; a reader that has gone away is not an error.

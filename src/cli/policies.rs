@@ -3,34 +3,64 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::failure::Failure;
-use crate::config;
-use crate::evaluate::{Policies, PolicySource, SourceText};
+use time::OffsetDateTime;
 
-/// Reads and validates all policies. A folder may hold `controls/**/*.cedar` and `exceptions/**/*.cedar` and
-/// `frameworks/**/*.toml`.
-pub(super) fn load(configured: &config::Policies, more: &[PathBuf]) -> Result<Policies, Failure> {
-    let mut sources = Policies::embedded();
-    for folder in configured.folders.iter().chain(more) {
-        sources.extend(read(folder)?);
+use super::failure::Failure;
+use super::options::{PolicyOptions, say};
+use crate::config::{Config, Expired};
+use crate::evaluate::{ExceptionRules, Loading, Policies, PolicySource, SourceText};
+
+/// How long before its end an exception is spoken of when a run starts.
+const SOON: time::Duration = time::Duration::days(14);
+
+/// Reads and validates all policies. An exception that has ended at `now` is an error or a finding, as configured; one
+/// that ends soon is spoken of.
+pub(super) fn load(config: &Config, options: &PolicyOptions, now: OffsetDateTime) -> Result<Policies, Failure> {
+    let mut loading = loading(config, options)?;
+    if config.exceptions.expired == Expired::Error && !options.allow_expired_exceptions {
+        loading.exceptions.today = Some(now.date().to_string());
     }
-    Policies::load(&sources, &configured.disabled).map_err(Failure::policy)
+    let policies = Policies::load_all(&loading).map_err(Failure::policy)?;
+    let (today, soon) = (now.date().to_string(), (now + SOON).date().to_string());
+    for exception in policies.exceptions() {
+        let reference = &exception.reference;
+        if (today.as_str()..soon.as_str()).contains(&reference.expires.as_str()) {
+            let (id, file, owner) = (&reference.id, &exception.file, &reference.owner);
+            say(&format!("warning: the exception `{id}` of {owner} ends on {} ({file})", reference.expires));
+        }
+    }
+    Ok(policies)
 }
 
+/// The same without a look at the calendar.
+pub(super) fn load_undated(config: &Config, options: &PolicyOptions) -> Result<Policies, Failure> {
+    Policies::load_all(&loading(config, options)?).map_err(Failure::policy)
+}
+
+/// What is to be loaded.
+fn loading(config: &Config, options: &PolicyOptions) -> Result<Loading, Failure> {
+    let mut yours = Vec::new();
+    for folder in config.policies.folders.iter().chain(&options.policies) {
+        yours.extend(read(folder)?);
+    }
+    Ok(Loading {
+        built_in: Policies::embedded(),
+        yours,
+        disabled: config.policies.disabled.clone(),
+        exceptions: ExceptionRules { approvers: config.exceptions.approvers.clone(), today: None },
+    })
+}
+
+/// The policies and cases of one folder: `controls/**/*.cedar` with `*.tests.json`, and `exceptions/**/*.cedar`.
 fn read(folder: &Path) -> Result<Vec<PolicySource>, Failure> {
     let mut sources = Vec::new();
-    for (name, extension, of) in [
-        ("controls", "cedar", PolicySource::Control as fn(SourceText) -> PolicySource),
-        ("exceptions", "cedar", PolicySource::Exceptions),
-        ("frameworks", "toml", PolicySource::Framework),
+    for (name, ending, of) in [
+        ("controls", ".cedar", PolicySource::Control as fn(SourceText) -> PolicySource),
+        ("controls", ".tests.json", PolicySource::Cases),
+        ("exceptions", ".cedar", PolicySource::Exceptions),
+        ("frameworks", ".toml", PolicySource::Framework),
     ] {
-        let mut files = Vec::new();
-        let part = folder.join(name);
-        if part.is_dir() {
-            find(&part, extension, &mut files)?;
-        }
-        files.sort();
-        for file in files {
+        for file in find(&folder.join(name), ending)? {
             sources.push(of(text_of(&file)?));
         }
     }
@@ -51,15 +81,22 @@ pub(super) fn text_of(file: &Path) -> Result<SourceText, Failure> {
     Ok(SourceText { file: file.display().to_string(), text })
 }
 
-fn find(folder: &Path, wanted: &str, files: &mut Vec<PathBuf>) -> Result<(), Failure> {
-    let unreadable = |error: std::io::Error| Failure::usage(format!("{} cannot be listed: {error}", folder.display()));
-    for entry in fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.is_dir() {
-            find(&path, wanted, files)?;
-        } else if path.extension().is_some_and(|extension| extension == wanted) {
-            files.push(path);
+/// All files under a folder whose names end so, sorted; none if there is no such folder.
+pub(super) fn find(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    let mut folders = if folder.is_dir() { vec![folder.to_owned()] } else { Vec::new() };
+    while let Some(folder) = folders.pop() {
+        let unreadable =
+            |error: std::io::Error| Failure::usage(format!("{} cannot be listed: {error}", folder.display()));
+        for entry in fs::read_dir(&folder).map_err(unreadable)? {
+            let path = entry.map_err(unreadable)?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.to_str().is_some_and(|name| name.ends_with(ending)) {
+                files.push(path);
+            }
         }
     }
-    Ok(())
+    files.sort();
+    Ok(files)
 }

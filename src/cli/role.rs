@@ -1,13 +1,16 @@
 //! `pipewarden role`: what the audit role must be allowed, from the collectors themselves.
+//!
+//! In: the actions that collectors declare. Out: an IAM policy, or a template that makes the role in every account of an
+//! organization as a `StackSet`. JSON, which CloudFormation takes as it takes YAML.
 
 use std::collections::BTreeSet;
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Exit;
 use super::failure::Failure;
-use super::options::print;
+use super::options::{print, say};
 use crate::audit::ACCOUNT_ACTIONS;
 use crate::collect::COLLECTORS;
 use crate::organization::DIRECTORY_ACTIONS;
@@ -21,24 +24,244 @@ enum RoleOf {
     Audit,
 }
 
+/// What is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// An IAM policy
+    Policy,
+    /// A template for a stack set: the member role with its trust and permissions
+    Cloudformation,
+}
+
 /// Options of `role`.
 #[derive(Debug, Args)]
 pub(super) struct RoleArgs {
     /// Whose permissions
     #[arg(long = "for", value_enum, default_value = "member")]
     role: RoleOf,
+    /// What to print
+    #[arg(long, value_enum, default_value = "policy")]
+    format: Form,
 }
 
+/// The longest managed policy that IAM takes, without white space.
+const LONGEST_POLICY: usize = 6_144;
+
 pub(super) fn run(args: &RoleArgs) -> Result<Exit, Failure> {
-    let actions: BTreeSet<&str> = match args.role {
+    let actions = actions(args.role);
+    let document = match (args.format, args.role) {
+        (Form::Policy, _) => {
+            let policy = policy(&actions);
+            if length(&policy) > LONGEST_POLICY {
+                say(&format!(
+                    "this policy has more than {LONGEST_POLICY} characters, the most that IAM takes as one; `--format cloudformation` splits it"
+                ));
+            }
+            policy
+        }
+        (Form::Cloudformation, RoleOf::Member) => template(&actions),
+        (Form::Cloudformation, RoleOf::Audit) => {
+            return Err(Failure::usage(
+                "the template is of the role in every account; `--for audit` prints what the identity that starts the audit may do, as a policy",
+            ));
+        }
+    };
+    let text = serde_json::to_string_pretty(&document).map_err(|error| Failure::failed(&error))?;
+    print(&|out| writeln!(out, "{text}"))?;
+    Ok(Exit::Compliant)
+}
+
+fn actions(role: RoleOf) -> Vec<&'static str> {
+    let actions: BTreeSet<&str> = match role {
         RoleOf::Member => COLLECTORS.iter().flat_map(|c| c.actions()).chain(ACCOUNT_ACTIONS).copied().collect(),
         RoleOf::Audit => DIRECTORY_ACTIONS.iter().copied().chain(["sts:AssumeRole"]).collect(),
     };
-    let policy = json!({
+    actions.into_iter().collect()
+}
+
+fn policy(actions: &[&str]) -> Value {
+    json!({
         "Version": "2012-10-17",
         "Statement": [{"Sid": "PipewardenReads", "Effect": "Allow", "Action": actions, "Resource": "*"}],
+    })
+}
+
+/// As IAM counts: without white space.
+fn length(policy: &Value) -> usize {
+    policy.to_string().chars().filter(|character| !character.is_whitespace()).count()
+}
+
+/// The actions in as few policies as IAM takes them, in order.
+fn split<'a>(actions: &[&'a str]) -> Vec<Vec<&'a str>> {
+    let mut parts: Vec<Vec<&str>> = Vec::new();
+    for action in actions {
+        let fits = parts.last_mut().filter(|part| {
+            let longer: Vec<&str> = part.iter().chain([action]).copied().collect();
+            length(&policy(&longer)) <= LONGEST_POLICY
+        });
+        match fits {
+            Some(part) => part.push(action),
+            None => parts.push(vec![action]),
+        }
+    }
+    parts
+}
+
+fn reference(name: &str) -> Value {
+    json!({"Ref": name})
+}
+
+/// The member role for a `StackSet`: whom it trusts is a parameter, what it may do is not.
+fn template(actions: &[&str]) -> Value {
+    json!({
+        "AWSTemplateFormatVersion": "2010-09-09",
+        "Description": "The role that pipewarden enters in every account. Deploy it as a service-managed StackSet with CAPABILITY_NAMED_IAM; StackSets leave the management account out, so add it there as a stack if that account is audited through a role.",
+        "Parameters": parameters(),
+        "Conditions": {"WithExternalId": {"Fn::Not": [{"Fn::Equals": [reference("ExternalId"), ""]}]}},
+        "Resources": resources(actions),
+        "Outputs": {"RoleArn": {"Value": {"Fn::GetAtt": ["Role", "Arn"]}}},
+    })
+}
+
+fn parameters() -> Value {
+    json!({
+        "AuditRoleArn": {
+            "Type": "String",
+            "Description": "The role or user that starts the audit, or the last role of its chain",
+            "AllowedPattern": "arn:aws[a-z-]*:iam::[0-9]{12}:(role|user)/.+",
+        },
+        "OrganizationId": {
+            "Type": "String",
+            "Description": "Only principals of this organization may enter",
+            "AllowedPattern": "o-[a-z0-9]{10,32}",
+        },
+        "ExternalId": {
+            "Type": "String",
+            "Default": "",
+            "Description": "The external id in pipewarden.toml, if one is used",
+            "AllowedPattern": "|[A-Za-z0-9+=,.@:/_-]{2,1224}",
+        },
+        "RoleName": {
+            "Type": "String",
+            "Default": "PipewardenAudit",
+            "Description": "The name in pipewarden.toml; the same in every account",
+            "AllowedPattern": "[A-Za-z0-9+=,.@_-]{1,64}",
+        },
+        "MaxSessionDuration": {
+            "Type": "Number",
+            "Default": 3600,
+            "MinValue": 3600,
+            "MaxValue": 43200,
+            "Description": "Seconds; at least duration_seconds in pipewarden.toml",
+        },
+    })
+}
+
+/// The role and as many managed policies as its actions need.
+fn resources(actions: &[&str]) -> serde_json::Map<String, Value> {
+    let parts = split(actions);
+    let names: Vec<String> = (1..=parts.len()).map(|nth| format!("Reads{nth}")).collect();
+    let policies: Vec<Value> = names.iter().map(|name| reference(name)).collect();
+    let mut resources = serde_json::Map::new();
+    for (name, part) in names.iter().zip(&parts) {
+        let description = "Reads the configuration of the delivery path, never its contents";
+        let properties = json!({"Description": description, "PolicyDocument": policy(part)});
+        resources.insert(name.clone(), json!({"Type": "AWS::IAM::ManagedPolicy", "Properties": properties}));
+    }
+    let role = json!({
+        "Type": "AWS::IAM::Role",
+        "Properties": {
+            "RoleName": reference("RoleName"),
+            "Description": "Entered by pipewarden to audit the software delivery path; read-only",
+            "MaxSessionDuration": reference("MaxSessionDuration"),
+            "AssumeRolePolicyDocument": trust(),
+            "ManagedPolicyArns": policies,
+        },
     });
-    let text = serde_json::to_string_pretty(&policy).map_err(|error| Failure::failed(&error))?;
-    print(&|out| writeln!(out, "{text}"))?;
-    Ok(Exit::Compliant)
+    resources.insert("Role".to_owned(), role);
+    resources
+}
+
+/// Source identity and session tags are asked for by `[role]` in `pipewarden.toml`; STS wants them allowed here.
+fn trust() -> Value {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{
+            "Sid": "TheAuditOfOurOrganization",
+            "Effect": "Allow",
+            "Principal": {"AWS": reference("AuditRoleArn")},
+            "Action": ["sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"],
+            "Condition": {"StringEquals": {
+                "aws:PrincipalOrgID": reference("OrganizationId"),
+                "sts:ExternalId": {"Fn::If": ["WithExternalId", reference("ExternalId"), reference("AWS::NoValue")]},
+            }},
+        }],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn references(node: &Value, found: &mut BTreeSet<String>) {
+        match node {
+            Value::Object(fields) => {
+                if let Some(name) = fields.get("Ref").and_then(Value::as_str) {
+                    found.insert(name.to_owned());
+                }
+                fields.values().for_each(|child| references(child, found));
+            }
+            Value::Array(items) => items.iter().for_each(|child| references(child, found)),
+            _ => {}
+        }
+    }
+
+    /// Actions of all managed policies of a template; each is as short as IAM wants it.
+    fn allowed(template: &Value) -> Vec<String> {
+        let mut allowed = Vec::new();
+        let resources = template["Resources"].as_object().unwrap();
+        for resource in resources.values().filter(|resource| resource["Type"] == "AWS::IAM::ManagedPolicy") {
+            let policy = &resource["Properties"]["PolicyDocument"];
+            assert!(length(policy) <= LONGEST_POLICY, "{}", length(policy));
+            let actions = policy["Statement"][0]["Action"].as_array().unwrap();
+            allowed.extend(actions.iter().map(|action| action.as_str().unwrap().to_owned()));
+        }
+        allowed
+    }
+
+    #[test]
+    fn the_template_allows_what_collectors_declare_and_refers_to_what_there_is() {
+        let actions = actions(RoleOf::Member);
+        let text = serde_json::to_string_pretty(&template(&actions)).unwrap();
+        let template: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(allowed(&template), actions);
+        let mut used = BTreeSet::new();
+        references(&template, &mut used);
+        let parameters: BTreeSet<String> = template["Parameters"].as_object().unwrap().keys().cloned().collect();
+        let known = |name: &str| {
+            name == "AWS::NoValue" || parameters.contains(name) || template["Resources"].get(name).is_some()
+        };
+        assert!(used.iter().all(|name| known(name)), "{used:?}");
+        assert!(parameters.iter().all(|name| used.contains(name)), "{parameters:?}");
+        let trust = &template["Resources"]["Role"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0];
+        assert_eq!(trust["Condition"]["StringEquals"]["aws:PrincipalOrgID"]["Ref"], "OrganizationId");
+        assert_eq!(trust["Principal"]["AWS"]["Ref"], "AuditRoleArn");
+        let condition = trust["Condition"]["StringEquals"]["sts:ExternalId"]["Fn::If"][0].as_str().unwrap();
+        assert!(template["Conditions"].get(condition).is_some());
+    }
+
+    #[test]
+    fn many_actions_are_split_without_losing_any() {
+        let many: Vec<String> =
+            (0..1_000).map(|nth| format!("service{nth:04}:DescribeSomethingOfSomeLength")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        let template = template(&many);
+        assert_eq!(allowed(&template), many);
+        let attached = template["Resources"]["Role"]["Properties"]["ManagedPolicyArns"].as_array().unwrap();
+        assert!(
+            attached.len() > 5 && attached.len() <= 10,
+            "IAM attaches ten policies to a role, not {}",
+            attached.len()
+        );
+    }
 }

@@ -6,7 +6,9 @@ use cedar_policy::{Effect, Policy, PolicyId, ResourceConstraint};
 use serde_json::Value;
 
 use super::Guidance;
+use super::condition::Condition;
 use super::error::{PolicyError, SourceText};
+use super::place;
 use crate::finding::{Control, Severity};
 use crate::inventory::TypeName;
 
@@ -15,8 +17,8 @@ use crate::inventory::TypeName;
 pub(super) enum Applicability {
     /// To every resource of its type.
     Always,
-    /// Where this fact is true: the most common `when`, answered without asking Cedar again.
-    Fact(String),
+    /// Where these facts are so, answered without asking Cedar again.
+    When(Condition),
     /// Where this policy, the control's scope and `when` in Cedar's JSON form, is satisfied; equal for controls that
     /// apply to the same resources.
     Policy(Value),
@@ -26,7 +28,10 @@ pub(super) enum Applicability {
 #[derive(Debug, Clone)]
 pub(super) struct LoadedControl {
     pub(super) control: Control,
+    /// As written, for the validation.
     pub(super) policy: Policy,
+    /// Cedar's JSON form, for the question and for explanations.
+    pub(super) json: Value,
     /// Facts that the policy reads of the resource.
     pub(super) reads: BTreeSet<String>,
     /// Facts that explain what the policy reads, from the annotation `@evidence`: shown, never needed.
@@ -40,78 +45,112 @@ pub(super) struct LoadedControl {
     pub(super) source: SourceText,
 }
 
+/// Ids of the findings about exceptions.
+pub(super) const RESERVED: [&str; 2] = ["exception-expired", "exception-unused"];
+
 const FORM: &str = "write one `forbid (principal, action == …, resource is …)` with at most one `when` (where it applies) and then one `unless` (what must hold)";
 
-/// Reads one control.
-pub(super) fn load(source: &SourceText) -> Result<LoadedControl, PolicyError> {
-    let file = source.file.as_str();
-    let parsed = source
-        .text
-        .parse::<cedar_policy::PolicySet>()
-        .map_err(|error| PolicyError::Parse { source_text: Box::new(source.clone()), error: Box::new(error) })?;
+const MANDATORY: [&str; 5] = ["id", "title", "severity", "remediation", "frameworks"];
+
+/// Reads one control; otherwise everything that is wrong with it.
+pub(super) fn load(source: &SourceText) -> Result<LoadedControl, Vec<PolicyError>> {
+    let parsed =
+        source.text.parse::<cedar_policy::PolicySet>().map_err(|error| vec![PolicyError::parse(source, error)])?;
+    let statements = place::statements(&source.text);
+    let statement = statements.first().cloned().unwrap_or(0..0);
+    let wrong = |problem: &str| PolicyError::form(source, statement.clone(), problem, FORM);
     let mut policies = parsed.policies();
     let (Some(policy), None) = (policies.next(), policies.next()) else {
-        return Err(PolicyError::form(file, "a control file holds exactly one policy", FORM));
+        let second = statements.get(1).cloned().unwrap_or(0..0);
+        return Err(vec![PolicyError::form(source, second, "a control file holds exactly one policy", FORM)]);
     };
+    let mut errors = Vec::new();
     if policy.effect() != Effect::Forbid {
-        return Err(PolicyError::form(file, "a control is a `forbid`", FORM));
+        errors.push(wrong("a control is a `forbid`"));
     }
-    let ResourceConstraint::Is(resource_type) = policy.resource_constraint() else {
-        return Err(PolicyError::form(file, "the scope does not name one resource type", FORM));
+    let resource_type = match policy.resource_constraint() {
+        ResourceConstraint::Is(name) => name.to_string(),
+        _ => {
+            errors.push(wrong("the scope does not name one resource type"));
+            String::new()
+        }
     };
-    let annotation = |name: &str| {
-        policy.annotation(name).filter(|text| !text.trim().is_empty()).map(str::to_owned).ok_or_else(|| {
-            PolicyError::form(
-                file,
-                format!("the annotation `@{name}` is missing"),
-                format!("add `@{name}(\"…\")` above the policy"),
-            )
-        })
-    };
-    let severity: Severity = annotation("severity")?
-        .parse()
-        .map_err(|problem: String| PolicyError::form(file, problem, "correct `@severity`"))?;
-    let control = Control {
-        id: annotation("id")?,
-        title: annotation("title")?,
-        severity,
-        resource_type: TypeName::from(resource_type.to_string()),
-        remediation: annotation("remediation")?,
-        frameworks: annotation("frameworks")?
-            .split(',')
-            .map(|name| name.trim().to_owned())
-            .filter(|name| !name.is_empty())
-            .collect(),
-    };
-    if !control.id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
-        return Err(PolicyError::form(
-            file,
-            format!("`{}` is not a control id", control.id),
-            "use lower-case words joined by `-`",
-        ));
+    let text = |name: &str| policy.annotation(name).map(str::trim).unwrap_or_default();
+    let missing: Vec<String> =
+        MANDATORY.iter().filter(|name| text(name).is_empty()).map(|name| format!("`@{name}`")).collect();
+    if !missing.is_empty() {
+        let problem = format!("the control lacks {}", missing.join(", "));
+        errors.push(PolicyError::form(source, statement.clone(), problem, "add `@name(\"…\")` above the policy"));
     }
-    let json = policy.to_json().map_err(PolicyError::cedar)?;
-    let applicability = applicability(&json).ok_or_else(|| PolicyError::form(file, "unexpected clauses", FORM))?;
+    let at = |name: &str| place::annotation(&source.text, &statement, name).unwrap_or_else(|| statement.clone());
+    let severity: Result<Severity, String> = text("severity").parse();
+    if let (Err(problem), false) = (&severity, text("severity").is_empty()) {
+        errors.push(PolicyError::form(source, at("severity"), problem, "correct `@severity`"));
+    }
+    let id = text("id");
+    if !id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+        let problem = format!("`{id}` is not a control id");
+        errors.push(PolicyError::form(source, at("id"), problem, "use lower-case words joined by `-`"));
+    }
+    if RESERVED.contains(&id) {
+        let problem = format!("`{id}` is what findings about exceptions are called");
+        errors.push(PolicyError::form(source, at("id"), problem, "choose another `@id`"));
+    }
+    let json = policy.to_json().map_err(|error| vec![PolicyError::cedar(error)])?;
+    let applicability = applicability(&json);
+    if applicability.is_none() {
+        errors.push(wrong("unexpected clauses"));
+    }
+    let (Ok(severity), Some(applicability), true) = (severity, applicability, errors.is_empty()) else {
+        return Err(errors);
+    };
+    let listed = |text: &str| -> Vec<String> {
+        text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+    };
     let mut reads = BTreeSet::new();
     collect_reads(&json, "resource", &mut reads);
     let mut reads_of_account = BTreeSet::new();
     collect_reads(&json, "principal", &mut reads_of_account);
-    let looks_at_account = looks_at_account(&json);
-    let shows = policy.annotation("evidence").unwrap_or_default();
-    let shows = shows.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
-    let guidance = Guidance::of(policy);
-    let policy = policy.new_id(PolicyId::new(&control.id));
     Ok(LoadedControl {
-        control,
-        policy,
+        control: Control {
+            id: id.to_owned(),
+            title: text("title").to_owned(),
+            severity,
+            resource_type: TypeName::from(resource_type),
+            remediation: text("remediation").to_owned(),
+            frameworks: listed(text("frameworks")),
+        },
+        policy: policy.new_id(PolicyId::new(id)),
         reads,
-        shows,
+        shows: listed(text("evidence")).into_iter().collect(),
         applicability,
-        guidance,
+        guidance: Guidance::of(policy),
         reads_of_account,
-        looks_at_account,
+        looks_at_account: looks_at_account(&json),
         source: source.clone(),
+        json,
     })
+}
+
+impl LoadedControl {
+    /// Where an annotation stands, or the whole policy.
+    pub(super) fn place_of(&self, annotation: &str) -> std::ops::Range<usize> {
+        let statement = place::statements(&self.source.text).first().cloned().unwrap_or(0..0);
+        place::annotation(&self.source.text, &statement, annotation).unwrap_or(statement)
+    }
+}
+
+/// A policy without annotations and without what every question of its partition has in common: its type and action
+/// need not be compared again for every resource.
+pub(super) fn stripped(json: &Value) -> Value {
+    let mut stripped = json.clone();
+    if let Some(fields) = stripped.as_object_mut() {
+        fields.remove("annotations");
+        for scope in ["action", "resource"] {
+            fields.insert(scope.to_owned(), serde_json::json!({"op": "All"}));
+        }
+    }
+    stripped
 }
 
 /// Reads where a policy applies from its scope and `when`; `None` if it has other clauses than a control may have.
@@ -127,16 +166,13 @@ fn applicability(policy: &Value) -> Option<Applicability> {
     let every_account = policy.pointer("/principal/op").and_then(Value::as_str) == Some("All");
     if every_account {
         let Some(when) = when else { return Some(Applicability::Always) };
-        let body = when.get("body")?;
-        let of_resource = body.pointer("/./left/Var").and_then(Value::as_str) == Some("resource");
-        if let (true, Some(fact)) = (of_resource, body.pointer("/./attr").and_then(Value::as_str)) {
-            return Some(Applicability::Fact(fact.to_owned()));
+        if let Some(condition) = Condition::read(when.get("body")?) {
+            return Some(Applicability::When(condition));
         }
     }
-    let mut derived = policy.as_object()?.clone();
-    derived.remove("annotations");
-    derived.insert("conditions".to_owned(), when.into_iter().cloned().collect());
-    Some(Applicability::Policy(Value::Object(derived)))
+    let mut derived = stripped(policy);
+    derived.as_object_mut()?.insert("conditions".to_owned(), when.into_iter().cloned().collect());
+    Some(Applicability::Policy(derived))
 }
 
 /// Whether a policy names the principal in its scope or a condition.
@@ -202,12 +238,36 @@ mod tests {
         let of = |text: String| load(&source(&text)).unwrap().applicability;
         let must = "unless { resource.unapproved.isEmpty() };";
         assert_eq!(of(format!("{HEAD} {must}")), Applicability::Always);
-        assert_eq!(of(format!("{HEAD} when {{ resource.deploys }} {must}")), Applicability::Fact("deploys".to_owned()));
+        assert_eq!(
+            of(format!("{HEAD} when {{ resource.deploys }} {must}")),
+            Applicability::When(Condition::Fact("deploys".to_owned()))
+        );
+        assert!(matches!(of(format!("{HEAD} when {{ !resource.deploys }} {must}")), Applicability::When(_)));
         let scoped = HEAD.replace("(principal,", r#"(principal in AWS::Organizations::OrganizationalUnit::"ou-1","#);
         for text in [format!("{scoped} {must}"), format!("{scoped} when {{ resource.deploys }} {must}")] {
             assert!(matches!(of(text), Applicability::Policy(_)));
         }
-        assert!(matches!(of(format!("{HEAD} when {{ !resource.deploys }} {must}")), Applicability::Policy(_)));
+        let with_setting = "when { resource.days < context.settings.alarmWithoutDataDays }";
+        assert!(matches!(of(format!("{HEAD} {with_setting} {must}")), Applicability::Policy(_)));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_said_at_once_with_its_place() {
+        let text = "// ours\n@id(\"A\") @title(\"t\")\n@severity(\"WORST\")\nforbid (principal, action, resource) unless { true };";
+        let errors = load(&source(text)).unwrap_err();
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        for (wanted, text) in [
+            "test.cedar:2:1: the scope",
+            "test.cedar:2:1: the control lacks `@remediation`, `@frameworks`",
+            "test.cedar:3:1: `WORST`",
+            "test.cedar:2:1: `A` is not a control id",
+        ]
+        .iter()
+        .zip(&texts)
+        {
+            assert!(text.starts_with(wanted), "{text}");
+        }
+        assert_eq!(texts.len(), 4, "{texts:?}");
     }
 
     #[test]
@@ -222,6 +282,7 @@ mod tests {
             HEAD.replace("HIGH", "WORST") + " unless { resource.deploys };",
             HEAD.replace("resource is AWS::CodePipeline::Pipeline", "resource")
                 + " unless { context.mode == \"live\" };",
+            HEAD.replace("a-b", "exception-unused") + " unless { resource.deploys };",
             "forbid (".to_owned(),
         ] {
             assert!(load(&source(&wrong)).is_err(), "{wrong}");

@@ -5,15 +5,18 @@
 //! applicability policies, which are `forbid`s too so that they stand in `reason()` beside the others, say which of
 //! the remaining controls apply at all.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use cedar_policy::{
-    Authorizer, Context, Entities, Entity, EntityId, EntityUid, PolicyId, Request, Response, RestrictedExpression,
+    AuthorizationError, Authorizer, Context, Entities, Entity, EntityId, EntityUid, EvaluationError, Request, Response,
+    RestrictedExpression,
 };
 use serde_json::Value;
 
 use super::error::EvaluateError;
-use super::policy_set::{Applies, Asked, Partition, Policies, entity_uid};
+use super::policy_set::{Applies, Asked, Partition, Policies, Slot, entity_uid};
+use super::usage::Usage;
 use crate::facts::{Fact, Facts, Subject};
 use crate::finding::{ComplianceType, Finding, ResourceRef, StableIds};
 use crate::inventory::{AccountId, Affects, Gap, Region, ResourceUid, TypeName};
@@ -55,13 +58,15 @@ pub struct Principal {
 /// Everything about a question that is the same for all resources.
 #[derive(Debug)]
 pub struct Asking<'a> {
-    policies: &'a Policies,
-    authorizer: Authorizer,
+    pub(super) policies: &'a Policies,
+    pub(super) authorizer: Authorizer,
     context: Context,
-    principals: BTreeMap<AccountId, Entity>,
+    pub(super) principals: BTreeMap<AccountId, Entity>,
     accounts: &'a BTreeMap<AccountId, Principal>,
     /// `YYYY-MM-DD`, to know which exceptions still hold.
-    today: String,
+    pub(super) today: String,
+    /// What every exception was met with so far.
+    pub(super) usage: Usage,
 }
 
 impl<'a> Asking<'a> {
@@ -92,7 +97,8 @@ impl<'a> Asking<'a> {
             })
             .collect::<Result<_, EvaluateError>>()?;
         let today = now.get(..10).unwrap_or_default().to_owned();
-        Ok(Self { policies, authorizer: Authorizer::new(), context, principals, accounts, today })
+        let usage = Usage::of(policies.exceptions().len());
+        Ok(Self { policies, authorizer: Authorizer::new(), context, principals, accounts, today, usage })
     }
 
     /// Judges one resource by all controls of its type; empty if there are none.
@@ -104,36 +110,30 @@ impl<'a> Asking<'a> {
         let (request, entities) = self.question(subject, partition)?;
         let response = self.authorizer.is_authorized(&request, &partition.policies, &entities);
         let answer = Answer::read(&response, partition);
-        let resource = reference(subject);
+        let resource = Arc::new(reference(subject));
         let ids = StableIds::of(&resource);
-        partition
-            .controls
-            .iter()
-            .map(|asked| {
-                let compliance = answer.about(asked, &subject.facts);
-                let mut finding = finding(asked, ids.id(&asked.control.id), resource.clone(), compliance);
-                if compliance == ComplianceType::InsufficientData {
-                    let account = self.accounts.get(&subject.account).map(|principal| &principal.facts);
-                    finding.gaps = explain(asked, subject, account, &answer)?;
-                }
-                if compliance != ComplianceType::NotApplicable {
-                    finding.evidence = evidence(asked, &subject.facts);
-                }
-                if compliance == ComplianceType::NonCompliant {
-                    finding.exception = self.policies.exceptions.covering(
-                        &asked.control.id,
-                        &self.today,
-                        &self.authorizer,
-                        &request,
-                        &entities,
-                    );
-                }
-                Ok(finding)
-            })
-            .collect()
+        let mut findings = Vec::with_capacity(partition.controls.len());
+        for (nth, asked) in partition.controls.iter().enumerate() {
+            let compliance = answer.about(nth, asked, &subject.facts);
+            let mut finding = finding(asked, ids.id(&asked.control.id), Arc::clone(&resource), compliance);
+            if compliance == ComplianceType::InsufficientData {
+                let account = self.accounts.get(&subject.account).map(|principal| &principal.facts);
+                finding.gaps = explain(asked, subject, account, answer.error(nth))?;
+            }
+            if compliance != ComplianceType::NotApplicable {
+                finding.evidence = evidence(asked, &subject.facts);
+            }
+            finding.exception = self.excepted(&asked.control.id, compliance, &request, &entities);
+            findings.push(finding);
+        }
+        Ok(findings)
     }
 
-    fn question(&self, subject: &Subject, partition: &Partition) -> Result<(Request, Entities), EvaluateError> {
+    pub(super) fn question(
+        &self,
+        subject: &Subject,
+        partition: &Partition,
+    ) -> Result<(Request, Entities), EvaluateError> {
         let refused = |message: String| EvaluateError::Entity { resource: subject.uid.to_string(), message };
         let id = EntityId::new(subject.uid.as_str());
         let resource = EntityUid::from_type_name_and_id(partition.entity_type.clone(), id);
@@ -142,53 +142,80 @@ impl<'a> Asking<'a> {
             Some(entity) => (entity.uid(), self.policies.looks_at_account.then(|| entity.clone())),
             None => (account_uid(&subject.account).map_err(refused)?, None),
         };
-        let entity = Entity::new(resource.clone(), attributes(&subject.facts, &partition.attributes), HashSet::new())
-            .map_err(|error| refused(error.to_string()))?;
-        let request = Request::new(principal, partition.action.clone(), resource, self.context.clone(), None)
-            .map_err(|error| refused(error.to_string()))?;
+        let attributes = attributes(&subject.facts, &partition.attributes);
+        let entity =
+            Entity::new_with_tags(resource.clone(), attributes, [], []).map_err(|error| refused(error.to_string()))?;
+        let request = self
+            .request(principal, partition, resource)
+            .ok_or_else(|| refused("cedar does not take the question".to_owned()))?;
         let entities = Entities::from_entities(std::iter::once(entity).chain(account), None)
             .map_err(|error| refused(error.to_string()))?;
         Ok((request, entities))
     }
+
+    /// One question; without a schema there is nothing in it that Cedar could refuse.
+    pub(super) fn request(&self, principal: EntityUid, partition: &Partition, resource: EntityUid) -> Option<Request> {
+        Request::new(principal, partition.action.clone(), resource, self.context.clone(), None).ok()
+    }
 }
 
-/// Cedar's answer, by policy.
+/// Cedar's answer, by the number of the control.
 struct Answer<'r> {
-    fired: HashSet<&'r PolicyId>,
-    erred: HashMap<&'r PolicyId, String>,
-    applicable: BTreeSet<usize>,
+    fired: Vec<bool>,
+    erred: Vec<Option<&'r EvaluationError>>,
+    applicable: Vec<bool>,
 }
 
 impl<'r> Answer<'r> {
     fn read(response: &'r Response, partition: &Partition) -> Self {
-        let diagnostics = response.diagnostics();
-        let fired: HashSet<&PolicyId> = diagnostics.reason().collect();
-        let applicable =
-            partition.applicability.iter().filter(|(id, _)| fired.contains(id)).map(|(_, index)| *index).collect();
-        let erred = diagnostics
-            .errors()
-            .map(|error| match error {
-                cedar_policy::AuthorizationError::PolicyEvaluationError(error) => {
-                    (error.policy_id(), error.inner().to_string())
-                }
-            })
-            .collect();
-        Self { fired, erred, applicable }
+        let mut answer = Self {
+            fired: vec![false; partition.controls.len()],
+            erred: vec![None; partition.controls.len()],
+            applicable: vec![false; partition.applicabilities],
+        };
+        for id in response.diagnostics().reason() {
+            let place = match partition.slots.get(id) {
+                Some(Slot::Control(nth)) => answer.fired.get_mut(*nth),
+                Some(Slot::Applicability(nth)) => answer.applicable.get_mut(*nth),
+                None => None,
+            };
+            if let Some(fired) = place {
+                *fired = true;
+            }
+        }
+        for error in response.diagnostics().errors() {
+            let AuthorizationError::PolicyEvaluationError(error) = error;
+            if let Some(Slot::Control(nth)) = partition.slots.get(error.policy_id())
+                && let Some(place) = answer.erred.get_mut(*nth)
+            {
+                *place = Some(error.inner());
+            }
+        }
+        answer
     }
 
-    fn about(&self, asked: &Asked, facts: &Facts) -> ComplianceType {
-        if self.fired.contains(&asked.id) {
+    fn error(&self, nth: usize) -> Option<&'r EvaluationError> {
+        self.erred.get(nth).copied().flatten()
+    }
+
+    fn about(&self, nth: usize, asked: &Asked, facts: &Facts) -> ComplianceType {
+        if self.fired.get(nth) == Some(&true) {
             return ComplianceType::NonCompliant;
         }
-        if self.erred.contains_key(&asked.id) {
+        if self.error(nth).is_some() {
             return ComplianceType::InsufficientData;
         }
         let applies = match &asked.applies {
-            Applies::Always => true,
-            Applies::Where(fact) => facts.known.get(fact.as_str()) == Some(&Fact::Bool(true)),
-            Applies::If(index) => self.applicable.contains(index),
+            Applies::Always => Some(true),
+            Applies::Where(condition) => condition.holds(facts),
+            Applies::If(index) => self.applicable.get(*index).copied(),
         };
-        if applies { ComplianceType::Compliant } else { ComplianceType::NotApplicable }
+        match applies {
+            Some(true) => ComplianceType::Compliant,
+            Some(false) => ComplianceType::NotApplicable,
+            // A fact that Cedar read is known, so this is a defect; it must not end as a pass.
+            None => ComplianceType::InsufficientData,
+        }
     }
 }
 
@@ -197,7 +224,7 @@ fn explain(
     asked: &Asked,
     subject: &Subject,
     account: Option<&Facts>,
-    answer: &Answer<'_>,
+    error: Option<&EvaluationError>,
 ) -> Result<Vec<String>, EvaluateError> {
     let of_resource = missing(&asked.reads, &subject.facts);
     let of_account = match account {
@@ -210,7 +237,7 @@ fn explain(
         _ => Err(EvaluateError::BrokenPolicy {
             control: asked.control.id.clone(),
             resource: subject.uid.to_string(),
-            message: answer.erred.get(&asked.id).cloned().unwrap_or_default(),
+            message: error.map(ToString::to_string).unwrap_or_default(),
         }),
     }
 }
@@ -241,12 +268,13 @@ pub fn unlisted(policies: &Policies, partition: &str, gaps: &[Gap]) -> Vec<Findi
         .into_iter()
         .flat_map(|(resource, sentences)| {
             let controls = of_type(&resource).map(|p| p.controls.as_slice()).unwrap_or_default();
+            let resource = Arc::new(resource);
             controls.iter().map(move |asked| Finding {
                 gaps: sentences.iter().cloned().collect(),
                 ..finding(
                     asked,
                     Finding::stable_id(&asked.control.id, &resource),
-                    resource.clone(),
+                    Arc::clone(&resource),
                     ComplianceType::InsufficientData,
                 )
             })
@@ -254,7 +282,7 @@ pub fn unlisted(policies: &Policies, partition: &str, gaps: &[Gap]) -> Vec<Findi
         .collect()
 }
 
-fn placeholders(policies: &Policies, partition: &str, gap: &Gap) -> Vec<ResourceRef> {
+pub(super) fn placeholders(policies: &Policies, partition: &str, gap: &Gap) -> Vec<ResourceRef> {
     let account = gap.account.as_str();
     match &gap.affects {
         Affects::Account => policies
@@ -285,7 +313,7 @@ fn service_of(type_name: &TypeName) -> String {
     type_name.as_str().split("::").nth(1).unwrap_or_default().to_ascii_lowercase()
 }
 
-fn finding(asked: &Asked, id: String, resource: ResourceRef, compliance: ComplianceType) -> Finding {
+fn finding(asked: &Asked, id: String, resource: Arc<ResourceRef>, compliance: ComplianceType) -> Finding {
     Finding {
         id,
         control: asked.control.id.clone(),
@@ -307,7 +335,7 @@ fn reference(subject: &Subject) -> ResourceRef {
     }
 }
 
-fn evidence(asked: &Asked, facts: &Facts) -> BTreeMap<String, Value> {
+pub(super) fn evidence(asked: &Asked, facts: &Facts) -> BTreeMap<String, Value> {
     asked
         .reads
         .iter()
@@ -326,9 +354,12 @@ fn as_json(fact: &Fact) -> Value {
 }
 
 /// The facts that some policy reads; the others would only be built to be thrown away.
-fn attributes(facts: &Facts, read: &BTreeSet<String>) -> HashMap<String, RestrictedExpression> {
+fn attributes<'f>(
+    facts: &'f Facts,
+    read: &'f BTreeSet<String>,
+) -> impl Iterator<Item = (String, RestrictedExpression)> + 'f {
     let known = facts.known.iter().filter(|(name, _)| read.contains(name.as_ref()));
-    known.map(|(name, fact)| (name.to_string(), expression(fact))).collect()
+    known.map(|(name, fact)| (name.to_string(), expression(fact)))
 }
 
 fn expression(fact: &Fact) -> RestrictedExpression {
@@ -365,7 +396,8 @@ fn principal_entity(
         .map(|id| entity_uid("AWS::Organizations::OrganizationalUnit", id))
         .collect::<Result<HashSet<_>, _>>()
         .map_err(|error| refused(error.to_string()))?;
-    Entity::new(uid, attributes(&principal.facts, read), parents).map_err(|error| refused(error.to_string()))
+    Entity::new_with_tags(uid, attributes(&principal.facts, read), parents, [])
+        .map_err(|error| refused(error.to_string()))
 }
 
 fn account_uid(account: &AccountId) -> Result<EntityUid, String> {

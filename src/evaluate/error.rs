@@ -2,6 +2,9 @@
 
 use std::error::Error;
 use std::fmt;
+use std::ops::Range;
+
+use super::place;
 
 /// A policy file as read, so that an error can point into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +15,16 @@ pub struct SourceText {
     pub text: String,
 }
 
-/// A policy set that cannot be used. Nothing is judged with half a policy set.
+impl SourceText {
+    /// `file:line:column` of a byte.
+    #[must_use]
+    pub fn place(&self, offset: usize) -> String {
+        let (line, column) = place::line_column(&self.text, offset);
+        format!("{}:{line}:{column}", self.file)
+    }
+}
+
+/// One thing that is wrong with the policies. Nothing is judged with half a policy set.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// Not Cedar.
@@ -42,32 +54,74 @@ pub enum PolicyError {
         #[source]
         error: Box<cedar_policy::ValidationError>,
     },
-    /// Cedar, but not a control or exception of the form this tool asks for.
-    #[error("`{file}`: {problem}; {hint}")]
+    /// Something that Cedar only warns of, such as a policy that can never apply.
+    #[error("`{}` has a policy that Cedar warns of", .source_text.file)]
+    Warned {
+        /// The file.
+        source_text: Box<SourceText>,
+        /// Cedar's warning, with its place in the text.
+        #[source]
+        warning: Box<cedar_policy::ValidationWarning>,
+    },
+    /// Cedar, but not a control or exception of the form this tool asks for; or cases that do not fit their control.
+    #[error("{}: {problem}; {hint}", .source_text.place(.span.start))]
     Form {
         /// The file.
-        file: String,
+        source_text: Box<SourceText>,
+        /// The bytes it is about.
+        span: Range<usize>,
         /// What is wrong.
         problem: String,
         /// How to mend it.
         hint: String,
     },
-    /// A case beside a control that does not come out as written.
-    #[error("`{file}`: {problem}")]
-    Cases {
-        /// The file.
-        file: String,
+    /// The configuration asks for something that the policies do not have.
+    #[error("{problem}; {hint}")]
+    Configuration {
         /// What is wrong.
         problem: String,
+        /// How to mend it.
+        hint: String,
     },
     /// Something Cedar refuses that a valid policy set cannot contain.
     #[error("cedar refused the policy set: {0}")]
     Cedar(Box<dyn Error + Send + Sync>),
 }
 
+/// Everything that is wrong with the policies, in the order of the files.
+#[derive(Debug)]
+pub struct PolicyErrors(pub Vec<PolicyError>);
+
+impl fmt::Display for PolicyErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, error) in self.0.iter().enumerate() {
+            write!(f, "{}{error}", if nth == 0 { "" } else { "\n" })?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for PolicyErrors {}
+
+impl From<PolicyError> for PolicyErrors {
+    fn from(error: PolicyError) -> Self {
+        Self(vec![error])
+    }
+}
+
 impl PolicyError {
-    pub(super) fn form(file: &str, problem: impl fmt::Display, hint: impl fmt::Display) -> Self {
-        Self::Form { file: file.to_owned(), problem: problem.to_string(), hint: hint.to_string() }
+    pub(super) fn form(
+        source: &SourceText,
+        span: Range<usize>,
+        problem: impl fmt::Display,
+        hint: impl fmt::Display,
+    ) -> Self {
+        let (problem, hint) = (problem.to_string(), hint.to_string());
+        Self::Form { source_text: Box::new(source.clone()), span, problem, hint }
+    }
+
+    pub(super) fn parse(source: &SourceText, error: cedar_policy::ParseErrors) -> Self {
+        Self::Parse { source_text: Box::new(source.clone()), error: Box::new(error) }
     }
 
     pub(super) fn cedar(error: impl Error + Send + Sync + 'static) -> Self {
@@ -89,6 +143,14 @@ pub enum EvaluateError {
         resource: String,
         /// Cedar's message.
         message: String,
+    },
+    /// Somebody asks about a control that there is not, or not for that type.
+    #[error("control `{control}` does not judge `{resource}`")]
+    NotAsked {
+        /// Control id.
+        control: String,
+        /// Resource uid.
+        resource: String,
     },
     /// A fact or name that Cedar does not take.
     #[error("`{resource}` could not be put before Cedar: {message}")]

@@ -10,18 +10,23 @@ use crate::finding::Framework;
 
 /// Reads one file into `frameworks`.
 pub(super) fn load(source: &SourceText, frameworks: &mut BTreeMap<String, Framework>) -> Result<(), PolicyError> {
-    let framework: Framework = toml::from_str(&source.text)
-        .map_err(|error| PolicyError::form(&source.file, error.to_string().trim_end(), FORM))?;
+    let framework: Framework = toml::from_str(&source.text).map_err(|error| {
+        let message = error.message().to_owned();
+        PolicyError::form(source, error.span().unwrap_or(0..0), message, FORM)
+    })?;
     let prefix = format!("{}-", framework.id);
     let mut ids = BTreeSet::new();
     for requirement in &framework.requirements {
+        // The last one written is the one too many.
+        let at = source.text.rfind(&format!("\"{}\"", requirement.id)).unwrap_or_default();
+        let span = at..at + requirement.id.len() + 2;
         if !requirement.id.starts_with(&prefix) {
             let problem = format!("the requirement `{}` does not begin with `{prefix}`", requirement.id);
-            return Err(PolicyError::form(&source.file, problem, FORM));
+            return Err(PolicyError::form(source, span, problem, FORM));
         }
         if !ids.insert(requirement.id.as_str()) {
             let problem = format!("the requirement `{}` is there twice", requirement.id);
-            return Err(PolicyError::form(&source.file, problem, "leave one of them out"));
+            return Err(PolicyError::form(source, span, problem, "leave one of them out"));
         }
     }
     frameworks.insert(framework.id.clone(), framework);

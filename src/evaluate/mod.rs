@@ -6,19 +6,27 @@
 //! alone would turn an unknown fact into a pass.
 
 mod cases;
+mod condition;
 mod control;
 mod engine;
 mod error;
 mod exception;
+mod explain;
 mod frameworks;
 mod guidance;
 mod handbook;
+mod place;
 mod policy_set;
+mod usage;
+mod vocabulary;
 
-pub use cases::{Case, CaseFailure, run_cases};
+pub use cases::{Case, CaseFailure, CorpusRow, corpus, run_cases};
 pub use engine::{Asking, Principal, Settings, unlisted};
-pub use error::{EvaluateError, PolicyError, SourceText};
-pub use exception::Exception;
+pub use error::{EvaluateError, PolicyError, PolicyErrors, SourceText};
+pub use exception::{Exception, ExceptionRules};
+pub use explain::{Clause, Considered, Explanation, Outcome, Step};
 pub use guidance::Guidance;
 pub use handbook::handbook;
-pub use policy_set::{Policies, PolicySource};
+pub use policy_set::{Loading, Policies, PolicySource};
+pub use usage::exception_controls;
+pub use vocabulary::{FactWord, Vocabulary};

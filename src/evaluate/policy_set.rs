@@ -1,17 +1,21 @@
 //! Many policy files → one validated set, partitioned by resource type.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cedar_policy::{
     EntityId, EntityTypeName, EntityUid, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator,
 };
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::Guidance;
-use super::control::{self, Applicability, LoadedControl};
-use super::error::{PolicyError, SourceText};
-use super::exception::{self, Exceptions};
+use super::cases;
+use super::condition::Condition;
+use super::control::{self, Applicability, LoadedControl, stripped};
+use super::error::{PolicyError, PolicyErrors, SourceText};
+use super::exception::{Checking, Exception, ExceptionRules, Exceptions};
 use super::frameworks;
+use super::vocabulary::Vocabulary;
 use crate::facts;
 use crate::finding::{Control, Framework, hex};
 use crate::inventory::TypeName;
@@ -27,6 +31,21 @@ pub enum PolicySource {
     Exceptions(SourceText),
     /// A framework; replaces an earlier one with the same id.
     Framework(SourceText),
+    /// The cases of one control, in `<id>.tests.json`.
+    Cases(SourceText),
+}
+
+/// What is loaded, and how strictly.
+#[derive(Debug, Clone, Default)]
+pub struct Loading {
+    /// The controls that come with this version, in [`Policies::embedded`].
+    pub built_in: Vec<PolicySource>,
+    /// What users add: each control needs cases, and an id stands for one of them only.
+    pub yours: Vec<PolicySource>,
+    /// Ids of controls that are left out.
+    pub disabled: BTreeSet<String>,
+    /// What is asked of exceptions.
+    pub exceptions: ExceptionRules,
 }
 
 /// Which controls can be asked of a type, with the policies that answer.
@@ -40,15 +59,27 @@ pub(super) struct Partition {
     pub(super) action: EntityUid,
     /// The facts that any policy reads of such a resource; an entity needs no others.
     pub(super) attributes: BTreeSet<String>,
-    /// Ids of the applicability policies.
-    pub(super) applicability: BTreeMap<PolicyId, usize>,
+    /// What each policy of the set answers.
+    pub(super) slots: HashMap<PolicyId, Slot>,
+    /// How many applicability policies there are.
+    pub(super) applicabilities: usize,
+}
+
+/// What a policy of a partition answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// Whether the control of this number is violated.
+    Control(usize),
+    /// Whether the controls that share this number apply.
+    Applicability(usize),
 }
 
 /// One control within a partition.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) control: Control,
-    pub(super) id: PolicyId,
+    /// Cedar's JSON form, for explanations.
+    pub(super) json: Value,
     pub(super) reads: BTreeSet<String>,
     /// Facts that the policy reads of the account.
     pub(super) reads_of_account: BTreeSet<String>,
@@ -62,8 +93,8 @@ pub(super) struct Asked {
 pub(super) enum Applies {
     /// Nothing has to be asked.
     Always,
-    /// This fact.
-    Where(String),
+    /// These facts.
+    Where(Condition),
     /// The applicability policy of this number.
     If(usize),
 }
@@ -80,16 +111,20 @@ pub struct Policies {
     controls: BTreeMap<String, Control>,
     texts: BTreeMap<String, (Guidance, SourceText)>,
     frameworks: BTreeMap<String, Framework>,
+    cases: BTreeMap<String, SourceText>,
+    yours: BTreeSet<String>,
+    vocabulary: Vocabulary,
     hash: String,
 }
 
 impl Policies {
-    /// Sources of the controls and frameworks that come with this version.
+    /// Sources of the controls that come with this version, their cases, and the frameworks.
     #[must_use]
     pub fn embedded() -> Vec<PolicySource> {
         let controls = EMBEDDED_CONTROLS.iter().map(|(file, text)| PolicySource::Control(source(file, text)));
+        let cases = EMBEDDED_CASES.iter().map(|(file, text)| PolicySource::Cases(source(file, text)));
         let frameworks = EMBEDDED_FRAMEWORKS.iter().map(|(file, text)| PolicySource::Framework(source(file, text)));
-        controls.chain(frameworks).collect()
+        controls.chain(cases).chain(frameworks).collect()
     }
 
     /// The schema that comes with this version.
@@ -99,43 +134,54 @@ impl Policies {
     }
 
     /// Reads and validates all sources; later controls replace earlier ones with the same id, `disabled` ones are left
-    /// out.
+    /// out. Controls need no cases here; [`Self::load_all`] asks for those of users.
     ///
     /// # Errors
-    /// The first thing that is wrong with any of them, with its place.
-    pub fn load(sources: &[PolicySource], disabled: &BTreeSet<String>) -> Result<Self, PolicyError> {
+    /// Everything that is wrong with any of them, with its place.
+    pub fn load(sources: &[PolicySource], disabled: &BTreeSet<String>) -> Result<Self, PolicyErrors> {
+        let built_in = sources.to_vec();
+        Self::load_all(&Loading { built_in, disabled: disabled.clone(), ..Loading::default() })
+    }
+
+    /// Reads and validates all sources.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of them, with its place.
+    pub fn load_all(loading: &Loading) -> Result<Self, PolicyErrors> {
         let schema_text = Self::embedded_schema();
         let (schema, _) = Schema::from_cedarschema_str(&schema_text.text).map_err(|error| PolicyError::Schema {
             source_text: Box::new(schema_text.clone()),
             error: Box::new(error),
         })?;
         let validator = Validator::new(schema);
-        let mut loaded: BTreeMap<String, LoadedControl> = BTreeMap::new();
+        let vocabulary = Vocabulary::of(&schema_text.text);
+        let mut read = Read::default();
+        read.controls(&loading.built_in, false, &validator);
+        read.controls(&loading.yours, true, &validator);
+        read.leave_out(&loading.disabled);
+        let controls = read.loaded.iter().map(|(id, control)| (id.clone(), control.control.clone())).collect();
         let mut exceptions = Exceptions::default();
         let mut frameworks = BTreeMap::new();
-        for source in sources {
-            match source {
-                PolicySource::Control(text) => {
-                    let control = control::load(text)?;
-                    validate(&validator, &control.policy, text)?;
-                    loaded.insert(control.control.id.clone(), control);
-                }
-                PolicySource::Exceptions(text) => exception::load(text, &validator, &mut exceptions)?,
-                PolicySource::Framework(text) => frameworks::load(text, &mut frameworks)?,
+        let checking = Checking {
+            validator: &validator,
+            vocabulary: &vocabulary,
+            controls: &controls,
+            disabled: &loading.disabled,
+            rules: &loading.exceptions,
+        };
+        for source in loading.built_in.iter().chain(&loading.yours) {
+            if let PolicySource::Exceptions(text) = source {
+                exceptions.load(text, &checking, &mut read.errors);
+            } else if let PolicySource::Framework(text) = source {
+                read.errors.extend(frameworks::load(text, &mut frameworks).err());
             }
         }
-        for id in disabled {
-            if loaded.remove(id).is_none() {
-                return Err(PolicyError::form(
-                    "configuration",
-                    format!("there is no control `{id}` to disable"),
-                    "`pipewarden controls list` shows all ids",
-                ));
-            }
+        read.check_cases();
+        if !read.errors.is_empty() {
+            return Err(PolicyErrors(read.errors));
         }
-        exceptions.check_controls(|id| loaded.contains_key(id))?;
-        let hash = hash(&schema_text, &loaded, &exceptions);
-        let controls = loaded.iter().map(|(id, control)| (id.clone(), control.control.clone())).collect();
+        let hash = hash(&schema_text, &read.loaded, &exceptions);
+        let loaded = read.loaded;
         let texts = loaded
             .iter()
             .map(|(id, control)| (id.clone(), (control.guidance.clone(), control.source.clone())))
@@ -144,7 +190,20 @@ impl Policies {
         reads_of_account.extend(loaded.values().flat_map(|control| control.reads_of_account.iter().cloned()));
         let looks_at_account = exceptions.looks_at_account || loaded.values().any(|control| control.looks_at_account);
         let partitions = partition(loaded, &exceptions.reads)?;
-        Ok(Self { partitions, exceptions, reads_of_account, looks_at_account, controls, texts, frameworks, hash })
+        let (cases, yours) = (read.cases, read.yours);
+        Ok(Self {
+            partitions,
+            exceptions,
+            reads_of_account,
+            looks_at_account,
+            controls,
+            texts,
+            frameworks,
+            cases,
+            yours,
+            vocabulary,
+            hash,
+        })
     }
 
     /// All controls by id.
@@ -162,8 +221,7 @@ impl Policies {
     /// The facts that a control reads.
     #[must_use]
     pub fn facts_read_by(&self, control: &str) -> BTreeSet<String> {
-        let asked = self.partitions.values().flat_map(|p| &p.controls).find(|asked| asked.control.id == control);
-        asked.map(|asked| asked.reads.clone()).unwrap_or_default()
+        self.asked(control).map(|asked| asked.reads.clone()).unwrap_or_default()
     }
 
     /// All frameworks by id.
@@ -182,6 +240,42 @@ impl Policies {
     #[must_use]
     pub fn text(&self, control: &str) -> Option<&SourceText> {
         self.texts.get(control).map(|(_, text)| text)
+    }
+
+    /// The cases beside a control, if it has any.
+    #[must_use]
+    pub fn cases(&self, control: &str) -> Option<&SourceText> {
+        self.cases.get(control)
+    }
+
+    /// Whether a control is one of the user's, new or in place of a built-in one.
+    #[must_use]
+    pub fn is_yours(&self, control: &str) -> bool {
+        self.yours.contains(control)
+    }
+
+    /// All exceptions, in the order of their files.
+    #[must_use]
+    pub fn exceptions(&self) -> &[Exception] {
+        &self.exceptions.all
+    }
+
+    /// What the schema says of every fact.
+    #[must_use]
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// Where a control applies, in one form for all; equal for controls that apply to the same resources.
+    #[must_use]
+    pub fn applicability(&self, control: &str) -> Option<String> {
+        let asked = self.asked(control)?;
+        let when = asked.json.get("conditions").and_then(Value::as_array).filter(|clauses| clauses.len() > 1);
+        Some(format!("{:?} {:?}", asked.json.get("principal"), when.and_then(|clauses| clauses.first())))
+    }
+
+    pub(super) fn asked(&self, control: &str) -> Option<&Asked> {
+        self.partitions.values().flat_map(|p| &p.controls).find(|asked| asked.control.id == control)
     }
 
     /// The facts that any control of a type reads.
@@ -203,17 +297,107 @@ pub(super) fn source(file: &str, text: &str) -> SourceText {
 
 /// Strict validation; a warning (such as "this policy can never apply") is an error here, because a control that never
 /// applies is a pass that nobody looked for.
-pub(super) fn validate(validator: &Validator, policy: &Policy, text: &SourceText) -> Result<(), PolicyError> {
-    let set = PolicySet::from_policies([policy.clone()]).map_err(PolicyError::cedar)?;
+fn validate(validator: &Validator, policy: &Policy, text: &SourceText, errors: &mut Vec<PolicyError>) {
+    let set = match PolicySet::from_policies([policy.clone()]) {
+        Ok(set) => set,
+        Err(error) => return errors.push(PolicyError::cedar(error)),
+    };
     let result = validator.validate(&set, ValidationMode::Strict);
-    if let Some(error) = result.validation_errors().next() {
-        return Err(PolicyError::Invalid { source_text: Box::new(text.clone()), error: Box::new(error.clone()) });
+    let before = errors.len();
+    let source = || Box::new(text.clone());
+    errors.extend(
+        result
+            .validation_errors()
+            .map(|error| PolicyError::Invalid { source_text: source(), error: Box::new(error.clone()) }),
+    );
+    if errors.len() == before {
+        errors.extend(
+            result
+                .validation_warnings()
+                .map(|warning| PolicyError::Warned { source_text: source(), warning: Box::new(warning.clone()) }),
+        );
     }
-    match result.validation_warnings().next() {
-        Some(warning) => {
-            Err(PolicyError::form(&text.file, warning, "change the policy so that Cedar has no warning about it"))
+}
+
+/// What has been read so far, and what is wrong with it.
+#[derive(Default)]
+struct Read {
+    loaded: BTreeMap<String, LoadedControl>,
+    cases: BTreeMap<String, SourceText>,
+    /// Ids of users' controls.
+    yours: BTreeSet<String>,
+    /// Users' files that could not be read as controls; their cases are not blamed for it.
+    unread: bool,
+    errors: Vec<PolicyError>,
+}
+
+impl Read {
+    fn controls(&mut self, sources: &[PolicySource], yours: bool, validator: &Validator) {
+        for source in sources {
+            let PolicySource::Control(text) = source else { continue };
+            match control::load(text) {
+                Ok(control) => {
+                    validate(validator, &control.policy, text, &mut self.errors);
+                    let id = control.control.id.clone();
+                    if yours && !self.yours.insert(id.clone()) {
+                        let first = self.loaded.get(&id).map(|first| first.source.file.clone()).unwrap_or_default();
+                        let problem = format!("the id `{id}` is used twice; first in {first}");
+                        let hint = "give each control its own `@id`; only built-in ones are replaced";
+                        self.errors.push(PolicyError::form(text, control.place_of("id"), problem, hint));
+                        continue;
+                    }
+                    if yours {
+                        // The cases of a control that is replaced go with it.
+                        self.cases.remove(&id);
+                    }
+                    self.loaded.insert(id, control);
+                }
+                Err(errors) => {
+                    self.unread |= yours;
+                    self.errors.extend(errors);
+                }
+            }
         }
-        None => Ok(()),
+        for source in sources {
+            let PolicySource::Cases(text) = source else { continue };
+            let id = cases::control_of(&text.file);
+            let known = self.loaded.contains_key(id) && (!yours || self.yours.contains(id));
+            if !known && !self.unread {
+                let problem = format!("there is no control `{id}` beside these cases");
+                let hint = "name the file after the `@id` of its control: `<id>.tests.json`";
+                self.errors.push(PolicyError::form(text, 0..0, problem, hint));
+            }
+            self.cases.insert(id.to_owned(), text.clone());
+        }
+        if yours {
+            for control in self.yours.iter().filter_map(|id| self.loaded.get(id)) {
+                let id = &control.control.id;
+                if !self.cases.contains_key(id) {
+                    let problem = format!("the control `{id}` has no cases");
+                    let hint = format!("write {id}.tests.json beside it; `pipewarden controls new` shows its form");
+                    self.errors.push(PolicyError::form(&control.source, control.place_of("id"), problem, hint));
+                }
+            }
+        }
+    }
+
+    fn leave_out(&mut self, disabled: &BTreeSet<String>) {
+        for id in disabled {
+            if self.loaded.remove(id).is_none() {
+                let problem = format!("there is no control `{id}` to disable");
+                let hint = "`pipewarden controls list` shows all ids".to_owned();
+                self.errors.push(PolicyError::Configuration { problem, hint });
+            }
+            self.cases.remove(id);
+        }
+    }
+
+    /// The form of every file of cases; whether they come out as written is for `controls test`.
+    fn check_cases(&mut self) {
+        for (id, text) in &self.cases {
+            let Some(control) = self.loaded.get(id) else { continue };
+            self.errors.extend(cases::check(text, &control.reads).err());
+        }
     }
 }
 
@@ -238,30 +422,32 @@ fn one_partition(
 ) -> Result<Partition, PolicyError> {
     let mut policies = PolicySet::new();
     let mut distinct: BTreeMap<String, usize> = BTreeMap::new();
-    let mut applicability = BTreeMap::new();
+    let mut slots = HashMap::new();
     let mut attributes = read_by_exceptions.clone();
     let mut asked = Vec::with_capacity(controls.len());
+    let mut add = |id: PolicyId, json: Value, slot: Slot| -> Result<(), PolicyError> {
+        let policy = Policy::from_json(Some(id.clone()), json).map_err(PolicyError::cedar)?;
+        slots.insert(id, slot);
+        policies.add(policy).map_err(PolicyError::cedar)
+    };
     for control in controls {
         let applies = match control.applicability {
             Applicability::Always => Applies::Always,
-            Applicability::Fact(name) => Applies::Where(name),
+            Applicability::When(condition) => Applies::Where(condition),
             Applicability::Policy(json) => {
                 let next = distinct.len();
                 let index = *distinct.entry(json.to_string()).or_insert(next);
                 if index == next {
-                    let id = PolicyId::new(format!("applicability {index}"));
-                    let policy = Policy::from_json(Some(id.clone()), json).map_err(PolicyError::cedar)?;
-                    policies.add(policy).map_err(PolicyError::cedar)?;
-                    applicability.insert(id, index);
+                    add(PolicyId::new(format!("applicability {index}")), json, Slot::Applicability(index))?;
                 }
                 Applies::If(index)
             }
         };
         attributes.extend(control.reads.iter().cloned());
-        policies.add(control.policy.clone()).map_err(PolicyError::cedar)?;
+        add(control.policy.id().clone(), stripped(&control.json), Slot::Control(asked.len()))?;
         asked.push(Asked {
-            id: control.policy.id().clone(),
             control: control.control,
+            json: control.json,
             reads: control.reads,
             reads_of_account: control.reads_of_account,
             shows: control.shows,
@@ -272,7 +458,8 @@ fn one_partition(
     // A type without facts has no control that validates; the fallback only keeps this total.
     let action = entity_uid("Pipewarden::Action", facts::action_of(type_name).unwrap_or("Govern"))
         .map_err(PolicyError::cedar)?;
-    Ok(Partition { policies, controls: asked, entity_type, action, attributes, applicability })
+    let applicabilities = distinct.len();
+    Ok(Partition { policies, controls: asked, entity_type, action, attributes, slots, applicabilities })
 }
 
 fn hash(schema: &SourceText, controls: &BTreeMap<String, LoadedControl>, exceptions: &Exceptions) -> String {

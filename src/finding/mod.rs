@@ -11,6 +11,7 @@ pub use framework::{Framework, Requirement};
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -93,8 +94,8 @@ pub struct Finding {
     pub severity: Severity,
     /// The verdict.
     pub compliance: ComplianceType,
-    /// What was judged.
-    pub resource: ResourceRef,
+    /// What was judged; all findings on a resource share it.
+    pub resource: Arc<ResourceRef>,
     /// The facts that the policy reads, with their values on this resource.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub evidence: BTreeMap<String, serde_json::Value>,
@@ -154,8 +155,14 @@ impl StableIds {
 /// Bytes as lower-case hexadecimal digits.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        for half in [byte >> 4, byte & 15] {
+            text.push(DIGITS.get(usize::from(half)).copied().unwrap_or_default());
+        }
+    }
+    text
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub use frameworks_csv::FrameworksCsv;
 pub use json::Json;
 pub use markdown::Markdown;
 pub use terminal::Terminal;
-pub use text::visible;
+pub use text::{visible, wrap};
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

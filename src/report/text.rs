@@ -76,7 +76,8 @@ pub(super) fn short(text: &str, longest: usize) -> String {
 }
 
 /// `text` in lines of at most `width` characters; a word that is longer is broken.
-pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+#[must_use]
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(8);
     let mut lines = Vec::new();
     let mut line = String::new();
