@@ -361,7 +361,7 @@ fn a_chain_of_roles_sees_what_one_role_sees() {
     let options = SimulationOptions { accounts: 4, denials: false, ..SimulationOptions::default() };
     let direct = audit(options.clone());
     let hub = Simulation::new(options.clone()).management_account();
-    let mut written = Written::default();
+    let mut written = written();
     let role = format!("arn:{{partition}}:iam::{hub}:role/PipewardenAudit");
     written.role.chain = vec![pipewarden::config::Hop { role, external_id: Some("one-of-ours".to_owned()) }];
     let chained = audit_with(options, &written.resolve("test").unwrap());
