@@ -191,10 +191,14 @@ fn put_policies(facts: &mut Facts, resource: &Resource, joins: &Joins) {
     let direct = denial_of(DIRECT_PUSH, uid, account, joins);
     facts.put("requiresPullRequest", direct.as_ref().map(Option::is_some).map_err(Clone::clone));
     facts.put("allowsForcePushes", open(&["codecommit:GitPush"]));
-    // The default branch cannot be deleted while it is that.
-    let default = told(resource, "DefaultBranch", flag).unwrap_or(false);
-    let deletions = ["codecommit:GitPush", "codecommit:DeleteBranch"];
-    facts.put("allowsDeletions", open(deletions.get(..if default { 1 } else { 2 }).unwrap_or(&deletions)));
+    let deletions = match (open(&["codecommit:GitPush"]), open(&["codecommit:DeleteBranch"])) {
+        (Ok(true), _) => Ok(true),
+        // The default branch cannot be deleted while it is that.
+        (Ok(false), Ok(true)) => told(resource, "DefaultBranch", flag).map(|default| !default),
+        (Ok(false), Ok(false)) => Ok(false),
+        (Err(sentences), _) | (_, Err(sentences)) => Err(sentences),
+    };
+    facts.put("allowsDeletions", deletions);
     let mut protected_by = Found::default();
     match &direct {
         Ok(denial) => {
@@ -349,6 +353,20 @@ mod tests {
         assert_eq!(set(&facts, "bypassActors"), ["arn:aws:iam::*:role/Release"]);
         let unseen = Branch.facts(&own(properties), &joins(&[], &[]));
         assert!(unseen.unknown.contains_key("requiresPullRequest") && unseen.unknown.contains_key("bypassActors"));
+    }
+
+    #[test]
+    fn whether_it_can_be_deleted_may_hang_on_what_could_not_be_seen() {
+        let statement = json!({"Effect": "Deny", "Action": "codecommit:GitPush", "Resource": "*"});
+        let mut policies = closed(json!({}));
+        policies[0].properties.insert("Content".to_owned(), json!({"Statement": statement}));
+        let deletions =
+            |branch: &Resource| Branch.facts(branch, &joins(&policies, &[])).known.get("allowsDeletions").cloned();
+        assert_eq!(deletions(&own(json!({"DefaultBranch": true}))), Some(Fact::Bool(false)));
+        assert_eq!(deletions(&own(json!({"DefaultBranch": false}))), Some(Fact::Bool(true)));
+        let mut hidden = own(json!({}));
+        hidden.unseen.insert("DefaultBranch".to_owned(), denied("codecommit:GetRepository"));
+        assert_eq!(deletions(&hidden), None);
     }
 
     #[test]
