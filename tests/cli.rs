@@ -362,7 +362,7 @@ fn a_new_control_is_valid_passes_and_overwrites_nothing() {
 fn lint_names_what_is_probably_not_meant() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let table = "[[requirement]]\nid = \"OWASP-CICD-SEC-1\"\n";
+    let table = "id = \"OURS\"\nname = \"Our rules\"\nversion = \"1\"\nsource = \"intranet\"\nnote = \"all\"\n[[requirement]]\nid = \"OURS-1\"\ntitle = \"t\"\n";
     let ended = exception("ended", "codepipeline-type-v2", "2026-01-01", "", "resource)");
     written(
         at,

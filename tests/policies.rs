@@ -315,11 +315,9 @@ fn complete() -> Vec<Resource> {
                 "Name": "web", "PipelineType": "V2", "ExecutionMode": "QUEUED",
                 "ArtifactStore": {"Type": "S3", "Location": "artifacts", "EncryptionKey": {"Id": arn("kms", "key/k1"), "Type": "KMS"}},
                 "Stages": [
-                    {"Name": "Source", "Actions": [{"Name": "Code", "ActionTypeId": kind("Source", "CodeStarSourceConnection")}]},
-                    {"Name": "Build", "Actions": [{"Name": "Build", "ActionTypeId": kind("Build", "CodeBuild"), "Configuration": {"ProjectName": "web", "BuildspecOverride": "version: 0.2\nphases: {}"}}]},
                     {"Name": "Source", "Actions": [{"Name": "Code", "ActionTypeId": kind("Source", "CodeStarSourceConnection"),
                         "Configuration": {"ConnectionArn": arn("codeconnections", "connection/c-1"), "FullRepositoryId": "acme/web", "BranchName": "main"}}]},
-                    {"Name": "Build", "Actions": [{"Name": "Build", "ActionTypeId": kind("Build", "CodeBuild"), "Configuration": {"ProjectName": "web"}}]},
+                    {"Name": "Build", "Actions": [{"Name": "Build", "ActionTypeId": kind("Build", "CodeBuild"), "Configuration": {"ProjectName": "web", "BuildspecOverride": "version: 0.2\nphases: {}"}}]},
                     {"Name": "Prod", "Actions": [{"Name": "Deploy", "ActionTypeId": kind("Deploy", "CodeDeploy"),
                         "Configuration": {"ApplicationName": "web", "DeploymentGroupName": "fleet"}}]},
                 ],

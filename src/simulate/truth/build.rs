@@ -3,8 +3,8 @@
 use super::{Judgement, Known, Writer, all, any, ids, judged, when};
 use crate::simulate::estate::{
     Activity, Approval, BuildKey, BuildSpec, Buildspec, Cache, Export, Hook, Host, Image, KeyRef, Logs, Network,
-    PipelineSpec, PracticeSpec, ProjectSpec, Reach, Rotation, Secret, SecretRef, Step, Tests, Visibility, build_image,
-    foreign_image, source_credential,
+    PipelineSpec, PracticeSpec, ProjectSpec, Reach, Rotation, Scan, Secret, SecretRef, Step, Tests, Visibility,
+    build_image, foreign_image, source_credential,
 };
 use crate::simulate::world::World;
 
@@ -171,19 +171,26 @@ fn runs(world: &World, pipeline: &PipelineSpec) -> bool {
         || pipeline.self_mutation
         || pipeline.approval == Approval::CalledSo
         || pipeline.reach == Reach::Nothing
-        || PracticeSpec::of(world, pipeline).integration
+        || tests_besides(world, pipeline)
+        || PracticeSpec::of(world, pipeline).rebuild
         || deploys_with_it
+}
+
+/// Whether what a pipeline does beyond its stages tests with its project.
+fn tests_besides(world: &World, pipeline: &PipelineSpec) -> bool {
+    let practice = PracticeSpec::of(world, pipeline);
+    practice.integration || practice.scan == Scan::Named
 }
 
 /// Whether the pipeline tests with its project.
 fn tests_with(world: &World, pipeline: &PipelineSpec) -> bool {
     match pipeline.tests {
         Tests::TestOnly | Tests::Late => true,
-        Tests::Build => PracticeSpec::of(world, pipeline).integration,
+        Tests::Build => tests_besides(world, pipeline),
         // Every pipeline has a second stage; without anything else it is a test.
         Tests::Missing => {
             let last = pipeline.reach == Reach::Nothing && !pipeline.self_mutation;
-            last || PracticeSpec::of(world, pipeline).integration
+            last || tests_besides(world, pipeline)
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Expected, Judgement, Known, all, any, judged, when};
 use crate::simulate::estate::{
     Approval, BuildSpec, Buildspec, GroupSpec, Notification, PipelineSpec, PracticeSpec, ProjectSpec, Reach, Rule,
-    Scan, Source, Staging, Tests, Topic, Watch, Window, has_approval, trigger_heard,
+    Scan, Source, SourceSpec, Staging, Tests, Topic, Watch, Window, has_approval, trigger_heard,
 };
 use crate::simulate::world::World;
 
@@ -187,5 +187,6 @@ fn branches(world: &World, spec: &PipelineSpec) -> Expected {
         return Expected::InsufficientData;
     }
     let development = spec.reach == Reach::NonProduction && world.member(spec.account).environment == Some("dev");
-    when(true, !spec.pull_requests || development)
+    let main = SourceSpec::of(world, spec).is_some_and(|source| source.branch() == "main");
+    when(true, main && !spec.pull_requests || development)
 }

@@ -7,7 +7,7 @@ use super::{Expected, Judgement, Known, Writer, any, ids, judged};
 use crate::simulate::estate::{
     AWS_MANAGED_SLOT, Duty, Grants, KeyRef, KeyUse, PipelineSpec, RoleRef, Trusts, Workflows,
 };
-use crate::simulate::organization::UNITS;
+use crate::simulate::organization::{SUSPENDED, UNITS};
 use crate::simulate::world::{Refusal, World};
 
 /// The controls on a role.
@@ -197,13 +197,20 @@ fn may_approve(world: &World, role: RoleRef) -> Known {
     let grants = role.spec(world).grants;
     let allowed = administrator(grants) || grants == Grants::Approves;
     // There, a policy leaves approvals to release managers.
-    documents(world, role).then_some(allowed && !in_production_unit(world, role.account))
+    let kept = in_production_unit(world, role.account) || quarantined(world, role.account);
+    documents(world, role).then_some(allowed && !kept)
+}
+
+/// Whether a policy stops everything in the account but the audit.
+fn quarantined(world: &World, account: usize) -> bool {
+    world.member(account).unit == SUSPENDED
 }
 
 fn may_bypass(world: &World, role: RoleRef, spec: &PipelineSpec) -> Known {
     let grants = role.spec(world).grants;
     let its_own = role == RoleRef::of_pipeline(spec) || role.duty == Duty::Build;
     let allowed = match grants {
+        _ if quarantined(world, role.account) => false,
         // An administrator can always open and close transitions.
         _ if administrator(grants) => true,
         Grants::Transitions => true,

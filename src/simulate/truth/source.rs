@@ -7,6 +7,7 @@ use super::{Expected, Judgement, Known, all, any, judged, when};
 use crate::simulate::estate::{
     ConnectionSpec, Files, HostedSpec, Hoster, Hosting, Owner, PipelineSpec, SourceSpec, Templates,
 };
+use crate::simulate::organization::SUSPENDED;
 use crate::simulate::world::World;
 
 /// The controls on a branch.
@@ -230,7 +231,12 @@ fn branch(world: &World, source: &SourceSpec) -> Branch {
         && (spec.templates == Templates::None || seen("codecommit:GetApprovalRuleTemplate"));
     let approvals = listed.then(|| applying.iter().copied().max().unwrap_or(0));
     // Policies speak of `main` only.
-    let pushes = if spec.main { pushes(world, source.account) } else { Pushes::Open };
+    let pushes = match world.member(source.account).unit {
+        // Everything is denied there, on every branch, and to all but the audit.
+        SUSPENDED => Pushes::ClosedButToOne,
+        _ if spec.main => pushes(world, source.account),
+        _ => Pushes::Open,
+    };
     let closed = matches!(pushes, Pushes::Closed | Pushes::ClosedButToOne);
     Branch {
         enforceable: Some(&[]),

@@ -1,0 +1,263 @@
+//! `pipewarden.toml`: as written → as resolved.
+//!
+//! In: the text of the file. Out: [`Config`], in which every value has been read into the type that the stages take.
+//! Unknown keys are errors: a misspelt filter would otherwise audit the wrong accounts in silence.
+
+mod rules;
+mod written;
+
+pub use written::{
+    Accounts, Approvals, Builds, Caps, Exceptions, Expired, Hop, Organization, Policies, Production, Regions, Role,
+    Sources, Stages, Templates, Tiers, Written,
+};
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::audit::{AuditOptions, RegionChoice};
+use crate::collect::Concurrency;
+use crate::collect::git_hosts::{HostError, Secrets, SourceHosts};
+use crate::evaluate::Settings;
+use crate::facts::Rules;
+use crate::inventory::Region;
+use crate::organization::{AccountFilter, RoleHop, SessionOptions};
+
+/// A configuration that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Not TOML, or a key or value that is not known.
+    #[error("{file}: {message}")]
+    Syntax {
+        /// Path as given.
+        file: String,
+        /// The parser's message with line, column and the text around.
+        message: String,
+    },
+    /// A value that says nothing.
+    #[error("{file}: `{key}`: {problem}")]
+    Value {
+        /// Path as given.
+        file: String,
+        /// Key with its table.
+        key: String,
+        /// What is wrong and how to mend it.
+        problem: String,
+    },
+    /// The file cannot be read.
+    #[error("{file} cannot be read: {problem}; give an existing file with `--config`, or none to use the defaults")]
+    Unreadable {
+        /// Path as given.
+        file: String,
+        /// The system's words.
+        problem: String,
+    },
+}
+
+/// The file as resolved.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// For the collection.
+    pub audit: AuditOptions,
+    /// The Region for global services, if set.
+    pub home_region: Option<Region>,
+    /// For the facts.
+    pub rules: Rules,
+    /// For the policies.
+    pub settings: Settings,
+    /// Folders and switched-off controls.
+    pub policies: Policies,
+    /// What is asked of exceptions.
+    pub exceptions: Exceptions,
+    /// As written, for the manifest.
+    pub written: Written,
+}
+
+impl Config {
+    /// The source hosts with their secrets, which only a collection needs.
+    ///
+    /// # Errors
+    /// [`HostError`] for the first secret that is missing or cannot be used.
+    pub fn source_hosts(&self, secrets: &Secrets<'_>) -> Result<SourceHosts, HostError> {
+        SourceHosts::open(&self.written.hosts, secrets)
+    }
+}
+
+impl Written {
+    /// Reads a file; defaults if there is none.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it cannot be read or parsed.
+    pub fn read(path: Option<&Path>) -> Result<(Self, String), ConfigError> {
+        let Some(path) = path else { return Ok((Self::default(), "defaults".to_owned())) };
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Unreadable { file: file.clone(), problem: error.to_string() })?;
+        let written = toml::from_str(&text)
+            .map_err(|error| ConfigError::Syntax { file: file.clone(), message: error.to_string() })?;
+        Ok((written, file))
+    }
+
+    /// Reads every value into the type that the stages take.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] for the first that cannot be used.
+    pub fn resolve(self, file: &str) -> Result<Config, ConfigError> {
+        let wrong =
+            |key: &str, problem: String| ConfigError::Value { file: file.to_owned(), key: key.to_owned(), problem };
+        let filter = AccountFilter::new(&self.accounts.include, &self.accounts.exclude)
+            .map_err(|e| wrong("accounts", e.to_string()))?;
+        let regions = parse_all::<Region>(&self.regions.only).map_err(|problem| wrong("regions.only", problem))?;
+        let home_region = self
+            .regions
+            .home
+            .as_deref()
+            .map(str::parse)
+            .transpose()
+            .map_err(|e: crate::inventory::IdentityError| wrong("regions.home", e.to_string()))?;
+        let settings = self.settings(file)?;
+        let caps = &self.concurrency;
+        if caps.accounts == 0 || caps.calls == 0 || caps.calls_per_service == 0 {
+            return Err(wrong("concurrency", "every cap must be at least 1".to_owned()));
+        }
+        for entry in &self.hosts {
+            entry.check().map_err(|error| wrong(&format!("hosts.{}", error.key), error.to_string()))?;
+        }
+        let audit = AuditOptions {
+            filter,
+            sessions: self.sessions(file)?,
+            regions: if regions.is_empty() { RegionChoice::Enabled } else { RegionChoice::Listed(regions) },
+            concurrency: Concurrency {
+                accounts: caps.accounts,
+                calls: caps.calls,
+                calls_per_service: caps.calls_per_service,
+            },
+            single_account: false,
+        };
+        Ok(Config {
+            audit,
+            home_region,
+            rules: self.rules(file)?,
+            settings,
+            policies: self.policies.clone(),
+            exceptions: self.exceptions.clone(),
+            written: self,
+        })
+    }
+
+    fn settings(&self, file: &str) -> Result<Settings, ConfigError> {
+        let mut settings = Settings::default();
+        for (name, value) in &self.settings {
+            if !settings.0.contains_key(name) {
+                let known = settings.0.keys().cloned().collect::<Vec<_>>().join(", ");
+                let problem = format!("there is no such setting; known are {known}");
+                return Err(ConfigError::Value { file: file.to_owned(), key: format!("settings.{name}"), problem });
+            }
+            if *value < 0 {
+                let problem = format!("{value} is negative; write a whole number from 0 on");
+                return Err(ConfigError::Value { file: file.to_owned(), key: format!("settings.{name}"), problem });
+            }
+            settings.0.insert(name.clone(), *value);
+        }
+        Ok(settings)
+    }
+
+    fn sessions(&self, file: &str) -> Result<SessionOptions, ConfigError> {
+        let role = &self.role;
+        let wrong =
+            |key: &str, problem: String| ConfigError::Value { file: file.to_owned(), key: key.to_owned(), problem };
+        let hop = |key: &str, name: &str, external_id: &Option<String>| {
+            let role =
+                name.parse().map_err(|error: crate::organization::RolePatternError| wrong(key, error.to_string()))?;
+            Ok(RoleHop { role, external_id: external_id.clone() })
+        };
+        let mut hops = role
+            .chain
+            .iter()
+            .map(|h| hop("role.chain", &h.role, &h.external_id))
+            .collect::<Result<Vec<_>, ConfigError>>()?;
+        hops.push(hop("role.name", &role.name, &role.external_id)?);
+        if !(900..=43_200).contains(&role.duration_seconds) {
+            return Err(wrong(
+                "role.duration_seconds",
+                format!("{} is outside what STS takes: 900 to 43200", role.duration_seconds),
+            ));
+        }
+        let named = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+        if !(2..=64).contains(&role.session_name.len()) || !role.session_name.chars().all(named) {
+            return Err(wrong(
+                "role.session_name",
+                format!("`{}` is no session name: 2 to 64 letters, digits or any of `_+=,.@-`", role.session_name),
+            ));
+        }
+        Ok(SessionOptions {
+            hops,
+            session_name: role.session_name.clone(),
+            duration: Duration::from_secs(role.duration_seconds),
+            tags: role.session_tags.clone(),
+            source_identity: role.source_identity.clone(),
+            role_in_own_account: role.in_own_account,
+        })
+    }
+}
+
+fn parse_all<T>(texts: &[String]) -> Result<Vec<T>, String>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    texts.iter().map(|text| text.parse().map_err(|error: T::Err| error.to_string())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(text: &str) -> Result<Config, String> {
+        toml::from_str::<Written>(text)
+            .map_err(|e| e.to_string())?
+            .resolve("pipewarden.toml")
+            .map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn an_empty_file_is_the_defaults() {
+        let config = resolve("").unwrap();
+        assert_eq!(config.audit.sessions.hops.len(), 1);
+        assert_eq!(config.audit.regions, RegionChoice::Enabled);
+        assert_eq!(config.settings, Settings::default());
+    }
+
+    #[test]
+    fn every_mistake_is_named_with_its_key() {
+        for (text, needle) in [
+            ("[rol]\nname = \"x\"", "unknown field `rol`"),
+            ("[role]\nnmae = \"x\"", "unknown field `nmae`"),
+            ("[role]\nname = \"a b\"", "role.name"),
+            ("[role]\nduration_seconds = 60", "900 to 43200"),
+            ("[role]\nsession_name = \"a b\"", "role.session_name"),
+            ("[[role.chain]]\nrole = \"arn:aws:s3:::x\"", "role.chain"),
+            ("[regions]\nonly = [\"europe\"]", "regions.only"),
+            ("[accounts]\ninclude = [\"Prod\"]", "accounts"),
+            ("[production]\naccounts = [\"12\"]", "production.accounts"),
+            ("[organization]\ndelegated_administrators = [\"12\"]", "organization.delegated_administrators"),
+            ("[organization]\ndelegates = []", "unknown field `delegates`"),
+            ("[builds]\nprivileged_projects = [\"web\"]", "builds.privileged_projects"),
+            ("[approvals]\nrelease_managers = [\"ReleaseManager\"]", "approvals.release_managers"),
+            ("[settings]\nretention = 3", "known are alarmWithoutDataDays"),
+            ("[settings]\nobjectLockRetentionDays = -1", "negative"),
+            ("[concurrency]\ncalls = 0", "at least 1"),
+            ("[stages]\nbefore_production = [\"dance\"]", "stages.before_production"),
+            ("[stages.markers]\ndance = [\"x\"]", "known are unit"),
+            ("[tiers.checks]\ncritical = [\"dance\"]", "tiers.checks.critical"),
+            ("[tiers]\ndefault = \"gold\"", "tiers.default"),
+            ("[services]\na = [\"b\"]\nb = [\"a\"]", "a → b → a"),
+            ("[templates]\nstack = []", "unknown field `stack`"),
+            ("[[hosts]]\nhost = \"github.com\"", "hosts.token_env"),
+            ("[[hosts]]\nhost = \"github.com\"\ntoken = \"x\"", "no place in this file"),
+            ("[exceptions]\nexpired = \"ignore\"", "`error` or `report`"),
+        ] {
+            let error = resolve(text).err().unwrap_or_default();
+            assert!(error.contains(needle), "{text}: {error}");
+        }
+    }
+}
