@@ -47,7 +47,7 @@ async fn look(host: &Host, scope: &Scope, source: &Source) -> Told {
         return Told::hidden(&CallError::malformed(GET_REPOSITORY, message));
     };
     let place = Place { host, scope, workspace, name };
-    let repository = match host.repositories.get(source.repository.to_lowercase(), || place.repository()).await {
+    let repository = match host.repositories.get(scope, source.repository.to_lowercase(), || place.repository()).await {
         Ok(repository) => repository,
         Err(error) => return Told::hidden(&error),
     };

@@ -67,7 +67,7 @@ async fn look(host: &Host, scope: &Scope, source: &Source) -> Told {
     };
     let place = Place { host, scope, owner, name };
     let key = source.repository.to_lowercase();
-    let repository = match host.repositories.get(key, || place.repository()).await {
+    let repository = match host.repositories.get(scope, key, || place.repository()).await {
         Ok(repository) => repository,
         Err(error) => return Told::hidden(&error),
     };
@@ -116,7 +116,7 @@ impl Place<'_> {
         let organization = answer.pointer("/owner/type").and_then(Value::as_str) == Some("Organization");
         let (alerts, owned) = join(today.alerts(administered), async {
             if organization {
-                self.host.owners.get(owner.to_lowercase(), || today.organization()).await
+                self.host.owners.get(self.scope, owner.to_lowercase(), || today.organization()).await
             } else {
                 Arc::default()
             }

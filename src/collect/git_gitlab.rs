@@ -53,7 +53,7 @@ pub(super) async fn read(scope: &Scope, source: &Source) -> SourceSeen {
 
 async fn look(host: &Host, scope: &Scope, source: &Source) -> Told {
     let place = Place { host, scope, project: &source.repository };
-    let repository = match host.repositories.get(source.repository.to_lowercase(), || place.repository()).await {
+    let repository = match host.repositories.get(scope, source.repository.to_lowercase(), || place.repository()).await {
         Ok(repository) => repository,
         Err(error) => return Told::hidden(&error),
     };
@@ -143,7 +143,7 @@ impl Place<'_> {
         if let Some(owner) = text("/namespace/full_path") {
             sheet.set("Owner", owner.clone());
             if text("/namespace/kind").as_deref() == Some("group") {
-                let group = self.host.owners.get(owner.to_lowercase(), || self.group(&owner)).await;
+                let group = self.host.owners.get(self.scope, owner.to_lowercase(), || self.group(&owner)).await;
                 sheet.absorb(&group);
             }
         }

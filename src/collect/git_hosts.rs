@@ -203,7 +203,7 @@ where
         ));
     }
     let key = format!("{}#{}", source.repository, source.branch);
-    let told = host.told.get(key, || async { Arc::new(look(Arc::clone(host)).await) }).await;
+    let told = host.told.get(scope, key, || async { Arc::new(look(Arc::clone(host)).await) }).await;
     told.seen(scope, source)
 }
 

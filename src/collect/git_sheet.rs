@@ -13,6 +13,7 @@ use tokio::sync::OnceCell;
 use super::Scope;
 use super::call::CallError;
 use super::git_source::{Source, SourceSeen};
+use super::scope::RecordedCall;
 use crate::inventory::{Properties, Resource};
 
 /// Properties of one thing, and what hides the others.
@@ -81,8 +82,13 @@ impl Told {
 }
 
 /// Answers that a run asks for once; whoever comes second waits for the first.
+///
+/// The calls behind an answer stand in the ledger of everyone who gets it, so that a ledger does not hang on who came
+/// first.
 #[derive(Debug)]
-pub(super) struct Once<T>(Mutex<BTreeMap<String, Arc<OnceCell<T>>>>);
+pub(super) struct Once<T>(Mutex<BTreeMap<String, Shared<T>>>);
+
+type Shared<T> = Arc<OnceCell<(T, Vec<RecordedCall>)>>;
 
 impl<T> Default for Once<T> {
     fn default() -> Self {
@@ -92,7 +98,7 @@ impl<T> Default for Once<T> {
 
 impl<T: Clone> Once<T> {
     /// The answer under `key`, asked for if nobody has yet.
-    pub(super) async fn get<F, A>(&self, key: String, ask: A) -> T
+    pub(super) async fn get<F, A>(&self, scope: &Scope, key: String, ask: A) -> T
     where
         A: FnOnce() -> F,
         F: Future<Output = T>,
@@ -101,7 +107,9 @@ impl<T: Clone> Once<T> {
             let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(cells.entry(key).or_default())
         };
-        cell.get_or_init(ask).await.clone()
+        let (answer, calls) = cell.get_or_init(|| Scope::set_aside(ask())).await;
+        calls.iter().for_each(|(action, outcome)| scope.record_call(action, *outcome));
+        answer.clone()
     }
 }
 
@@ -109,19 +117,35 @@ impl<T: Clone> Once<T> {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use super::super::{CallGate, Concurrency};
     use super::*;
+    use crate::inventory::{Outcome, Partition};
+
+    fn scope(account: &str) -> Scope {
+        let config = aws_types::SdkConfig::builder().build();
+        let gate = CallGate::new(Concurrency::default());
+        Scope::new(account.parse().unwrap(), Partition::Aws, "eu-west-1".parse().unwrap(), &config, gate)
+    }
 
     #[tokio::test]
     async fn two_that_ask_at_once_are_one_question() {
         let (once, asked) = (Once::default(), AtomicUsize::new(0));
+        let somebody = scope("111122223333");
         let ask = || async {
             asked.fetch_add(1, Ordering::SeqCst);
+            somebody.record_call("github:GetBranch", Outcome::Ok);
             tokio::task::yield_now().await;
             "answer"
         };
-        let both = futures_util::future::join(once.get("a".to_owned(), ask), once.get("a".to_owned(), ask)).await;
+        let scopes = [scope("111122223333"), scope("444455556666")];
+        let [one, two] = &scopes;
+        let get = |scope, key: &str| once.get(scope, key.to_owned(), ask);
+        let both = futures_util::future::join(get(one, "a"), get(two, "a")).await;
         assert_eq!((both, asked.load(Ordering::SeqCst)), (("answer", "answer"), 1));
-        once.get("b".to_owned(), ask).await;
+        for scope in &scopes {
+            assert_eq!(scope.take_coverage().totals().calls(), 1, "the call stands in both ledgers");
+        }
+        get(one, "b").await;
         assert_eq!(asked.load(Ordering::SeqCst), 2);
     }
 }

@@ -1,5 +1,6 @@
 //! An account and a Region with everything a collector needs to ask AWS: session, limits, ledger.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::future::Future;
@@ -88,6 +89,13 @@ pub struct Scope {
     calls: Arc<AccountCalls>,
 }
 
+/// A call to something that is not AWS, and how it ended.
+pub(super) type RecordedCall = (&'static str, Outcome);
+
+tokio::task_local! {
+    static ASIDE: RefCell<Vec<RecordedCall>>;
+}
+
 /// Tries after the SDK's own, for a call that is still throttled.
 const THROTTLED_TRIES: u32 = 6;
 
@@ -129,9 +137,21 @@ impl Scope {
         &self.gate.hosts
     }
 
-    /// Writes a call to something that is not AWS into the ledger: `github:GetRepository`.
-    pub(super) fn record_call(&self, action: &str, outcome: Outcome) {
-        self.record(action, outcome);
+    /// Writes a call to something that is not AWS into the ledger: `github:GetRepository`. Inside of
+    /// [`Self::set_aside`] it is kept for whoever the answer is for.
+    pub(super) fn record_call(&self, action: &'static str, outcome: Outcome) {
+        if ASIDE.try_with(|calls| calls.borrow_mut().push((action, outcome))).is_err() {
+            self.record(action, outcome);
+        }
+    }
+
+    /// What `asking` brings, and the calls that it recorded, which stand in no ledger yet.
+    pub(super) async fn set_aside<T>(asking: impl Future<Output = T>) -> (T, Vec<RecordedCall>) {
+        let keep = async {
+            let answer = asking.await;
+            (answer, ASIDE.with(RefCell::take))
+        };
+        ASIDE.scope(RefCell::default(), keep).await
     }
 
     /// Makes one call: waits for its turn, sends, tries again while it is throttled, and writes the ledger.
