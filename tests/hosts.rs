@@ -269,7 +269,7 @@ impl Host {
 }
 
 fn http(status: &str, headers: &[&str], body: &Value) -> String {
-    let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let headers: String = headers.iter().flat_map(|header| [*header, "\r\n"]).collect();
     let body = body.to_string();
     format!("HTTP/1.1 {status}\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n{body}", body.len())
 }

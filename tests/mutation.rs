@@ -32,7 +32,7 @@ fn dropped(control: &Control) -> Vec<(String, Control)> {
         for (operator, neutral) in [("&&", true), ("||", false)] {
             if let Some(operands) = node.get(operator) {
                 for side in ["left", "right"] {
-                    let here = format!("{path}/{}/{side}", operator);
+                    let here = format!("{path}/{operator}/{side}");
                     paths(&operands[side], &here, found);
                     // An operand that is an operator itself is dropped in its parts.
                     if operands[side].get(operator).is_none() {

@@ -96,7 +96,7 @@ impl Evaluation<'_> {
             coverage.absorb(&inventory.coverage);
             gaps.extend(inventory.gaps.iter().cloned());
             gaps.extend(inventory.resources.iter().flat_map(|resource| resource.unseen.values().cloned()));
-            spool.append(self.findings(&asking, &inventory, &joins, &partition)?)?;
+            spool.append(Self::findings(&asking, &inventory, &joins, &partition)?)?;
         }
         gaps.sort();
         gaps.dedup();
@@ -139,7 +139,6 @@ impl Evaluation<'_> {
     }
 
     fn findings(
-        &self,
         asking: &Asking<'_>,
         inventory: &Inventory,
         joins: &Joins,

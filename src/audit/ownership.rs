@@ -134,9 +134,10 @@ pub(super) fn nowhere(reference: &Reference, partition: &str, dark: usize) -> Op
     );
     // What would have been asked: a bucket is looked for in every account's own list, all else where its ARN points.
     let collector = COLLECTORS.iter().find(|collector| collector.types().contains(&reference.type_name))?;
-    let action = match reference.type_name == TypeName::BUCKET {
-        true => "s3:ListAllMyBuckets",
-        false => collector.actions().first().copied().unwrap_or_default(),
+    let action = if reference.type_name == TypeName::BUCKET {
+        "s3:ListAllMyBuckets"
+    } else {
+        collector.actions().first().copied().unwrap_or_default()
     };
     let service = collector.service();
     resource.unseen.insert(

@@ -268,7 +268,7 @@ fn references(scope: &Scope, pipeline: &PipelineDeclaration) -> Vec<Reference> {
         }
     }
     add(None, TypeName::ROLE, pipeline.role_arn());
-    for action in pipeline.stages().iter().flat_map(|stage| stage.actions()) {
+    for action in pipeline.stages().iter().flat_map(aws_sdk_codepipeline::types::StageDeclaration::actions) {
         add(None, TypeName::ROLE, action.role_arn().unwrap_or_default());
     }
     for stage in pipeline.stages() {

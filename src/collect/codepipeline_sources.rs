@@ -10,7 +10,7 @@ use crate::inventory::{AccountId, Arn, Reference, TypeName};
 
 /// The branches that the source actions of a pipeline name.
 pub(super) fn branches(scope: &Scope, pipeline: &PipelineDeclaration) -> Vec<Reference> {
-    let actions = pipeline.stages().iter().flat_map(|stage| stage.actions());
+    let actions = pipeline.stages().iter().flat_map(aws_sdk_codepipeline::types::StageDeclaration::actions);
     actions.filter_map(|action| branch(scope, action)).flat_map(|named| named.references(scope)).collect()
 }
 

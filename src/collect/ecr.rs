@@ -56,9 +56,10 @@ impl Collector for Ecr {
         let names: Vec<&str> = names.into_iter().collect();
         let described = in_order(names.chunks(NAMES_PER_CALL).map(|names| describe(scope, client, names)).collect());
         let described: Vec<_> = described.await.into_iter().flatten().collect();
-        let registry = match described.iter().any(|(_, answer)| answer.is_ok()) {
-            true => Some(read_registry(scope, client).await),
-            false => None,
+        let registry = if described.iter().any(|(_, answer)| answer.is_ok()) {
+            Some(read_registry(scope, client).await)
+        } else {
+            None
         };
         let jobs = described.iter().map(|(name, answer)| read(scope, client, name, answer, registry.as_ref()));
         let mut collected = Collected::default();

@@ -106,19 +106,21 @@ impl<'a> Asked<'a> {
 
     fn unresolved(&self) -> Unresolved<'a> {
         let repository = match self.repository {
-            Repository::Own(_, name) | Repository::Connected(_, name) | Repository::Hosted(_, name) => name,
-            Repository::Odd(name) => name,
+            Repository::Own(_, name)
+            | Repository::Connected(_, name)
+            | Repository::Hosted(_, name)
+            | Repository::Odd(name) => name,
         };
         Unresolved { alias: self.alias, repository, branch: self.branch }
     }
 
     /// Where it leads, or why that could not be seen.
-    fn place(&self, scope: &Scope, connections: &BTreeMap<&'a str, Connection>) -> Result<Place, Gap> {
+    fn place(&self, scope: &Scope, connections: &BTreeMap<&'a str, Connection>) -> Result<Place, Box<Gap>> {
         let odd = || unreadable(scope, self.alias);
         let (provider, host, repository) = match self.repository {
             Repository::Own(host, name) => (Provider::CodeCommit, host.to_owned(), name),
             Repository::Connected(arn, repository) => {
-                let (provider, host) = connections.get(arn).ok_or_else(odd)?.leads_to.clone()?;
+                let (provider, host) = connections.get(arn).ok_or_else(odd)?.leads_to.clone().map_err(Box::new)?;
                 (provider, host, repository)
             }
             Repository::Hosted(host, repository) => {
@@ -154,9 +156,9 @@ impl<'a> Repository<'a> {
 }
 
 /// The gap over a name that leads to no provider that is known.
-fn unreadable(scope: &Scope, alias: &str) -> Gap {
+fn unreadable(scope: &Scope, alias: &str) -> Box<Gap> {
     let message = format!("`{alias}` names no repository of a provider that is known");
-    CallError::malformed(GET_CONNECTION, message).gap(scope, Affects::Details)
+    Box::new(CallError::malformed(GET_CONNECTION, message).gap(scope, Affects::Details))
 }
 
 async fn read_connections<'a>(scope: &Scope, asked: &[Asked<'a>]) -> BTreeMap<&'a str, Connection> {

@@ -259,6 +259,7 @@ fn names<'a>(value: &'a Value, list: &str, name: &'a str) -> impl Iterator<Item 
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, clippy::unnecessary_wraps, reason = "as what is called has it")]
 mod tests {
     use serde_json::json;
 

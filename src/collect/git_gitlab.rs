@@ -253,12 +253,11 @@ fn reviews(
         .map(|rule| name(rule, "protected branch"))
         .chain(applying.iter().map(|rule| name(rule, "approval rule")))
         .collect();
-    match hidden {
-        Some(error) => sheet.hide(&["RequiredApprovingReviewCount", "ProtectedBy"], error),
-        None => {
-            sheet.set("RequiredApprovingReviewCount", count);
-            sheet.set("ProtectedBy", by.into_iter().collect::<Vec<_>>());
-        }
+    if let Some(error) = hidden {
+        sheet.hide(&["RequiredApprovingReviewCount", "ProtectedBy"], error);
+    } else {
+        sheet.set("RequiredApprovingReviewCount", count);
+        sheet.set("ProtectedBy", by.into_iter().collect::<Vec<_>>());
     }
 }
 

@@ -29,9 +29,9 @@ const LONGEST_WAIT_SECONDS: u64 = 120;
 /// Calls in flight at once per host; GitHub asks its clients not to send many in parallel.
 const TURNS: usize = 8;
 /// How long a token of an App's installation is used; GitHub makes them for an hour.
-const INSTALLATION_TOKEN_LIFE: Duration = Duration::from_secs(50 * 60);
+const INSTALLATION_TOKEN_LIFE: Duration = Duration::from_mins(50);
 /// How long a refused token is not asked for again.
-const REFUSED_TOKEN_LIFE: Duration = Duration::from_secs(60);
+const REFUSED_TOKEN_LIFE: Duration = Duration::from_mins(1);
 
 const CREATE_INSTALLATION_TOKEN: &str = git_github::CREATE_INSTALLATION_TOKEN;
 

@@ -26,7 +26,7 @@ const TRIES: u32 = 3;
 /// Tries of a call that is told to come back later.
 const LIMITED_TRIES: u32 = 6;
 /// How long to wait where a host says that it is too fast, but not until when.
-const UNSAID_WAIT: Duration = Duration::from_secs(60);
+const UNSAID_WAIT: Duration = Duration::from_mins(1);
 
 /// How a secret is shown to a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -403,7 +403,7 @@ mod tests {
 
     fn http() -> Http {
         let base = Url::parse("http://127.0.0.1:9/api/v3").unwrap();
-        Http::new(base, HeaderMap::new(), Duration::from_secs(120), 4).unwrap()
+        Http::new(base, HeaderMap::new(), Duration::from_mins(2), 4).unwrap()
     }
 
     fn reply(status: u16, headers: &[(&'static str, &str)], body: &str) -> Reply {

@@ -107,8 +107,10 @@ impl<T: Clone> Once<T> {
             let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(cells.entry(key).or_default())
         };
-        let (answer, calls) = cell.get_or_init(|| Scope::set_aside(ask())).await;
-        calls.iter().for_each(|(action, outcome)| scope.record_call(action, *outcome));
+        let (answer, calls) = cell.get_or_init(|| Scope::set_aside(Box::pin(ask()))).await;
+        for (action, outcome) in calls {
+            scope.record_call(action, *outcome);
+        }
         answer.clone()
     }
 }

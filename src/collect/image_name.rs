@@ -26,7 +26,7 @@ pub(super) fn of_image(scope: &Scope, image: &str) -> Option<Reference> {
 
 /// The repositories that a pipeline's actions read from, push to or scan.
 pub(super) fn of_pipeline(scope: &Scope, pipeline: &PipelineDeclaration) -> Vec<Reference> {
-    let actions = pipeline.stages().iter().flat_map(|stage| stage.actions());
+    let actions = pipeline.stages().iter().flat_map(aws_sdk_codepipeline::types::StageDeclaration::actions);
     actions.filter_map(|action| of_action(scope, action)).collect()
 }
 

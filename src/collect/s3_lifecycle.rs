@@ -28,10 +28,10 @@ fn rule(rule: &LifecycleRule) -> Value {
     let tags: Vec<&Tag> = filter
         .and_then(|filter| filter.tag())
         .into_iter()
-        .chain(both.into_iter().flat_map(|both| both.tags()))
+        .chain(both.into_iter().flat_map(aws_sdk_s3::types::LifecycleRuleAndOperator::tags))
         .collect();
-    let larger = filter.and_then(|filter| filter.object_size_greater_than());
-    let smaller = filter.and_then(|filter| filter.object_size_less_than());
+    let larger = filter.and_then(aws_sdk_s3::types::LifecycleRuleFilter::object_size_greater_than);
+    let smaller = filter.and_then(aws_sdk_s3::types::LifecycleRuleFilter::object_size_less_than);
     Fields::new()
         .text("Id", rule.id())
         .text("Status", Some(rule.status()))
@@ -39,11 +39,20 @@ fn rule(rule: &LifecycleRule) -> Value {
         .list("TagFilters", &tags, |tag| {
             Fields::new().text("Key", Some(tag.key())).text("Value", Some(tag.value())).value()
         })
-        .put("ObjectSizeGreaterThan", larger.or_else(|| both.and_then(|both| both.object_size_greater_than())))
-        .put("ObjectSizeLessThan", smaller.or_else(|| both.and_then(|both| both.object_size_less_than())))
-        .put("ExpirationInDays", expiration.and_then(|expiration| expiration.days()))
+        .put(
+            "ObjectSizeGreaterThan",
+            larger.or_else(|| both.and_then(aws_sdk_s3::types::LifecycleRuleAndOperator::object_size_greater_than)),
+        )
+        .put(
+            "ObjectSizeLessThan",
+            smaller.or_else(|| both.and_then(aws_sdk_s3::types::LifecycleRuleAndOperator::object_size_less_than)),
+        )
+        .put("ExpirationInDays", expiration.and_then(aws_sdk_s3::types::LifecycleExpiration::days))
         .put("ExpirationDate", expiration.and_then(|e| e.date()?.fmt(Format::DateTime).ok()))
-        .put("ExpiredObjectDeleteMarker", expiration.and_then(|expiration| expiration.expired_object_delete_marker()))
+        .put(
+            "ExpiredObjectDeleteMarker",
+            expiration.and_then(aws_sdk_s3::types::LifecycleExpiration::expired_object_delete_marker),
+        )
         .put("NoncurrentVersionExpiration", noncurrent)
         .value()
 }

@@ -39,7 +39,11 @@ fn rule(rule: &ReplicationRule) -> Value {
 /// Tags of an `And` stand beside the prefix here: what counts is that the rule is restricted.
 fn filter(filter: &ReplicationRuleFilter) -> Option<Value> {
     let both = filter.and();
-    let tags: Vec<&Tag> = filter.tag().into_iter().chain(both.into_iter().flat_map(|both| both.tags())).collect();
+    let tags: Vec<&Tag> = filter
+        .tag()
+        .into_iter()
+        .chain(both.into_iter().flat_map(aws_sdk_s3::types::ReplicationRuleAndOperator::tags))
+        .collect();
     Fields::new()
         .text("Prefix", filter.prefix().or_else(|| both.and_then(|both| both.prefix())))
         .list("TagFilters", &tags, |tag| {

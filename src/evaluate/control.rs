@@ -68,12 +68,11 @@ pub(super) fn load(source: &SourceText) -> Result<LoadedControl, Vec<PolicyError
     if policy.effect() != Effect::Forbid {
         errors.push(wrong("a control is a `forbid`"));
     }
-    let resource_type = match policy.resource_constraint() {
-        ResourceConstraint::Is(name) => name.to_string(),
-        _ => {
-            errors.push(wrong("the scope does not name one resource type"));
-            String::new()
-        }
+    let resource_type = if let ResourceConstraint::Is(name) = policy.resource_constraint() {
+        name.to_string()
+    } else {
+        errors.push(wrong("the scope does not name one resource type"));
+        String::new()
     };
     let text = |name: &str| policy.annotation(name).map(str::trim).unwrap_or_default();
     let missing: Vec<String> =

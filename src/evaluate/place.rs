@@ -90,6 +90,7 @@ pub(super) fn line_column(text: &str, offset: usize) -> (usize, usize) {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "the text is ASCII")]
 mod tests {
     use super::*;
 

@@ -319,7 +319,9 @@ mod tests {
         let policies = policies(exceptions);
         let principals = BTreeMap::from([(ACCOUNT.parse().unwrap(), Principal::default())]);
         let asking = Asking::new(&policies, "2026-11-21T00:00:00Z", "live", &Settings::default(), &principals).unwrap();
-        subjects.iter().for_each(|subject| drop(asking.judge(subject).unwrap()));
+        for subject in subjects {
+            drop(asking.judge(subject).unwrap());
+        }
         drop(asking.unlisted("aws", gaps));
         let findings = asking.exceptions(&ACCOUNT.parse().unwrap());
         assert!(findings.iter().all(|finding| finding.exception.is_none()));

@@ -117,10 +117,7 @@ impl ResourceKind for Branch {
 /// of them can.
 fn enforceable(provider: &str) -> BTreeSet<String> {
     let names: &[&str] = match provider {
-        "GitHub" | "GitHubEnterpriseServer" => {
-            &["staleApprovals", "codeOwners", "statusChecks", "strictStatusChecks", "signatures", "lastPushApproval"]
-        }
-        "GitLab" | "GitLabSelfManaged" => {
+        "GitHub" | "GitHubEnterpriseServer" | "GitLab" | "GitLabSelfManaged" => {
             &["staleApprovals", "codeOwners", "statusChecks", "strictStatusChecks", "signatures", "lastPushApproval"]
         }
         "Bitbucket" => &["staleApprovals", "statusChecks"],
@@ -241,6 +238,7 @@ fn denial_of(actions: &[&str], uid: &str, account: &AccountId, joins: &Joins) ->
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 

@@ -130,11 +130,12 @@ fn commands(action: &Action<'_>, view: &View<'_>, checks: &mut Checks) -> Vec<(C
     found.extend(recognised(&script.join("\n")));
     let label = action.label();
     match (action.category, action.provider) {
-        (_, "Commands") => {
-            if action.property("Commands").is_some() && action.property("CheckCommands").is_none() && script.is_empty()
-            {
-                checks.hidden.push(format!("the commands of {label} were not looked at for checks"));
-            }
+        (_, "Commands")
+            if action.property("Commands").is_some()
+                && action.property("CheckCommands").is_none()
+                && script.is_empty() =>
+        {
+            checks.hidden.push(format!("the commands of {label} were not looked at for checks"));
         }
         (_, "CodeBuild") => {
             let own = action.setting("BuildspecOverride");

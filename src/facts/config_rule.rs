@@ -208,7 +208,7 @@ mod tests {
         let found = facts_with(&[bad.clone(), none.clone()]);
         assert_eq!(set(&found, "nonCompliantConfigRules"), ["eu-west-1/locks"]);
         assert_eq!(set(&found, "deliveryConfigRules"), ["eu-west-1/keys", "eu-west-1/locks"]);
-        assert_eq!(set(&facts_with(&[good.clone()]), "nonCompliantConfigRules"), Vec::<String>::new());
+        assert_eq!(set(&facts_with(std::slice::from_ref(&good)), "nonCompliantConfigRules"), Vec::<String>::new());
         assert!(facts_with(&[good, none]).unknown.contains_key("nonCompliantConfigRules"));
         assert!(facts_with(&[rule("new", None)]).unknown.contains_key("nonCompliantConfigRules"));
         let gap = denied_types("config:DescribeConfigRules", &[TypeName::CONFIG_RULE]);

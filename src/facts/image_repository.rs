@@ -155,7 +155,6 @@ fn unknown_principals(resource: &Resource, joins: &Joins) -> Seen<Found> {
 }
 
 #[cfg(test)]
-#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 

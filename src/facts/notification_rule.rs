@@ -111,6 +111,7 @@ impl Target {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 

@@ -85,7 +85,7 @@ impl Permissions {
         hidden.dedup();
         let boundary = match property(role, "PermissionsBoundary") {
             Ok(None) => Ok(None),
-            Ok(Some(_)) => property(role, "PermissionsBoundaryDocument").map(|document| document.cloned()),
+            Ok(Some(_)) => property(role, "PermissionsBoundaryDocument").map(Option::<&Value>::cloned),
             Err(sentences) => Err(sentences),
         };
         Self { arn: role.uid.as_str().to_owned(), policies, hidden, boundary }

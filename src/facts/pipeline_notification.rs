@@ -116,7 +116,7 @@ fn put_topics(facts: &mut Facts, view: &View<'_>, approvals: &[&Action<'_>]) {
             }
         }
     }
-    for arn in rules.iter().flat_map(|rule| rule.topics()) {
+    for arn in rules.iter().flat_map(super::notification_rule::NotificationRuleEntry::topics) {
         topics.add(arn);
     }
     for arn in &topics.certain {

@@ -47,7 +47,7 @@ pub(super) fn put(
         }
     };
     let around = Around { resource, path: &path, joins };
-    let gates: BTreeSet<String> = definition.gates().map(|gate| gate.label()).collect();
+    let gates: BTreeSet<String> = definition.gates().map(super::pipeline_definition::Action::label).collect();
     let own = around.path.roles(joins);
     let everyone = joins.delivery_roles(&path.account);
     facts.put("selfApprovingRoles", around.approving(&own, &gates).decided());
@@ -228,8 +228,8 @@ fn group_links(action: &ActionPath, joins: &Joins) -> Vec<String> {
 /// Bucket and key of the store in the Region where the action works.
 fn store_links(resource: &Resource, action: &ActionPath) -> Seen<Vec<String>> {
     let several = list_at(property(resource, "ArtifactStores")?, &[]).iter();
-    let here = several.filter(|entry| text_at(Some(entry), &["Region"]) == action.place.1.as_str());
-    let store = here.filter_map(|entry| entry.get("ArtifactStore")).next();
+    let mut here = several.filter(|entry| text_at(Some(entry), &["Region"]) == action.place.1.as_str());
+    let store = here.find_map(|entry| entry.get("ArtifactStore"));
     let Some(store) = store.or(property(resource, "ArtifactStore")?) else { return Ok(Vec::new()) };
     let key = text_at(Some(store), &["EncryptionKey", "Id"]);
     let key = if key.is_empty() { "no key of its own".to_owned() } else { format!("key {key}") };

@@ -170,6 +170,7 @@ fn other_starts(triggers: Option<&Value>, sources: &[Source]) -> Vec<(String, St
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 

@@ -104,7 +104,7 @@ pub(super) fn narrowing(written: &str, key: &str, value: &Value, reached: Reache
         }
         "aws:principalorgid" => {
             let own = organization.is_some_and(|own| values.contains(own));
-            if own != operator.negated { Narrowing::Nothing } else { only_where() }
+            if own == operator.negated { only_where() } else { Narrowing::Nothing }
         }
         "aws:userid" | "aws:username" if operator.negated => {
             let all = operator.patterns && values.iter().any(|value| value.bytes().all(|byte| byte == b'*'));

@@ -113,7 +113,6 @@ fn publishes_reports(resource: &Resource) -> Seen<bool> {
 }
 
 #[cfg(test)]
-#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 

@@ -117,7 +117,6 @@ fn buildspec_source(resource: &Resource) -> Seen<&'static str> {
 }
 
 #[cfg(test)]
-#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 

@@ -173,8 +173,8 @@ fn holds_for(operator: &str, value: &Value, reference: Option<&str>) -> bool {
     match operator.trim_end_matches("IfExists") {
         "StringEquals" => matched(false).unwrap_or(if_exists),
         "StringLike" => matched(true).unwrap_or(if_exists),
-        "StringNotEquals" => matched(false).map_or(true, |matched| !matched),
-        "StringNotLike" => matched(true).map_or(true, |matched| !matched),
+        "StringNotEquals" => matched(false).is_none_or(|matched| !matched),
+        "StringNotLike" => matched(true).is_none_or(|matched| !matched),
         "Null" => {
             let absent = *value == Value::Bool(true) || value.as_str() == Some("true");
             absent == reference.is_none()
@@ -191,6 +191,7 @@ fn is_everyone(pattern: &str, pushed: &Pushed<'_>) -> bool {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use super::super::testing::*;
     use super::*;

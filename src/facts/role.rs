@@ -97,7 +97,6 @@ fn put_trust(facts: &mut Facts, uses: &[RoleUse], resource: &Resource, joins: &J
 }
 
 #[cfg(test)]
-#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 

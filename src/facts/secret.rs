@@ -84,7 +84,6 @@ fn days_since_rotation(resource: &Resource, now: OffsetDateTime) -> Seen<i64> {
 }
 
 #[cfg(test)]
-#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 

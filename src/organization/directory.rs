@@ -263,6 +263,7 @@ impl Directory {
 
 impl Directory {
     /// Where the account stands in the tree, and the policies along the way there.
+    #[expect(clippy::result_large_err, reason = "a gap is written down, not carried upwards")]
     fn set_place(&self, resource: &mut Resource, account: &Account) {
         let alone = self.organization_id.is_empty();
         let management = Ok(json!(account.id == self.management_account));

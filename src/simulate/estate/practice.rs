@@ -118,6 +118,7 @@ pub(crate) enum Window {
 
 /// How a pipeline is run.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "knobs that turn independently")]
 pub(crate) struct PracticeSpec {
     /// The topic that approvals name.
     pub(crate) approvers: Option<Topic>,

@@ -2,6 +2,8 @@
 //!
 //! Shapes: <https://developer.atlassian.com/cloud/bitbucket/rest/api-group-branch-restrictions/>
 
+#![expect(clippy::indexing_slicing, reason = "a member of a JSON object that is not there yet is made")]
+
 use serde_json::{Value, json};
 
 use super::{Question, Reply, Subject};
@@ -70,17 +72,14 @@ fn restrictions(spec: &HostedSpec) -> Vec<Value> {
         if kind == "push" {
             (restriction["users"], restriction["groups"]) = (users.clone(), groups.clone());
         }
-        match spec.layers {
-            Layers::Organization => {
-                restriction["branch_match_kind"] = "branching_model".into();
-                restriction["branch_type"] = if spec.default_branch { "development" } else { "release" }.into();
-                restriction["pattern"] = "".into();
-            }
-            _ => {
-                restriction["branch_match_kind"] = "glob".into();
-                let exact = spec.layers == Layers::Classic;
-                restriction["pattern"] = if exact { spec.branch() } else { super::gitlab::wildcard(spec) }.into();
-            }
+        if spec.layers == Layers::Organization {
+            restriction["branch_match_kind"] = "branching_model".into();
+            restriction["branch_type"] = if spec.default_branch { "development" } else { "release" }.into();
+            restriction["pattern"] = "".into();
+        } else {
+            restriction["branch_match_kind"] = "glob".into();
+            let exact = spec.layers == Layers::Classic;
+            restriction["pattern"] = if exact { spec.branch() } else { super::gitlab::wildcard(spec) }.into();
         }
         restriction
     };

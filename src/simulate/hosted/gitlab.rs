@@ -2,6 +2,8 @@
 //!
 //! Shapes: <https://docs.gitlab.com/api/>
 
+#![expect(clippy::indexing_slicing, reason = "a member of a JSON object that is not there yet is made")]
+
 use serde_json::{Value, json};
 
 use super::{Question, Reply, Subject};

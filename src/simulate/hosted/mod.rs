@@ -140,6 +140,7 @@ impl Reply {
 }
 
 /// What a path asks for: the ledger's word for the call, and the repository if it is about one.
+#[expect(clippy::option_option, reason = "about none, about one that is not there, or about one")]
 struct Subject {
     action: &'static str,
     repository: Option<Option<HostedSpec>>,

@@ -79,7 +79,9 @@ fn write_value(text: &mut String, value: &Value) {
                 match value {
                     // The entries of a map stand one after the other, without an element around them.
                     Value::Array(entries) if name == "entry" => {
-                        entries.iter().for_each(|entry| write_element(text, name, entry));
+                        for entry in entries {
+                            write_element(text, name, entry);
+                        }
                     }
                     _ => write_element(text, name, value),
                 }

@@ -113,6 +113,7 @@ fn build(call: &Call<'_>, spec: &ProjectSpec, id: &str, newest: bool) -> Value {
     })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as every operation")]
 fn list_source_credentials(call: &Call<'_>) -> Answer {
     let region = call.region.unwrap_or_default();
     let credential = source_credential(call.world, call.account, region).map(|kind| {

@@ -56,18 +56,15 @@ fn describe(call: &Call<'_>) -> Answer {
         Rule::Disabled => (failed, Some(Topic::Releases)),
         Rule::Successes => ("codepipeline-pipeline-pipeline-execution-succeeded", Some(Topic::Releases)),
     };
-    let target = match topic {
-        Some(topic) => {
-            let address = topic.arn(call.world, pipeline.account, pipeline.region);
-            json!({ "TargetAddress": address, "TargetType": "SNS", "TargetStatus": "ACTIVE" })
-        }
-        None => {
-            let chat = format!(
-                "arn:aws:chatbot::{}:chat-configuration/slack-channel/releases",
-                call.world.account_id(call.account)
-            );
-            json!({ "TargetAddress": chat, "TargetType": "AWSChatbotSlack", "TargetStatus": "ACTIVE" })
-        }
+    let target = if let Some(topic) = topic {
+        let address = topic.arn(call.world, pipeline.account, pipeline.region);
+        json!({ "TargetAddress": address, "TargetType": "SNS", "TargetStatus": "ACTIVE" })
+    } else {
+        let chat = format!(
+            "arn:aws:chatbot::{}:chat-configuration/slack-channel/releases",
+            call.world.account_id(call.account)
+        );
+        json!({ "TargetAddress": chat, "TargetType": "AWSChatbotSlack", "TargetStatus": "ACTIVE" })
     };
     let event = json!({ "EventTypeId": event, "ServiceName": "CodePipeline", "ResourceType": "Pipeline" });
     Ok(json!({

@@ -110,6 +110,7 @@ fn put(statement: &mut Value, element: &str, value: Value) {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as every operation")]
 fn get_registry_scanning_configuration(call: &Call<'_>) -> Answer {
     let scanning = registry(call.world, call.account, call.region.unwrap_or_default()).scanning;
     let rule = |frequency: &str, filter: &str| {

@@ -50,7 +50,7 @@ pub(super) fn apply(world: &World, spec: &PipelineSpec, main: &str, stages: &mut
         if practice.rebuild {
             between.push(stage("Rebuild", build(world, spec, "BuildRelease", "Build", true)));
         }
-        stages.splice(staging + 1..staging + 1, between);
+        stages.splice((staging + 1)..=staging, between);
     }
     if practice.window == Window::Function
         && let Some(at) = stages.iter().position(|stage| name_of(stage) == main)
@@ -81,6 +81,7 @@ fn name_of(stage: &Value) -> &str {
     stage.get("name").and_then(Value::as_str).unwrap_or_default()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 fn stage(name: &str, action: Value) -> Value {
     json!({ "name": name, "actions": [action] })
 }

@@ -144,6 +144,7 @@ impl Deliveries {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as every judgement")]
 fn recorded(world: &World, account: &usize) -> Expected {
     let deliveries = deliveries(world, *account);
     let allowed = |action| world.refusal(*account, action).is_none();
@@ -155,6 +156,7 @@ fn recorded(world: &World, account: &usize) -> Expected {
     judged(deliveries.any(), deliveries.hold(records))
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as every judgement")]
 fn rules_met(world: &World, account: &usize) -> Expected {
     let deliveries = deliveries(world, *account);
     let listed = world.refusal(*account, "config:DescribeConfigRules").is_none();

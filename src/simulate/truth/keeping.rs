@@ -106,6 +106,7 @@ fn keeping(world: &World, bucket: BucketRef) -> Keeping {
 }
 
 /// What the lifecycle deletes, if anything: whether it is for the whole bucket, and after how many days.
+#[expect(clippy::option_option, reason = "unknown, none, or one")]
 fn deletion(world: &World, named: NamedBucket) -> Option<Option<(bool, u32)>> {
     if !named.seen(world, "s3:GetLifecycleConfiguration") {
         return None;

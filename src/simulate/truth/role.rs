@@ -216,7 +216,7 @@ fn may_bypass(world: &World, role: RoleRef, spec: &PipelineSpec) -> Known {
         Grants::Transitions => true,
         // There, a policy keeps everybody from the other two.
         Grants::Overrides => !in_production_unit(world, role.account),
-        Grants::Updates => !in_production_unit(world, role.account) && !(spec.self_mutation && its_own),
+        Grants::Updates => !(in_production_unit(world, role.account) || spec.self_mutation && its_own),
         _ => false,
     };
     documents(world, role).then_some(allowed)
@@ -229,7 +229,7 @@ fn uses(world: &World, role: RoleRef) -> Vec<Known> {
     for spec in pipelines(world, from) {
         match role.duty {
             Duty::Shared | Duty::Own { .. } if RoleRef::of_pipeline(&spec) == role => {
-                uses.push(Some(spec.production()))
+                uses.push(Some(spec.production()));
             }
             Duty::Build if spec.builds() => uses.push(Some(spec.production())),
             Duty::Action { .. } => {

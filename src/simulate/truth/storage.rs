@@ -17,10 +17,12 @@ pub(super) struct NamedBucket {
 }
 
 impl NamedBucket {
+    #[expect(clippy::unnecessary_wraps, reason = "as the other statements on it")]
     pub(super) fn artifact(self) -> Known {
         Some(self.production.is_some())
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "as the other statements on it")]
     pub(super) fn in_production(self) -> Known {
         Some(self.production == Some(true))
     }
@@ -97,6 +99,7 @@ pub(super) fn described(world: &World, account: usize) -> bool {
 
 /// The default retention of a bucket, if it has one: whether it is `COMPLIANCE`, and its days; unknown where the lock
 /// could not be seen.
+#[expect(clippy::option_option, reason = "unknown, none, or one")]
 pub(super) fn retention(world: &World, named: NamedBucket) -> Option<Option<(bool, u32)>> {
     let lock = match named.bucket.spec(world).lock {
         Lock::Off | Lock::NoRetention => None,

@@ -30,6 +30,7 @@ pub(super) fn listed(world: &World, account: usize) -> bool {
 }
 
 /// Whether a trail that the account sees records in every Region and is running.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as every judgement")]
 fn recorded(world: &World, account: &usize) -> Expected {
     if world.member(*account).state != State::Active {
         return Expected::NotApplicable;
