@@ -309,7 +309,16 @@ fn what_organizations_refuses_leaves_guardrails_unknown() {
     ] {
         let deny_action = Some(action.to_owned());
         let options = SimulationOptions { accounts: 9, limits: false, deny_action, ..SimulationOptions::default() };
-        let blind = assert_is_truth(options);
+        let blind = audit(options.clone());
+        // The truth knows what hides guardrails; what other controls make of hidden policies must only never be a pass.
+        let of_guardrails = |line: &String| line.contains("organizations-") || line.contains("definition-change");
+        let lines: Vec<String> =
+            differences(&blind, &Simulation::new(options)).into_iter().filter(of_guardrails).collect();
+        assert!(lines.is_empty(), "{action}: {lines:#?}");
+        let passed = blind.verdicts.iter().filter(|(key, after)| {
+            **after == ComplianceType::Compliant && seen.verdicts.get(*key).is_some_and(|before| before != *after)
+        });
+        assert_eq!(passed.count(), 0, "{action} turned something into a pass");
         assert!(blind.gaps.iter().any(|gap| gap.action == action), "{action}: no gap names it");
         assert_ne!(blind.verdicts, seen.verdicts, "{action}");
     }

@@ -83,8 +83,8 @@ impl Told {
 
 /// Answers that a run asks for once; whoever comes second waits for the first.
 ///
-/// The calls behind an answer stand in the ledger of everyone who gets it, so that a ledger does not hang on who came
-/// first.
+/// The calls behind an answer stand in the ledger of every account that gets it, once in each, so that a ledger does not
+/// hang on who came first.
 #[derive(Debug)]
 pub(super) struct Once<T>(Mutex<BTreeMap<String, Shared<T>>>);
 
@@ -108,9 +108,7 @@ impl<T: Clone> Once<T> {
             Arc::clone(cells.entry(key).or_default())
         };
         let (answer, calls) = cell.get_or_init(|| Scope::set_aside(Box::pin(ask()))).await;
-        for (action, outcome) in calls {
-            scope.record_call(action, *outcome);
-        }
+        scope.share(calls);
         answer.clone()
     }
 }

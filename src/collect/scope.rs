@@ -1,9 +1,10 @@
 //! An account and a Region with everything a collector needs to ask AWS: session, limits, ledger.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -72,6 +73,8 @@ struct Lane {
 struct AccountCalls {
     lanes: Mutex<BTreeMap<(Region, String), Arc<Lane>>>,
     ledger: Mutex<Coverage>,
+    /// Calls made for several accounts that already stand in the ledger.
+    shared: Mutex<BTreeSet<u64>>,
 }
 
 /// An account and a Region, ready to be asked.
@@ -90,7 +93,15 @@ pub struct Scope {
 }
 
 /// A call to something that is not AWS, and how it ended.
-pub(super) type RecordedCall = (&'static str, Outcome);
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RecordedCall {
+    serial: u64,
+    action: &'static str,
+    outcome: Outcome,
+}
+
+/// Tells calls apart, so that a ledger counts none of them twice.
+static SERIAL: AtomicU64 = AtomicU64::new(0);
 
 tokio::task_local! {
     static ASIDE: RefCell<Vec<RecordedCall>>;
@@ -140,8 +151,20 @@ impl Scope {
     /// Writes a call to something that is not AWS into the ledger: `github:GetRepository`. Inside of
     /// [`Self::set_aside`] it is kept for whoever the answer is for.
     pub(super) fn record_call(&self, action: &'static str, outcome: Outcome) {
-        if ASIDE.try_with(|calls| calls.borrow_mut().push((action, outcome))).is_err() {
-            self.record(action, outcome);
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        self.share(&[RecordedCall { serial, action, outcome }]);
+    }
+
+    /// Writes calls that were made once for several accounts into this account's ledger, each at most once.
+    pub(super) fn share(&self, calls: &[RecordedCall]) {
+        if ASIDE.try_with(|aside| aside.borrow_mut().extend_from_slice(calls)).is_ok() {
+            return;
+        }
+        for call in calls {
+            let new = self.calls.shared.lock().unwrap_or_else(PoisonError::into_inner).insert(call.serial);
+            if new {
+                self.record(call.action, call.outcome);
+            }
         }
     }
 

@@ -3,8 +3,8 @@
 use super::storage::{NamedBucket, customer, described, retention};
 use super::{Judgement, Known, judged, when};
 use crate::simulate::estate::{
-    Administration, BucketRef, Encryption, Expiry, ImageEncryption, Keeping, KeyRef, Mutability, Outsiders, PutDeny,
-    RepositoryRef, Scanning, Signing, administration, is_bootstrap, registry,
+    Administration, BucketRef, Duty, Encryption, Expiry, ImageEncryption, Keeping, KeyRef, Mutability, Outsiders,
+    PipelineSpec, PutDeny, RepositoryRef, RoleRef, Scanning, Signing, administration, is_bootstrap, registry,
 };
 use crate::simulate::world::{Refusal, World};
 
@@ -165,7 +165,10 @@ fn separate(world: &World, key: KeyRef) -> Known {
         Administration::RootOnly | Administration::DeployersDenied => Some(true),
         Administration::Administrators => no_other,
         Administration::Deployers => {
-            let delivers = (0..world.regions().len()).any(|region| world.pipeline_count(key.account, region) > 0);
+            // The policy names the role that some pipelines of the account share.
+            let mut pipelines =
+                (0..world.regions().len()).flat_map(|region| PipelineSpec::all(world, key.account, region));
+            let delivers = pipelines.any(|pipeline| RoleRef::of_pipeline(&pipeline).duty == Duty::Shared);
             let seen = !refused("codepipeline:ListPipelines") && !refused("codepipeline:GetPipeline");
             if delivers && seen { Some(false) } else { no_other }
         }
