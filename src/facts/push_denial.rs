@@ -248,6 +248,7 @@ mod tests {
             json!({"ForAllValues:StringEquals": {"codecommit:References": "refs/heads/main"}}),
             json!({"StringEquals": {"aws:RequestedRegion": "us-east-1"}}),
             json!({"StringNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}}),
+            json!({"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::${aws:PrincipalAccount}:role/*"}}),
             json!({"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/Developer"}}),
             json!({"StringEquals": {"codecommit:References": "refs/heads/*"}}),
         ] {
