@@ -72,6 +72,10 @@ async fn look(host: &Host, scope: &Scope, source: &Source) -> Told {
     protection(&mut sheet, matching.as_deref(), default);
     reviews(&mut sheet, matching.as_deref(), rules.as_deref(), branch);
     let approvals = approvals.map(Option::unwrap_or_default);
+    without_own_approval(
+        &mut sheet,
+        approvals.as_ref().is_ok_and(|answer| flag(answer, "merge_requests_author_approval")),
+    );
     for (property, field) in [
         ("DismissesStaleReviews", "reset_approvals_on_push"),
         ("RequiresLastPushApproval", "merge_requests_disable_committers_approval"),
@@ -261,6 +265,13 @@ fn reviews(
     }
 }
 
+/// Where authors may approve what they wrote, one approval says nothing of a second person.
+fn without_own_approval(sheet: &mut Sheet, counts: bool) {
+    if let Some(required) = sheet.properties.get_mut("RequiredApprovingReviewCount").filter(|_| counts) {
+        *required = required.as_u64().unwrap_or(0).saturating_sub(1).into();
+    }
+}
+
 /// GitLab says what it did not find: a project that hides its files is not one without the file.
 fn no_file(refusal: Refusal<'_>) -> bool {
     refusal.status == 404 && refusal.message.contains("File Not Found")
@@ -352,5 +363,15 @@ mod tests {
         assert_eq!(count(&json!([rule(1, false, json!([])), rule(2, true, json!([]))]), "old"), 1);
         assert_eq!(count(&json!([rule(3, false, json!([{"name": "release/*"}]))]), "main"), 0);
         assert_eq!(count(&json!([{"rule_type": "report_approver", "approvals_required": 4}]), "main"), 0);
+    }
+
+    #[test]
+    fn an_author_who_approves_is_no_second_person() {
+        let mut sheet = Sheet::default();
+        sheet.set("RequiredApprovingReviewCount", 1);
+        without_own_approval(&mut sheet, false);
+        assert_eq!(sheet.properties["RequiredApprovingReviewCount"], 1);
+        without_own_approval(&mut sheet, true);
+        assert_eq!(sheet.properties["RequiredApprovingReviewCount"], 0);
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::joins::Joins;
-use super::policy_document::{PolicyDocument, Principal, Statement};
+use super::policy_document::{PolicyDocument, Statement};
 use super::production::Environment;
 use super::seen::{Found, Seen, at, flag, list_at, name, number, property, tags, text_at};
 use super::{Facts, ResourceKind};
@@ -271,8 +271,8 @@ fn tls_only(document: &PolicyDocument<'_>, name: &str, resource: &Resource) -> b
         .filter(|statement| {
             statement.denies()
                 && statement.is_about_missing_tls()
-                && statement.principals().contains(&Principal::Anyone)
-                && statement.covers_action("s3:*")
+                && statement.is_for_everyone()
+                && statement.covers_service("s3")
         })
         .collect();
     [arn.clone(), format!("{arn}/*")].iter().all(|arn| denying.iter().any(|statement| statement.covers_resource(arn)))
@@ -385,6 +385,14 @@ mod tests {
         let mut only_role = deny_http(json!("*"));
         only_role["Statement"][0]["Principal"] = json!({"AWS": "arn:aws:iam::111111111111:role/x"});
         assert_eq!(tls(only_role), Fact::Bool(false));
+        let mut all_but_one = deny_http(json!("*"));
+        all_but_one["Statement"][0].as_object_mut().unwrap().remove("Principal");
+        all_but_one["Statement"][0]["NotPrincipal"] = json!({"AWS": "arn:aws:iam::111111111111:role/x"});
+        assert_eq!(tls(all_but_one), Fact::Bool(false));
+        let mut all_but_reading = deny_http(json!("*"));
+        all_but_reading["Statement"][0].as_object_mut().unwrap().remove("Action");
+        all_but_reading["Statement"][0]["NotAction"] = json!("s3:GetObject");
+        assert_eq!(tls(all_but_reading), Fact::Bool(false));
     }
 
     #[test]

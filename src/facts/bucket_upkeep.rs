@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Facts;
 use super::joins::Joins;
-use super::policy_document::{PolicyDocument, Principal, Statement, one_or_many, strings};
+use super::policy_document::{PolicyDocument, Statement, one_or_many, strings};
 use super::seen::{Found, Seen, at, list_at, number, property, text_at};
 use crate::inventory::{Region, Resource};
 
@@ -169,10 +169,8 @@ fn policy_gaps(document: Option<&Value>, name: &str, resource: &Resource) -> BTr
     let partition = resource.uid.as_str().split(':').nth(1).filter(|_| resource.uid.as_str().starts_with("arn:"));
     let objects = format!("arn:{}:s3:::{name}/*", partition.unwrap_or("aws"));
     for statement in document.iter().flat_map(PolicyDocument::statements) {
-        let for_everyone =
-            statement.principals().contains(&Principal::Anyone) && !statement.fields().contains_key("NotPrincipal");
         let of_uploads = statement.covers_action("s3:PutObject") && statement.covers_resource(&objects);
-        if !(statement.denies() && for_everyone && of_uploads) {
+        if !(statement.denies() && statement.is_for_everyone() && of_uploads) {
             continue;
         }
         match demand(statement) {

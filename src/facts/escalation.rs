@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::permissions::{Answer, Permissions};
 use super::policy_document::{PolicyDocument, Statement, strings};
@@ -42,7 +42,7 @@ const ESCALATIONS: &[(&str, On)] = &[
     ("iam:SetDefaultPolicyVersion", On::Policy),
     ("iam:UpdateAssumeRolePolicy", On::Role),
     ("iam:UpdateLoginProfile", On::User),
-    ("sts:AssumeRole", On::Role),
+    (ASSUME, On::Role),
 ];
 
 /// What a role does to itself with one of these needs no other role.
@@ -57,8 +57,12 @@ const NARROWING: &[&str] = &[
     "iam:passedtoservice",
     "iam:permissionsboundary",
     "iam:policyarn",
-    "aws:resourceaccount",
 ];
+
+/// Those of them that every request carries, so that a condition which holds without them narrows all the same.
+const ALWAYS_THERE: &[&str] = &["iam:passedtoservice", "iam:policyarn"];
+
+const ASSUME: &str = "sts:AssumeRole";
 
 /// The policies that grant every action on everything.
 pub(super) fn administrative(permissions: &Permissions) -> Found {
@@ -90,7 +94,9 @@ pub(super) fn escalations(role: &str, permissions: &Permissions) -> Found {
     let mut found = Found::default();
     let Ok(arn) = Arn::parse(role) else { return found };
     let any = |kind: &str| format!("arn:{}:iam::{}:{kind}/{ANY}", arn.partition, arn.account);
+    let (to_grant, to_assume) = (without_narrowing(permissions, PASS_ROLE), without_narrowing(permissions, ASSUME));
     for (action, on) in ESCALATIONS {
+        let permissions = if *action == ASSUME { &to_assume } else { &to_grant };
         let (kind, word) = match on {
             On::Role => ("role", "role"),
             On::User => ("user", "user"),
@@ -105,23 +111,92 @@ pub(super) fn escalations(role: &str, permissions: &Permissions) -> Found {
             found.add_if(format!("{action} on any {word}"), &anywhere);
         }
     }
-    let passes = permissions.allows(PASS_ROLE, &any("role")).map(opens);
+    let passes = to_grant.allows(PASS_ROLE, &any("role")).map(opens);
     found.add_if(format!("{PASS_ROLE} of any role to any service"), &passes);
     found.doubts = BTreeSet::from_iter(std::mem::take(&mut found.doubts)).into_iter().collect();
     found
 }
 
-/// Whether an answer leaves a way: without a condition, or under conditions that narrow nothing.
+/// Whether an answer leaves a way: what narrows is no part of the permissions any more.
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map`")]
 fn opens(answer: Answer) -> bool {
-    match answer {
-        Answer::Yes => true,
-        Answer::No => false,
-        Answer::Conditionally(keys) => !keys.iter().any(|key| {
-            NARROWING.contains(&key.as_str())
-                || key.starts_with("aws:resourcetag/")
-                || key.starts_with("iam:resourcetag/")
-        }),
+    answer != Answer::No
+}
+
+/// The permissions as far as they leave a way: without statements that allow narrowly, and with those that deny all but
+/// something narrow as denials of all. Statement by statement, because a narrow one takes nothing from a wide one.
+fn without_narrowing(permissions: &Permissions, action: &str) -> Permissions {
+    let mut left = permissions.clone();
+    for policy in &mut left.policies {
+        policy.document = unnarrowed(&policy.document, action);
     }
+    left.boundary = left.boundary.map(|boundary| boundary.map(|document| unnarrowed(&document, action)));
+    left
+}
+
+fn unnarrowed(document: &Value, action: &str) -> Value {
+    let document = PolicyDocument::new(document);
+    let statements = document.statements().filter_map(|statement| {
+        let mut fields = statement.fields().clone();
+        if statement.allows()
+            && statement.conditions().any(|(operator, key, value)| narrows(operator, key, value, action))
+        {
+            return None;
+        }
+        if statement.denies()
+            && let Some(lines) = fields.get_mut("Condition").and_then(Value::as_object_mut)
+        {
+            for (operator, keys) in lines {
+                let Some(keys) = keys.as_object_mut() else { continue };
+                keys.retain(|key, value| !spares_only_narrowly(operator, key, value, action));
+            }
+        }
+        Some(Value::Object(fields))
+    });
+    json!({"Statement": statements.collect::<Vec<_>>()})
+}
+
+fn is_narrowing(key: &str, action: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    NARROWING.contains(&key.as_str())
+        || key.starts_with("aws:resourcetag/")
+        || key.starts_with("iam:resourcetag/")
+        // Identities of other accounts cannot be touched anyway, only assumed.
+        || action == ASSUME && key == "aws:resourceaccount"
+}
+
+/// An operator without its prefix for sets and its suffix for missing keys, and whether it holds without its key.
+fn bare(operator: &str) -> (&str, bool) {
+    let (set, name) = operator.rsplit_once(':').unwrap_or(("", operator));
+    let optional = name.ends_with("IfExists") || set.eq_ignore_ascii_case("ForAllValues");
+    (name.trim_end_matches("IfExists"), optional)
+}
+
+fn names_everything(value: &Value) -> bool {
+    strings(Some(value)).any(|value| !value.is_empty() && value.bytes().all(|byte| byte == b'*'))
+}
+
+/// Whether a line of a permission's condition says what it is for.
+fn narrows(operator: &str, key: &str, value: &Value, action: &str) -> bool {
+    let (name, optional) = bare(operator);
+    let positive = match name {
+        "StringEquals" | "StringEqualsIgnoreCase" => true,
+        "StringLike" | "ArnLike" | "ArnEquals" => !names_everything(value),
+        "Null" => *value == false || *value == "false",
+        _ => false,
+    };
+    positive && is_narrowing(key, action) && (!optional || ALWAYS_THERE.contains(&key.to_ascii_lowercase().as_str()))
+}
+
+/// Whether a line of a denial's condition spares nothing but what it names.
+fn spares_only_narrowly(operator: &str, key: &str, value: &Value, action: &str) -> bool {
+    let negative = match bare(operator).0 {
+        "StringNotEquals" | "StringNotEqualsIgnoreCase" => true,
+        "StringNotLike" | "ArnNotLike" | "ArnNotEquals" => !names_everything(value),
+        "Null" => *value == true || *value == "true",
+        _ => false,
+    };
+    negative && is_narrowing(key, action)
 }
 
 #[cfg(test)]
@@ -189,6 +264,38 @@ mod tests {
         let region = json!({"StringEquals": {"aws:RequestedRegion": "eu-west-1"}});
         assert_eq!(found(allow("iam:PutRolePolicy", "*", region)).len(), 1);
         assert_eq!(found(allow("sts:AssumeRole", "*", json!({}))), ["sts:AssumeRole on any role"]);
+    }
+
+    #[test]
+    fn a_condition_narrows_only_what_its_own_statement_allows() {
+        let to_build = json!({"StringEquals": {"iam:PassedToService": "codebuild.amazonaws.com"}});
+        let from_office = json!({"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}});
+        let narrow = allow("iam:PassRole", "*", to_build);
+        let wide = allow("iam:PassRole", "*", from_office);
+        assert_eq!(found(narrow.clone()), Vec::<String>::new());
+        assert_eq!(found(json!([narrow, wide])).len(), 1);
+        // All but one thing is nearly everything.
+        let but = json!({"StringNotEquals": {"iam:PassedToService": "ec2.amazonaws.com"}});
+        assert_eq!(found(allow("iam:PassRole", "*", but)).len(), 1);
+        let any = json!({"StringLike": {"iam:PassedToService": "*"}});
+        assert_eq!(found(allow("iam:PassRole", "*", any)).len(), 1);
+        let untagged = json!({"StringEqualsIfExists": {"aws:ResourceTag/team": "web"}});
+        assert_eq!(found(allow("iam:PutRolePolicy", "*", untagged)).len(), 1);
+        // Every role that it could touch is of its own account.
+        let own = json!({"StringEquals": {"aws:ResourceAccount": "111111111111"}});
+        assert_eq!(found(allow("iam:PutRolePolicy", "*", own.clone())).len(), 1);
+        assert_eq!(found(allow("sts:AssumeRole", "*", own)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_denial_closes_only_what_it_denies() {
+        let with = |condition: Value| {
+            let deny = json!({"Effect": "Deny", "Action": "iam:*", "Resource": "*", "Condition": condition});
+            found(json!([allow("iam:PutRolePolicy", "*", json!({})), deny]))
+        };
+        assert_eq!(with(json!({"StringEquals": {"aws:ResourceTag/protected": "true"}})).len(), 1);
+        assert_eq!(with(json!({"StringNotEquals": {"aws:ResourceTag/team": "web"}})), Vec::<String>::new());
+        assert_eq!(with(json!({})), Vec::<String>::new());
     }
 
     #[test]

@@ -159,8 +159,13 @@ fn other_starts(triggers: Option<&Value>, sources: &[Source]) -> Vec<(String, St
         let named = |source: &&Source| source.label.rsplit('/').next() == Some(name);
         let Some(source) = sources.iter().find(named) else { continue };
         for push in list_at(Some(git), &["Push"]) {
-            let branches = list_at(Some(push), &["Branches", "Includes"]).iter();
-            let others = branches.filter_map(|branch| branch.as_str()).filter(|branch| *branch != source.branch);
+            let branches = list_at(Some(push), &["Branches", "Includes"]);
+            // All but a few are others than the one that is taken.
+            let excluded = list_at(Some(push), &["Branches", "Excludes"]);
+            if branches.is_empty() && !excluded.is_empty() {
+                found.push((source.label.clone(), "every branch that its trigger does not exclude".to_owned()));
+            }
+            let others = branches.iter().filter_map(|branch| branch.as_str()).filter(|branch| *branch != source.branch);
             found.extend(others.map(|branch| (source.label.clone(), format!("branches {branch}"))));
             let tags = list_at(Some(push), &["Tags", "Includes"]).iter().filter_map(|tag| tag.as_str());
             found.extend(tags.map(|tag| (source.label.clone(), format!("tags {tag}"))));
@@ -244,6 +249,7 @@ mod tests {
             unprotected(json!({"Branches": {"Includes": ["main", "release/*"]}})).unwrap_err().contains("release/*")
         );
         assert!(unprotected(json!({"Tags": {"Includes": ["v*"]}})).unwrap_err().contains("tags v*"));
+        assert!(unprotected(json!({"Branches": {"Excludes": ["dev"]}})).unwrap_err().contains("does not exclude"));
     }
 
     #[test]

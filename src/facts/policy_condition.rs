@@ -39,6 +39,9 @@ pub(super) struct Reached<'a> {
 
 /// A role and a user that nobody has named: whoever spares them spares everyone of their kind.
 const SOMEBODY: [&str; 2] = ["role/~somebody~", "user/~somebody~"];
+/// The same as `aws:userid` and `aws:username` know them.
+const SOMEBODY_BY_ID: [&str; 3] = ["AROA~SOMEBODY~:~session~", "AIDA~SOMEBODY~", "~somebody~"];
+
 /// A Region that nobody has named.
 const SOMEWHERE: &str = "zz-somewhere-0";
 
@@ -64,6 +67,8 @@ fn operator(written: &str) -> Operator<'_> {
 pub(super) fn narrowing(written: &str, key: &str, value: &Value, reached: Reached<'_>) -> Narrowing {
     let Reached { account, organization, anyone } = reached;
     let operator = operator(written);
+    let means =
+        |value: &&str, text: &str| if operator.patterns { matches_pattern(value, text, false) } else { *value == text };
     let values: BTreeSet<&str> = strings(Some(value)).collect();
     let compares = operator.name.starts_with("String") || operator.name.starts_with("Arn");
     let lower = key.to_ascii_lowercase();
@@ -82,7 +87,9 @@ pub(super) fn narrowing(written: &str, key: &str, value: &Value, reached: Reache
             if open { only_where() } else { Narrowing::OutsideRegions(owned(&values)) }
         }
         "aws:principalarn" if operator.negated => {
-            let spares_somebody = values.iter().any(|value| operator.patterns && spares_everyone(value, account));
+            let spares_somebody = values
+                .iter()
+                .any(|value| (operator.patterns || value.contains("${")) && spares_everyone(value, account));
             let elsewhere = |value: &&str| {
                 Arn::parse(value).ok().and_then(|arn| arn.account_id()).is_some_and(|other| other != *account)
             };
@@ -96,19 +103,25 @@ pub(super) fn narrowing(written: &str, key: &str, value: &Value, reached: Reache
             }
         }
         "aws:principalaccount" => {
-            let named = values.iter().any(|value| *value == account.as_str());
+            let named = values.iter().any(|value| means(value, account.as_str()));
             if anyone && operator.negated && !named {
                 return Narrowing::Spares(named_by(key, &values));
             }
             if !anyone && named != operator.negated { Narrowing::Nothing } else { only_where() }
         }
         "aws:principalorgid" => {
-            let own = organization.is_some_and(|own| values.contains(own));
+            // Of an organization whose id is not known, nobody can say whether it is meant.
+            let Some(own) = organization else { return only_where() };
+            let own = values.iter().any(|value| means(value, own));
             if own == operator.negated { only_where() } else { Narrowing::Nothing }
         }
         "aws:userid" | "aws:username" if operator.negated => {
-            let all = operator.patterns && values.iter().any(|value| value.bytes().all(|byte| byte == b'*'));
-            if all { only_where() } else { Narrowing::Spares(named_by(key, &values)) }
+            let all = |value: &&str| SOMEBODY_BY_ID.iter().any(|who| matches_pattern(&open(value), who, false));
+            if operator.patterns && values.iter().any(all) {
+                only_where()
+            } else {
+                Narrowing::Spares(named_by(key, &values))
+            }
         }
         tag if tag.starts_with("aws:principaltag/") && operator.negated => Narrowing::Spares(named_by(key, &values)),
         _ => only_where(),
@@ -125,8 +138,19 @@ pub(super) fn only_in_regions(written: &str, key: &str, value: &Value) -> Option
     names.then(|| owned(&values))
 }
 
+/// A pattern with a star for each policy variable: whatever stands for whoever asks may stand for anyone.
+pub(super) fn open(pattern: &str) -> String {
+    let mut open = pattern.to_owned();
+    while let Some((before, rest)) = open.split_once("${") {
+        let rest = rest.split_once('}').map_or("", |(_, rest)| rest);
+        open = format!("{before}*{rest}");
+    }
+    open
+}
+
 /// Whether a pattern for ARNs of principals takes in a principal of the account that nobody has named.
 fn spares_everyone(pattern: &str, account: &AccountId) -> bool {
+    let pattern = &open(pattern);
     ["aws", "aws-cn", "aws-us-gov"].iter().any(|partition| {
         let names = |who: &&str| matches_pattern(pattern, &format!("arn:{partition}:iam::{account}:{who}"), false);
         SOMEBODY.iter().any(names)
@@ -192,6 +216,14 @@ mod tests {
     }
 
     #[test]
+    fn an_organization_of_unknown_id_leaves_a_denial_uncertain() {
+        let account = account();
+        let reached = Reached { account: &account, organization: None, anyone: false };
+        let left = narrowing("StringNotEquals", "aws:PrincipalOrgID", &json!("o-own"), reached);
+        assert!(matches!(left, Narrowing::Weakens(_)), "{left:?}");
+    }
+
+    #[test]
     fn a_denial_that_spares_everyone_or_hangs_on_something_else_is_none() {
         for (operator, key, value) in [
             ("StringNotLike", "aws:PrincipalArn", json!("arn:aws:iam::*:role/*")),
@@ -199,6 +231,12 @@ mod tests {
             ("ArnNotEquals", "aws:PrincipalArn", json!("arn:aws:iam::111111111111:*")),
             ("ArnNotLike", "aws:PrincipalArn", json!("arn:aws:iam::*:user/*")),
             ("StringLike", "aws:PrincipalArn", json!("arn:aws:iam::*:root")),
+            ("ArnNotLike", "aws:PrincipalArn", json!("arn:aws:iam::${aws:PrincipalAccount}:role/*")),
+            ("StringNotEquals", "aws:PrincipalArn", json!("${aws:PrincipalArn}")),
+            ("StringNotLike", "aws:userid", json!("*:*")),
+            ("StringNotLike", "aws:userid", json!("AROA*")),
+            ("StringNotLike", "aws:PrincipalAccount", json!("1111*")),
+            ("StringNotLike", "aws:PrincipalOrgID", json!("o-*")),
             ("BoolIfExists", "aws:MultiFactorAuthPresent", json!("false")),
             ("BoolIfExists", "aws:ViaAWSService", json!("false")),
             ("StringNotEquals", "aws:PrincipalAccount", json!("111111111111")),

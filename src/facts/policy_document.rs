@@ -72,11 +72,30 @@ impl<'a> Statement<'a> {
         if self.0.contains_key("NotAction") { !named("NotAction") } else { named("Action") }
     }
 
+    /// Whether the statement speaks of every action of a service (`s3`).
+    pub(super) fn covers_service(self, service: &str) -> bool {
+        if self.0.contains_key("NotAction") {
+            strings(self.0.get("NotAction")).all(|pattern| {
+                let of = pattern.split(':').next().unwrap_or_default();
+                !matches_pattern(of, service, true)
+            })
+        } else {
+            self.covers_action(&format!("{service}:~any~"))
+        }
+    }
+
+    /// Whether the statement leaves nobody out.
+    pub(super) fn is_for_everyone(self) -> bool {
+        !self.0.contains_key("NotPrincipal") && self.principals().contains(&Principal::Anyone)
+    }
+
     /// Whether the statement speaks of the resource; `NotResource` is never taken to.
     pub(super) fn covers_resource(self, arn: &str) -> bool {
         strings(self.0.get("Resource")).any(|pattern| matches_pattern(pattern, arn, false))
     }
 
+    /// Who is meant, as a permission is read; a denial for everyone but a few is none for everyone
+    /// ([`Self::is_for_everyone`]).
     pub(super) fn principals(self) -> Vec<Principal<'a>> {
         // Everyone but a few is everyone, as far as an audit is concerned.
         if self.0.contains_key("NotPrincipal") {
@@ -172,7 +191,7 @@ fn account_of(text: &str) -> Option<AccountId> {
 }
 
 /// Whether a condition lets in only callers of known accounts. A condition that holds when its key is absent
-/// (`…IfExists`), or that only excludes, restricts nobody.
+/// (`…IfExists`, `ForAllValues:…`), or that only excludes, restricts nobody.
 fn admits_only_known(
     operator: &str,
     key: &str,
@@ -180,8 +199,7 @@ fn admits_only_known(
     knows: &dyn Fn(&AccountId) -> Seen<bool>,
     organization: Option<&str>,
 ) -> Seen<bool> {
-    let operator = operator.rsplit(':').next().unwrap_or(operator);
-    if !matches!(operator, "StringEquals" | "StringLike" | "StringEqualsIgnoreCase" | "ArnEquals" | "ArnLike") {
+    if !demands(operator) {
         return Ok(false);
     }
     let key = key.to_ascii_lowercase();
@@ -193,9 +211,9 @@ fn admits_only_known(
     for value in values {
         let text = value.as_str().unwrap_or_default();
         let admitted = match key.as_str() {
-            "aws:principalorgid" | "aws:sourceorgid" => Ok(is_organization(text, organization)),
+            "aws:principalorgid" | "aws:sourceorgid" => is_own_organization(text, organization),
             "aws:principalorgpaths" | "aws:sourceorgpaths" => {
-                Ok(is_organization(text.split('/').next().unwrap_or_default(), organization))
+                is_own_organization(text.split('/').next().unwrap_or_default(), organization)
             }
             "aws:principalaccount"
             | "aws:sourceaccount"
@@ -214,8 +232,20 @@ fn admits_only_known(
     if doubts.is_empty() { Ok(true) } else { Err(doubts) }
 }
 
-fn is_organization(text: &str, organization: Option<&str>) -> bool {
-    text.starts_with("o-") && !text.contains('*') && organization.is_none_or(|own| own == text)
+/// Whether a condition with the operator demands one of its values, and fails where its key is missing.
+pub(super) fn demands(operator: &str) -> bool {
+    let (set, operator) = operator.rsplit_once(':').unwrap_or(("", operator));
+    !set.eq_ignore_ascii_case("ForAllValues")
+        && matches!(operator, "StringEquals" | "StringLike" | "StringEqualsIgnoreCase" | "ArnEquals" | "ArnLike")
+}
+
+/// Whether the text names the organization that is audited; unknown where its id is.
+pub(super) fn is_own_organization(text: &str, organization: Option<&str>) -> Seen<bool> {
+    if !text.starts_with("o-") || text.contains(['*', '?']) {
+        return Ok(false);
+    }
+    let unknown = || vec![format!("whether {text} is the own organization is not known: its accounts were not listed")];
+    organization.map(|own| own == text).ok_or_else(unknown)
 }
 
 fn is_false(value: &Value) -> bool {
@@ -331,6 +361,36 @@ mod tests {
     }
 
     #[test]
+    fn everyone_and_every_action_leave_nothing_out() {
+        let deny = |fields: Value| {
+            let mut statement = json!({"Effect": "Deny"});
+            statement.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            let document = json!({"Statement": [statement]});
+            let document = PolicyDocument::new(&document);
+            let statement = document.statements().next().unwrap();
+            (statement.is_for_everyone(), statement.covers_service("s3"))
+        };
+        assert_eq!(deny(json!({"Principal": {"AWS": "*"}, "Action": ["s3:*"]})), (true, true));
+        assert_eq!(deny(json!({"Principal": "*", "NotAction": ["iam:*"]})), (true, true));
+        let role = "arn:aws:iam::111111111111:role/x";
+        assert_eq!(deny(json!({"NotPrincipal": {"AWS": role}, "Action": "*"})), (false, true));
+        assert_eq!(deny(json!({"Principal": {"AWS": role}, "Action": "s3:Get*"})), (false, false));
+        assert_eq!(deny(json!({"Principal": "*", "NotAction": "S3:GetObject"})), (true, false));
+        assert_eq!(deny(json!({"Principal": "*", "NotAction": "*"})), (true, false));
+    }
+
+    #[test]
+    fn an_organization_of_unknown_id_is_neither_own_nor_strange() {
+        let document = json!({"Statement": {"Effect": "Allow", "Action": "*", "Principal": "*",
+            "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-other"}}}});
+        let mut found = Found::default();
+        for statement in PolicyDocument::new(&document).statements() {
+            statement.strangers(&|_: &AccountId| Ok(false), None, &mut found);
+        }
+        assert!(found.certain.is_empty() && !found.doubts.is_empty());
+    }
+
+    #[test]
     fn anyone_is_a_stranger_unless_a_condition_says_who() {
         let allow =
             |condition: Value| json!({"Effect": "Allow", "Action": "*", "Principal": "*", "Condition": condition});
@@ -346,6 +406,7 @@ mod tests {
         for condition in [
             json!({"StringEquals": {"aws:PrincipalOrgID": "o-other"}}),
             json!({"StringEqualsIfExists": {"aws:PrincipalOrgID": "o-own"}}),
+            json!({"ForAllValues:StringEquals": {"aws:PrincipalOrgID": "o-own"}}),
             json!({"StringNotEquals": {"aws:PrincipalAccount": "111111111111"}}),
             json!({"StringEquals": {"aws:PrincipalAccount": ["111111111111", "999999999999"]}}),
             json!({"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}),

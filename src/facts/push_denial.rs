@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::joins::Joins;
+use super::policy_condition::open;
 use super::policy_document::{PolicyDocument, Statement, matches_pattern, strings};
 use super::seen::{Seen, is_set, list_at, name, property, text_at};
 use crate::inventory::{AccountId, Arn, Resource, TypeName};
@@ -187,7 +188,7 @@ fn holds_for(operator: &str, value: &Value, reference: Option<&str>) -> bool {
 fn is_everyone(pattern: &str, pushed: &Pushed<'_>) -> bool {
     let partition = Arn::parse(pushed.repository).map_or("aws", |arn| arn.partition);
     let anybody = format!("arn:{partition}:iam::{}:role/\u{1}", pushed.account);
-    matches_pattern(pattern, &anybody, false)
+    matches_pattern(&open(pattern), &anybody, false)
 }
 
 #[cfg(test)]
@@ -248,6 +249,7 @@ mod tests {
             json!({"ForAllValues:StringEquals": {"codecommit:References": "refs/heads/main"}}),
             json!({"StringEquals": {"aws:RequestedRegion": "us-east-1"}}),
             json!({"StringNotLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/*"}}),
+            json!({"ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::${aws:PrincipalAccount}:role/*"}}),
             json!({"StringLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/Developer"}}),
             json!({"StringEquals": {"codecommit:References": "refs/heads/*"}}),
         ] {

@@ -91,7 +91,8 @@ fn put_trust(facts: &mut Facts, uses: &[RoleUse], resource: &Resource, joins: &J
     let trust = Trust::new(&document);
     facts.know("trustedPrincipals", trust.principals());
     facts.put("excessTrust", trust.excess(&resource.account, uses, joins).decided());
-    facts.know("unguardedServices", trust.unguarded_services(&resource.account, joins.organization.as_deref()));
+    let unguarded = trust.unguarded_services(&resource.account, joins.organization.as_deref());
+    facts.put("unguardedServices", unguarded.decided());
     facts.know("trustsGitHub", trust.trusts_github());
     facts.know("looseGitHubTrust", trust.loose_github());
 }

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::delivery_path::{Duty, RoleUse, account_of};
 use super::joins::Joins;
-use super::policy_document::{PolicyDocument, Statement, one_or_many, strings};
-use super::seen::Found;
+use super::policy_document::{PolicyDocument, Statement, demands, is_own_organization, one_or_many, strings};
+use super::seen::{Found, Seen};
 use crate::inventory::{AccountId, TypeName};
 
 /// What lets a caller become a role.
@@ -83,12 +83,17 @@ impl<'a> Trust<'a> {
     }
 
     /// Services that are trusted for whomever they work.
-    pub(super) fn unguarded_services(&self, role_account: &AccountId, organization: Option<&str>) -> BTreeSet<String> {
-        let open = |trusted: &Trusted<'_>| {
+    pub(super) fn unguarded_services(&self, role_account: &AccountId, organization: Option<&str>) -> Found {
+        let sends = |trusted: &Trusted<'_>| {
             let sends = delivery_service(trusted.name).is_some_and(|service| SENDS_SOURCE.contains(&service));
-            trusted.kind == "Service" && sends && !names_source(trusted.statement, role_account, organization)
+            trusted.kind == "Service" && sends
         };
-        self.trusted().into_iter().filter(open).map(|trusted| trusted.name.to_owned()).collect()
+        let mut found = Found::default();
+        for trusted in self.trusted().into_iter().filter(sends) {
+            let named = names_source(trusted.statement, role_account, organization);
+            found.add_if(trusted.name, &named.map(|named| !named));
+        }
+        found
     }
 
     /// Whether workflows of GitHub may become the role.
@@ -131,12 +136,6 @@ fn is_github(trusted: &Trusted<'_>) -> bool {
     trusted.kind == "Federated" && trusted.name.contains(&format!("oidc-provider/{GITHUB}"))
 }
 
-/// Whether a condition with the operator fails where the key is missing.
-fn demands(operator: &str) -> bool {
-    let (set, operator) = operator.rsplit_once(':').unwrap_or(("", operator));
-    set != "ForAllValues" && matches!(operator, "StringEquals" | "StringEqualsIgnoreCase" | "StringLike")
-}
-
 /// The values that stand for more than one.
 fn wild<'v>(operator: &str, value: &'v Value) -> impl Iterator<Item = &'v str> {
     let pattern = operator.ends_with("StringLike");
@@ -168,20 +167,22 @@ fn delivery_service(principal: &str) -> Option<&'static str> {
 }
 
 /// Whether the statement says for which account, or for which organization, the service must be working.
-fn names_source(statement: Statement<'_>, account: &AccountId, organization: Option<&str>) -> bool {
-    statement.conditions().any(|(operator, key, value)| {
-        let operator = operator.rsplit(':').next().unwrap_or(operator);
-        let positive =
-            matches!(operator, "StringEquals" | "StringLike" | "ArnEquals" | "ArnLike" | "StringEqualsIgnoreCase");
+fn names_source(statement: Statement<'_>, account: &AccountId, organization: Option<&str>) -> Seen<bool> {
+    let lines = statement.conditions().filter(|(operator, ..)| demands(operator));
+    super::deploying::any(lines.map(|(_, key, value)| {
         let values = one_or_many(Some(value));
-        let own = |text: &str| match key.to_ascii_lowercase().as_str() {
-            "aws:sourceaccount" => text == account.as_str(),
-            "aws:sourcearn" => account_of(text).as_ref() == Some(account),
-            "aws:sourceorgid" => text.starts_with("o-") && organization.is_none_or(|own| own == text),
-            _ => false,
-        };
-        positive && !values.is_empty() && values.iter().all(|value| value.as_str().is_some_and(own))
-    })
+        let stranger = values.iter().map(|value| {
+            let text = value.as_str().unwrap_or_default();
+            let own = match key.to_ascii_lowercase().as_str() {
+                "aws:sourceaccount" => Ok(text == account.as_str()),
+                "aws:sourcearn" => Ok(account_of(text).as_ref() == Some(account)),
+                "aws:sourceorgid" => is_own_organization(text, organization),
+                _ => Ok(false),
+            };
+            own.map(|own| !own)
+        });
+        Ok(!values.is_empty() && !super::deploying::any(stranger)?)
+    }))
 }
 
 /// Those that are known to use a role.
@@ -225,16 +226,13 @@ impl Users {
     /// Whether a condition lets in only them.
     fn cover_condition(&self, statement: Statement<'_>) -> bool {
         statement.conditions().any(|(operator, key, value)| {
-            let operator = operator.rsplit(':').next().unwrap_or(operator);
             let values = one_or_many(Some(value));
             let known = |text: &str| match key.to_ascii_lowercase().as_str() {
                 "aws:principalarn" => self.roles.contains(text),
                 "aws:principalaccount" => text.parse().is_ok_and(|account| self.accounts.contains(&account)),
                 _ => false,
             };
-            matches!(operator, "StringEquals" | "StringLike" | "ArnEquals" | "ArnLike")
-                && !values.is_empty()
-                && values.iter().all(|value| value.as_str().is_some_and(known))
+            demands(operator) && !values.is_empty() && values.iter().all(|value| value.as_str().is_some_and(known))
         })
     }
 }
@@ -288,6 +286,8 @@ mod tests {
         }
         let narrowed = json!({"ArnEquals": {"aws:PrincipalArn": PIPELINE_ROLE}});
         assert_eq!(excess(trust(json!("*"), narrowed), &action, &[]), Some(vec![]));
+        let evaded = json!({"ForAllValues:ArnEquals": {"aws:PrincipalArn": PIPELINE_ROLE}});
+        assert_eq!(excess(trust(json!("*"), evaded), &action, &[]), Some(vec!["*".to_owned()]));
         let organization = json!({"StringEquals": {"aws:PrincipalOrgID": "o-own"}});
         assert_eq!(excess(trust(json!("*"), organization), &action, &[]), Some(vec!["*".to_owned()]));
     }
@@ -307,7 +307,7 @@ mod tests {
     fn services_that_name_their_source() {
         let unguarded = |service: &str, condition: Value| {
             let document = trust(json!({ "Service": service }), condition);
-            Trust::new(&document).unguarded_services(&account(), Some("o-own")).len()
+            Trust::new(&document).unguarded_services(&account(), Some("o-own")).certain.len()
         };
         let build = |condition: Value| unguarded("codebuild.amazonaws.com", condition);
         assert_eq!(build(json!({})), 1);
@@ -318,6 +318,13 @@ mod tests {
         assert_eq!(build(json!({"ArnLike": {"aws:SourceArn": "arn:aws:codebuild:*:*:project/*"}})), 1);
         assert_eq!(build(json!({"StringNotEquals": {"aws:SourceAccount": "111111111111"}})), 1);
         assert_eq!(build(json!({"StringEqualsIfExists": {"aws:SourceAccount": "111111111111"}})), 1);
+        assert_eq!(build(json!({"ForAllValues:StringEquals": {"aws:SourceAccount": "111111111111"}})), 1);
+        let organization = trust(
+            json!({"Service": "codebuild.amazonaws.com"}),
+            json!({"StringEquals": {"aws:SourceOrgID": "o-other"}}),
+        );
+        let unknown = Trust::new(&organization).unguarded_services(&account(), None);
+        assert!(unknown.certain.is_empty() && !unknown.doubts.is_empty());
         assert_eq!(unguarded("codepipeline.amazonaws.com", json!({})), 0);
     }
 

@@ -12,11 +12,18 @@ pub(super) fn is_anchored(pattern: &str) -> bool {
 /// Whether the pattern repeats anything; an identity that may repeat is no identity.
 pub(super) fn repeats(pattern: &str) -> bool {
     let mut escaped = false;
-    pattern.chars().any(|character| {
-        let repeats = !escaped && matches!(character, '*' | '+');
+    pattern.char_indices().any(|(index, character)| {
+        let counted =
+            || pattern.get(index + 1..).and_then(|rest| rest.split_once('}')).is_some_and(|(count, _)| is_count(count));
+        let repeats = !escaped && (matches!(character, '*' | '+') || character == '{' && counted());
         escaped = !escaped && character == '\\';
         repeats
     })
+}
+
+/// The inside of `{8}`, `{1,}` or `{1,12}`.
+fn is_count(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_digit() || c == ',')
 }
 
 fn is_whole(alternative: &str) -> bool {
@@ -129,5 +136,15 @@ mod tests {
     fn repetitions() {
         assert!(repeats("^[0-9]+$") && repeats("^.*$"));
         assert!(!repeats("^1\\+2$") && !repeats("^(1|2)$"));
+    }
+
+    #[test]
+    fn counted_repetitions_repeat() {
+        for pattern in ["^[0-9]{8}$", "^.{1,}$", "^1*$", "^1+$"] {
+            assert!(repeats(pattern), "{pattern}");
+        }
+        for pattern in ["^12345$", r"^\{8}$", "^{0a1b-2c}$", r"^1\*$"] {
+            assert!(!repeats(pattern), "{pattern}");
+        }
     }
 }
