@@ -384,7 +384,7 @@ impl Read {
     fn leave_out(&mut self, disabled: &BTreeSet<String>) {
         for id in disabled {
             if self.loaded.remove(id).is_none() {
-                let problem = format!("there is no control `{id}` to disable");
+                let problem = format!("`[policies] disabled`: there is no control `{id}`");
                 let hint = "`pipewarden controls list` shows all ids".to_owned();
                 self.errors.push(PolicyError::Configuration { problem, hint });
             }

@@ -13,7 +13,7 @@ use super::super::Exit;
 use super::super::failure::Failure;
 use super::super::options::{PolicyOptions, say, width};
 use super::Output;
-use super::page::{Page, print_json};
+use super::page::{Page, counted, print_json};
 use crate::config::Config;
 use crate::evaluate::{CorpusRow, Policies, corpus};
 use crate::finding::{ComplianceType, Control};
@@ -76,11 +76,11 @@ pub(super) fn run(
         }
     }
     say(&format!(
-        "{} doubts about {} controls and {} exceptions, judged on {} cases (nothing is proven: that would take an SMT solver)",
-        doubts.len(),
-        looked_at.len(),
-        policies.exceptions().len(),
-        rows.len()
+        "{} about {} and {}, judged on {} (nothing is proven: that would take an SMT solver)",
+        counted(doubts.len(), "doubt"),
+        counted(looked_at.len(), "control"),
+        counted(policies.exceptions().len(), "exception"),
+        counted(rows.len(), "case")
     ));
     Ok(if doubts.is_empty() { Exit::Compliant } else { Exit::NonCompliant })
 }
