@@ -367,7 +367,7 @@ fn lint_names_what_is_probably_not_meant() {
     written(
         at,
         &[
-            ("ours/controls/ours.cedar", OURS),
+            ("ours/controls/ours.cedar", &OURS.replace("\"r\"", "\"r {nothing}\"")),
             ("ours/controls/ours.tests.json", CASES),
             ("ours/frameworks/owasp.toml", table),
             ("ours/exceptions/x.cedar", &ended),
@@ -380,6 +380,7 @@ fn lint_names_what_is_probably_not_meant() {
         "never violated in its cases",
         "`@rationale`",
         "the requirement `f`",
+        "shows `{nothing}`",
         "only where `codepipeline-type-v2` is violated too",
         "ended on 2026-01-01",
     ] {

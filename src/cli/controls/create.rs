@@ -60,7 +60,10 @@ pub(super) fn run(args: &NewArgs, options: &PolicyOptions, config: &Config) -> R
     print(&|out| {
         writeln!(out, "wrote {}\nwrote {}\n", policy.display(), cases.display())?;
         if replaces {
-            writeln!(out, "There is a built-in control `{id}`: this one replaces it. Choose another id to keep both.\n")?;
+            writeln!(
+                out,
+                "There is a built-in control `{id}`: this one replaces it. Choose another id to keep both.\n"
+            )?;
         }
         writeln!(out, "Change what it asks, then:")?;
         writeln!(out, "  pipewarden controls validate --policies {shown}")?;

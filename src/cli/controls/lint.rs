@@ -104,6 +104,13 @@ fn words(control: &Control, policies: &Policies, doubts: &mut Vec<Doubt>) {
         let problem = format!("says nothing in {}", missing.join(", "));
         doubts.push(doubt(policies, control, problem, "whoever meets the finding will ask; add them"));
     }
+    let shown = policies.facts_shown_by(&control.id);
+    let filled = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    let named = control.remediation.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
+    for name in named.filter(|name| filled(name) && !shown.contains(*name)) {
+        let problem = format!("shows `{{{name}}}` in `@remediation`, but its findings have no such fact");
+        doubts.push(doubt(policies, control, problem, "name a fact that it reads, or that stands in `@evidence`"));
+    }
     let known = |id: &str| policies.frameworks().values().any(|framework| framework.requirement(id).is_some());
     for id in control.frameworks.iter().filter(|id| !known(id)) {
         let problem = format!("names the requirement `{id}`, which is in no table of a framework");
