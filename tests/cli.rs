@@ -61,7 +61,7 @@ fn bad_input_is_named_with_its_place_and_its_mending() {
     refused(&["audit", "--config", "missing.toml"], at, 64, &["missing.toml", "cannot be read"]);
     refused(&["audit", "--config", "token.toml"], at, 64, &["github.com", "NO_SUCH_TOKEN", "not set"]);
     refused(&["collect", "--config", "token.toml"], at, 64, &["`token_env`", "NO_SUCH_TOKEN"]);
-    refused(&["audit", "--config", "secret.toml"], at, 64, &["secret.toml", "`token`", "`token_env`"]);
+    refused(&["audit", "--config", "secret.toml"], at, 64, &["secret.toml", "`hosts.token`", "`token_env`"]);
     assert!(!stderr(&pipewarden(&["audit", "--config", "secret.toml"], at)).contains("hunter2"));
     refused(&["audit", "--config", "unknown.toml"], at, 64, &["unknown.toml", "line 2", "nmae", "expected"]);
     refused(&["audit", "--config", "role.toml"], at, 64, &["role.toml", "role.name", "not a role"]);
@@ -367,7 +367,7 @@ fn lint_names_what_is_probably_not_meant() {
     written(
         at,
         &[
-            ("ours/controls/ours.cedar", OURS),
+            ("ours/controls/ours.cedar", &OURS.replace("\"r\"", "\"r {nothing}\"")),
             ("ours/controls/ours.tests.json", CASES),
             ("ours/frameworks/owasp.toml", table),
             ("ours/exceptions/x.cedar", &ended),
@@ -380,6 +380,7 @@ fn lint_names_what_is_probably_not_meant() {
         "never violated in its cases",
         "`@rationale`",
         "the requirement `f`",
+        "shows `{nothing}`",
         "only where `codepipeline-type-v2` is violated too",
         "ended on 2026-01-01",
     ] {

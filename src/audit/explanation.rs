@@ -34,6 +34,16 @@ pub enum ExplainError {
         /// What there is, or why there is nothing.
         hint: String,
     },
+    /// The name is that of several resources.
+    #[error("several resources of type {type_name} are called `{resource}`; give the ARN of one: {}", all.join(", "))]
+    SeveralResources {
+        /// As asked for.
+        resource: String,
+        /// What the control judges.
+        type_name: TypeName,
+        /// Their ids.
+        all: Vec<String>,
+    },
 }
 
 /// A verdict with everything that led to it.
@@ -108,9 +118,17 @@ impl Evaluation<'_> {
         }
         let exact = found.iter().filter(|(_, subject)| subject.uid.as_str() == resource).count();
         let (Some((raw, subject)), true) = (found.first(), exact > 0 || found.len() == 1) else {
-            let like = found.iter().map(|(_, subject)| subject.uid.to_string()).chain(others).collect();
-            let hint = hint(like, &gaps);
             let (resource, type_name) = (resource.to_owned(), asked.resource_type.clone());
+            if !found.is_empty() {
+                let all = found.iter().map(|(_, subject)| subject.uid.to_string()).collect();
+                return Err(ExplainError::SeveralResources { resource, type_name, all });
+            }
+            let hint = if resource.ends_with(":root") {
+                "a finding on an account says that what is there could not be seen, and its gaps in findings.csv say why"
+                    .to_owned()
+            } else {
+                hint(others, &gaps)
+            };
             return Err(ExplainError::NoResource { resource, type_name, hint });
         };
         let explanation = asking.explain(control, subject).map_err(EvaluationError::from)?;

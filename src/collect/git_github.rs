@@ -263,7 +263,7 @@ fn described(answer: &Value) -> Sheet {
 
 /// GitHub leaves out what a token may not see, without saying so.
 fn withheld(action: &'static str, what: &str, who: &str) -> CallError {
-    let message = format!("`{what}` is shown only to {who}, and the token is none");
+    let message = format!("`{what}` is shown only to {who}, and this token is not that of one");
     CallError { action, code: String::new(), cause: GapCause::AccessDenied { message } }
 }
 

@@ -120,7 +120,9 @@ impl Written {
             return Err(wrong("concurrency", "every cap must be at least 1".to_owned()));
         }
         for entry in &self.hosts {
-            entry.check().map_err(|error| wrong(&format!("hosts.{}", error.key), error.to_string()))?;
+            entry.check().map_err(|error| {
+                wrong(&format!("hosts.{}", error.key), format!("{}: {}", error.host, error.problem))
+            })?;
         }
         let audit = AuditOptions {
             filter,

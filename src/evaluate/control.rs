@@ -79,7 +79,10 @@ pub(super) fn load(source: &SourceText) -> Result<LoadedControl, Vec<PolicyError
         MANDATORY.iter().filter(|name| text(name).is_empty()).map(|name| format!("`@{name}`")).collect();
     if !missing.is_empty() {
         let problem = format!("the control lacks {}", missing.join(", "));
-        errors.push(PolicyError::form(source, statement.clone(), problem, "add `@name(\"…\")` above the policy"));
+        let added: Vec<String> =
+            MANDATORY.iter().filter(|name| text(name).is_empty()).map(|name| format!("`@{name}(\"…\")`")).collect();
+        let hint = format!("add {} above the policy", added.join(", "));
+        errors.push(PolicyError::form(source, statement.clone(), problem, &hint));
     }
     let at = |name: &str| place::annotation(&source.text, &statement, name).unwrap_or_else(|| statement.clone());
     let severity: Result<Severity, String> = text("severity").parse();

@@ -224,6 +224,12 @@ impl Policies {
         self.asked(control).map(|asked| asked.reads.clone()).unwrap_or_default()
     }
 
+    /// The facts that findings of a control show: those it reads, and those it names in `@evidence`.
+    #[must_use]
+    pub fn facts_shown_by(&self, control: &str) -> BTreeSet<String> {
+        self.asked(control).map(|asked| asked.reads.union(&asked.shows).cloned().collect()).unwrap_or_default()
+    }
+
     /// All frameworks by id.
     #[must_use]
     pub fn frameworks(&self) -> &BTreeMap<String, Framework> {
@@ -384,7 +390,7 @@ impl Read {
     fn leave_out(&mut self, disabled: &BTreeSet<String>) {
         for id in disabled {
             if self.loaded.remove(id).is_none() {
-                let problem = format!("there is no control `{id}` to disable");
+                let problem = format!("`[policies] disabled`: there is no control `{id}`");
                 let hint = "`pipewarden controls list` shows all ids".to_owned();
                 self.errors.push(PolicyError::Configuration { problem, hint });
             }

@@ -104,6 +104,7 @@ impl fmt::Display for GapCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AccessDenied { message } => write!(f, "access denied: {message}"),
+            Self::Throttled { attempts: 1 } => f.write_str("throttled once"),
             Self::Throttled { attempts } => write!(f, "throttled {attempts} times"),
             Self::Endpoint { message } => write!(f, "no usable answer: {message}"),
             Self::Unsupported { message } => write!(f, "not supported by the endpoint: {message}"),

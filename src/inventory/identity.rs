@@ -237,6 +237,9 @@ impl ResourceUid {
     /// The last part of the id, as a person would call the resource.
     #[must_use]
     pub fn short_name(&self) -> &str {
+        if let Some((_, address)) = self.0.split_once("://") {
+            return address;
+        }
         let resource = Arn::parse(&self.0).map_or(self.0.as_str(), |arn| arn.resource);
         let after_colon = resource.split_once(':').map_or(resource, |(_, name)| name);
         ["alarm:", "trail/", "key/"].iter().find_map(|p| resource.strip_prefix(p)).unwrap_or(after_colon)
@@ -374,5 +377,6 @@ mod tests {
         assert_eq!(name("arn:aws:s3:::bucket"), "bucket");
         assert_eq!(name("arn:aws:cloudwatch:eu-west-1:123456789012:alarm:a:b"), "a:b");
         assert_eq!(name("template.yaml#Pipeline"), "template.yaml#Pipeline");
+        assert_eq!(name("https://github.com/acme/web/refs/heads/main"), "github.com/acme/web/refs/heads/main");
     }
 }

@@ -45,7 +45,7 @@ impl ReportFormat for Frameworks {
 
 fn write_framework(out: &mut dyn Write, answered: &Answered<'_>) -> io::Result<()> {
     let framework = answered.framework;
-    writeln!(out, "\n## {} {}\n", plain(&framework.name, TITLE), plain(&framework.version, TITLE))?;
+    writeln!(out, "\n## {} ({})\n", plain(&framework.name, TITLE), plain(&framework.version, TITLE))?;
     writeln!(out, "{}\n", plain(&framework.note, 400))?;
     let (uncovered, covered): (Vec<&Line<'_>>, Vec<&Line<'_>>) =
         answered.lines.iter().partition(|line| line.status == Status::NoControl);

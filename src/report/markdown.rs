@@ -176,7 +176,7 @@ fn places_of(report: &Report<'_>, spot: &BlindSpot) -> String {
 }
 
 fn write_calls(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
-    writeln!(out, "\n## Calls to AWS\n\n{}", calls_in_words(&report.calls))?;
+    writeln!(out, "\n## Calls\n\n{}", calls_in_words(&report.calls))?;
     let services = calls_by_service(report);
     if services.is_empty() {
         return Ok(());

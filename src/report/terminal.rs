@@ -331,6 +331,9 @@ fn write_controls(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -> 
         let name = format!("{}{excepted}", short(id, NAME));
         if numbers.chars().count() + name.chars().count() + 4 <= page.width {
             page.line(2, &format!("{numbers}  {name}"))?;
+        } else if numbers.chars().count() + short(id, NAME).chars().count() + 4 <= page.width {
+            page.line(2, &format!("{numbers}  {}", short(id, NAME)))?;
+            page.wrapped(TEXT, TEXT, None, excepted.trim())?;
         } else {
             page.line(2, &numbers)?;
             page.wrapped(TEXT, TEXT, None, &name)?;

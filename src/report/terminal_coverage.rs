@@ -100,7 +100,7 @@ fn write_skipped(page: &mut Page<'_>, report: &Report<'_>) -> io::Result<()> {
 }
 
 fn write_calls(page: &mut Page<'_>, report: &Report<'_>) -> io::Result<()> {
-    page.heading("Calls to AWS", "")?;
+    page.heading("Calls", "")?;
     page.line(2, &calls_in_words(&report.calls))?;
     let services = calls_by_service(report);
     if services.is_empty() {

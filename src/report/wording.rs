@@ -90,7 +90,7 @@ pub(super) fn evidence_in_words(finding: &Finding) -> String {
         .join(" · ")
 }
 
-/// `12 accounts, 2 of them left out · 340 calls to AWS, 9 of them without a usable answer`
+/// `12 accounts, 2 of them left out · 340 calls, 9 of them without a usable answer`
 pub(super) fn looked_at(report: &Report<'_>) -> String {
     let skipped: BTreeSet<&AccountId> =
         report.coverage.skipped.iter().filter(|skip| skip.region == Region::GLOBAL).map(|skip| &skip.account).collect();
@@ -102,7 +102,7 @@ pub(super) fn looked_at(report: &Report<'_>) -> String {
     let unanswered =
         if failed == 0 { String::new() } else { format!(", {} of them without a usable answer", grouped(failed)) };
     let accounts = counted(report.accounts.len() as u64, "account");
-    format!("{accounts}{left_out} · {} to AWS{unanswered}", counted(report.calls.calls(), "call"))
+    format!("{accounts}{left_out} · {}{unanswered}", counted(report.calls.calls(), "call"))
 }
 
 /// `340 calls: 331 ok, 6 denied, 2 throttled, 1 error`
@@ -156,10 +156,19 @@ pub(super) fn calls_by_service<'a>(report: &'a Report<'_>) -> Vec<(&'a str, Call
     services
 }
 
+/// Whether a call went to a source host, where AWS's permissions do not count.
+fn on_source_host(action: &str) -> bool {
+    ["github:", "gitlab:", "bitbucket:"].iter().any(|host| action.starts_with(host))
+}
+
 /// What to do so that it is seen the next time.
 pub(super) fn remedy(spot: &BlindSpot) -> Option<String> {
     let text = match (spot.word.as_str(), spot.action.as_str()) {
         ("denied", "sts:AssumeRole") => "deploy the audit role to these accounts, or mend its trust policy".to_owned(),
+        ("denied", action) if on_source_host(action) => format!(
+            "let the token or App in `[[hosts]]` see it ({}); a host also says \"not found\" of what it hides",
+            short(action, NAME)
+        ),
         ("denied", action) => format!(
             "allow {} to the audit role; if it is allowed, a service control, resource or key policy denies it",
             short(action, NAME)

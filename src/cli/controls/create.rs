@@ -10,7 +10,7 @@ use super::super::Exit;
 use super::super::failure::Failure;
 use super::super::options::{PolicyOptions, print};
 use crate::config::Config;
-use crate::evaluate::{FactWord, Policies, Vocabulary};
+use crate::evaluate::{FactWord, Policies, PolicySource, Vocabulary};
 use crate::facts;
 use crate::inventory::TypeName;
 
@@ -54,8 +54,17 @@ pub(super) fn run(args: &NewArgs, options: &PolicyOptions, config: &Config) -> R
     write(&policy, &rule.control(id, &type_name, action))?;
     write(&cases, &rule.cases())?;
     let shown = folder.display();
+    let file = format!("/{id}.cedar");
+    let built_in = |source: &PolicySource| matches!(source, PolicySource::Control(text) if text.file.ends_with(&file));
+    let replaces = Policies::embedded().iter().any(built_in);
     print(&|out| {
         writeln!(out, "wrote {}\nwrote {}\n", policy.display(), cases.display())?;
+        if replaces {
+            writeln!(
+                out,
+                "There is a built-in control `{id}`: this one replaces it. Choose another id to keep both.\n"
+            )?;
+        }
         writeln!(out, "Change what it asks, then:")?;
         writeln!(out, "  pipewarden controls validate --policies {shown}")?;
         writeln!(out, "  pipewarden controls test --policies {shown} --control {id}")
@@ -148,7 +157,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::evaluate::{Loading, PolicySource, SourceText, run_cases};
+    use crate::evaluate::{Loading, SourceText, run_cases};
 
     #[test]
     fn what_is_written_is_valid_and_passes_for_every_type() {

@@ -116,7 +116,12 @@ pub(super) fn clauses(page: &mut Page, explanation: &Explanation, indent: usize)
             };
             // Long sets are shown whole under the facts.
             let value: String = value.chars().take(120).collect();
-            page.line(indent + 2 + 2 * step.depth, &format!("{}  →  {value}", step.text));
+            let (indent, line) = (indent + 2 + 2 * step.depth, format!("{}  →  {value}", step.text));
+            if page.fits(indent, &line) {
+                page.line(indent, &line);
+            } else {
+                page.words(indent, &line);
+            }
         }
     }
 }

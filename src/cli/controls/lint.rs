@@ -13,7 +13,7 @@ use super::super::Exit;
 use super::super::failure::Failure;
 use super::super::options::{PolicyOptions, say, width};
 use super::Output;
-use super::page::{Page, print_json};
+use super::page::{Page, counted, print_json};
 use crate::config::Config;
 use crate::evaluate::{CorpusRow, Policies, corpus};
 use crate::finding::{ComplianceType, Control};
@@ -76,11 +76,11 @@ pub(super) fn run(
         }
     }
     say(&format!(
-        "{} doubts about {} controls and {} exceptions, judged on {} cases (nothing is proven: that would take an SMT solver)",
-        doubts.len(),
-        looked_at.len(),
-        policies.exceptions().len(),
-        rows.len()
+        "{} about {} and {}, judged on {} (nothing is proven: that would take an SMT solver)",
+        counted(doubts.len(), "doubt"),
+        counted(looked_at.len(), "control"),
+        counted(policies.exceptions().len(), "exception"),
+        counted(rows.len(), "case")
     ));
     Ok(if doubts.is_empty() { Exit::Compliant } else { Exit::NonCompliant })
 }
@@ -103,6 +103,13 @@ fn words(control: &Control, policies: &Policies, doubts: &mut Vec<Doubt>) {
     if !missing.is_empty() {
         let problem = format!("says nothing in {}", missing.join(", "));
         doubts.push(doubt(policies, control, problem, "whoever meets the finding will ask; add them"));
+    }
+    let shown = policies.facts_shown_by(&control.id);
+    let filled = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    let named = control.remediation.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name);
+    for name in named.filter(|name| filled(name) && !shown.contains(*name)) {
+        let problem = format!("shows `{{{name}}}` in `@remediation`, but its findings have no such fact");
+        doubts.push(doubt(policies, control, problem, "name a fact that it reads, or that stands in `@evidence`"));
     }
     let known = |id: &str| policies.frameworks().values().any(|framework| framework.requirement(id).is_some());
     for id in control.frameworks.iter().filter(|id| !known(id)) {

@@ -28,6 +28,11 @@ impl Page {
         let _ = writeln!(self.text, "{:indent$}{}", "", line.trim_end());
     }
 
+    /// Whether a line ends before the terminal does.
+    pub(super) fn fits(&self, indent: usize, line: &str) -> bool {
+        indent + line.chars().count() <= self.width
+    }
+
     /// Words, broken where the terminal ends.
     pub(super) fn words(&mut self, indent: usize, words: &str) {
         for line in wrap(&visible(words.trim()), self.width.saturating_sub(indent)) {
@@ -50,13 +55,9 @@ impl Page {
             return;
         }
         self.heading(heading);
-        let lines: Vec<&str> = text.trim_matches('\n').lines().collect();
-        // What all lines after the first have in common is the indentation of the annotation, not of the text.
-        let rest = lines.iter().skip(1).filter(|line| !line.trim().is_empty());
-        let common = rest.map(|line| line.len() - line.trim_start().len()).min().unwrap_or(0);
-        for (nth, line) in lines.iter().enumerate() {
-            let shown = if nth == 0 { line.trim_start() } else { line.get(common..).unwrap_or_default() };
-            self.line(2, shown);
+        // Indentation is part of the text: in YAML it is meaning.
+        for line in text.trim_matches('\n').lines() {
+            self.line(2, line);
         }
     }
 
@@ -67,6 +68,11 @@ impl Page {
     pub(super) fn print(self) -> Result<(), Failure> {
         print(&|out| out.write_all(self.text.as_bytes()))
     }
+}
+
+/// `1 control`, `2 controls`
+pub(super) fn counted(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 /// Prints a value as JSON.

@@ -3,6 +3,7 @@
 use super::super::Exit;
 use super::super::failure::Failure;
 use super::super::options::print;
+use super::page::counted;
 use crate::evaluate::{Policies, run_cases};
 
 /// Policies that could be loaded are valid; what remains is to say what was looked at.
@@ -17,7 +18,8 @@ pub(super) fn run(policies: &Policies) -> Result<Exit, Failure> {
     let yours = policies.controls().keys().filter(|id| policies.is_yours(id)).count();
     let exceptions = policies.exceptions().len();
     print(&|out| {
-        writeln!(out, "valid: {controls} controls ({yours} of your own) with {cases} cases, {exceptions} exceptions")
+        let (controls, cases) = (counted(controls, "control"), counted(cases, "case"));
+        writeln!(out, "valid: {controls} ({yours} of your own) with {cases}, {}", counted(exceptions, "exception"))
     })?;
     Ok(Exit::Compliant)
 }
