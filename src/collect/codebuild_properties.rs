@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::checks::checks;
 use super::fields::{Fields, moment};
-use super::secrets::{variable_value, without_userinfo};
+use super::secrets::{source_location, variable_value};
 use crate::inventory::{Properties, deploy_commands};
 
 pub(super) fn properties(name: &str, project: &Project) -> Properties {
@@ -41,7 +41,7 @@ pub(super) fn properties(name: &str, project: &Project) -> Properties {
 }
 
 fn source(source: &ProjectSource) -> Value {
-    let location = source.location().map(without_userinfo);
+    let location = source.location().map(source_location);
     // The script itself may hold secrets.
     let buildspec = source.buildspec().map(|text| if is_inline(text) { "inline" } else { text });
     let auth = source.auth().map(|auth| Fields::new().text("Type", Some(auth.r#type())).value());
@@ -58,7 +58,7 @@ fn source(source: &ProjectSource) -> Value {
 
 /// What stood before the host of a URL: a `name` alone, or one with a `password`.
 fn user_info(url: &str) -> Option<&'static str> {
-    let clean = without_userinfo(url);
+    let clean = source_location(url);
     let removed = url.split_once("://")?.1.strip_suffix(clean.split_once("://")?.1)?;
     let removed = removed.strip_suffix('@').unwrap_or(removed);
     if removed.is_empty() {

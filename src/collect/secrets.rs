@@ -29,8 +29,14 @@ pub(super) fn configuration_value(name: &str, value: &str) -> String {
     }
 }
 
-/// A URL without user name and password, and without its query, which may carry a token.
-pub(super) fn without_userinfo(url: &str) -> String {
+/// The address of a source, without user name and password, and without a query, which may carry a token.
+pub(super) fn source_location(url: &str) -> String {
+    let bare = without_userinfo(url);
+    bare.split(['?', '#']).next().unwrap_or(&bare).to_owned()
+}
+
+/// A URL without user name and password.
+fn without_userinfo(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         // `user:password@host/path`; in `git@host:path` the colon comes later.
         let host = url.split('/').next().unwrap_or(url);
@@ -42,8 +48,7 @@ pub(super) fn without_userinfo(url: &str) -> String {
     let odd_port = authority.split_once(':').is_some_and(|(_, port)| !port.bytes().all(|byte| byte.is_ascii_digit()));
     let userinfo = if odd_port { rest } else { authority };
     let start = userinfo.rfind('@').map_or(0, |at| at + 1);
-    let rest = rest.get(start..).unwrap_or_default();
-    format!("{scheme}://{}", rest.split(['?', '#']).next().unwrap_or(rest))
+    format!("{scheme}://{}", rest.get(start..).unwrap_or_default())
 }
 
 /// The JSON list of variables in a `CodeBuild` action's configuration, rebuilt from the three fields that AWS knows.
@@ -191,8 +196,8 @@ mod tests {
         assert_eq!(without_userinfo("https://tok@host"), "https://host");
         assert_eq!(without_userinfo("https://user:pa/ss@host:8443/x"), "https://host:8443/x");
         assert_eq!(without_userinfo("https://host:8443/x@y"), "https://host:8443/x@y");
-        assert_eq!(without_userinfo("https://host/x.git?private_token=t"), "https://host/x.git");
-        assert_eq!(without_userinfo("https://user:p?w@host/x#y"), "https://host/x");
+        assert_eq!(source_location("https://host/x.git?private_token=t"), "https://host/x.git");
+        assert_eq!(source_location("https://user:p?w@host/x#y"), "https://host/x");
         assert_eq!(without_userinfo("user:pass@host/x"), "host/x");
         assert_eq!(configuration_value("X", "see https://a:b@c and https://d:e@f"), REDACTED);
     }

@@ -201,7 +201,10 @@ fn demand(statement: Statement<'_>) -> Option<Demand> {
         if operator == "Null" {
             // Together with another condition: only where the header is there. Alone it demands that there be one.
             let absent = one_or_many(Some(value)).iter().all(|value| *value == "true" || *value == true);
-            only_named = Some((key, absent));
+            // A second one narrows it further, in a way that is not judged here.
+            if only_named.replace((key, absent)).is_some() {
+                return None;
+            }
             continue;
         }
         let optional = operator.ends_with("IfExists");

@@ -167,7 +167,7 @@ fn project(action: &Action<'_>, view: &View<'_>, checks: &mut Checks) -> Vec<(Ch
         Some(Err(sentences)) => checks.hidden.extend_from_slice(sentences),
         None => {
             let mut sentences = view.joins.why_unseen(&place.0, Some(&place.1), &TypeName::PROJECT);
-            sentences.extend(view.joins.why_not_asked_for_projects(&place));
+            sentences.extend(view.joins.why_region_not_looked_at(&place));
             if sentences.is_empty() {
                 sentences.push(format!("project {project} of {label} was not found"));
             }

@@ -166,7 +166,7 @@ impl ActionPath {
         }
         let (account, region) = &self.place;
         let mut sentences = joins.gaps.over(account, Some(region), &TypeName::PROJECT);
-        sentences.extend(joins.why_not_asked_for_projects(&self.place));
+        sentences.extend(joins.why_region_not_looked_at(&self.place));
         if sentences.is_empty() { Ok(None) } else { Err(sentences) }
     }
 
@@ -176,7 +176,8 @@ impl ActionPath {
         if let Some(entry) = joins.delivery.groups.get(&self.place).and_then(|groups| groups.get(group)) {
             return Ok(Some(entry));
         }
-        let sentences = joins.gaps.over(&self.place.0, Some(&self.place.1), &TypeName::DEPLOYMENT_GROUP);
+        let mut sentences = joins.gaps.over(&self.place.0, Some(&self.place.1), &TypeName::DEPLOYMENT_GROUP);
+        sentences.extend(joins.why_region_not_looked_at(&self.place));
         if sentences.is_empty() { Ok(None) } else { Err(sentences) }
     }
 

@@ -303,7 +303,7 @@ fn deploys(candidate: &Candidate, joins: &Joins) -> Seen<bool> {
     } else {
         joins.gaps.over(&place.0, Some(&place.1), &TypeName::PROJECT)
     };
-    sentences.extend(joins.why_not_asked_for_projects(&place));
+    sentences.extend(joins.why_region_not_looked_at(&place));
     if sentences.is_empty() { Ok(false) } else { Err(sentences) }
 }
 

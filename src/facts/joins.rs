@@ -86,8 +86,8 @@ pub struct Joins {
     pub(super) accounts: BTreeMap<AccountId, AccountEntry>,
     pub(super) organization: Option<String>,
     looked_at: BTreeSet<AccountId>,
-    /// Where build projects were asked for.
-    asked_for_projects: BTreeMap<AccountId, BTreeSet<Region>>,
+    /// Where every collector of every Region was asked: all of them are asked in the same Regions.
+    regions_looked_at: BTreeMap<AccountId, BTreeSet<Region>>,
     pub(super) key_managers: BTreeMap<String, Seen<String>>,
     pub(super) key_aliases: ByPlace<String>,
     pub(super) buckets: BTreeMap<String, BucketEntry>,
@@ -152,7 +152,7 @@ impl Joins {
             accounts: BTreeMap::new(),
             organization: None,
             looked_at: BTreeSet::new(),
-            asked_for_projects: BTreeMap::new(),
+            regions_looked_at: BTreeMap::new(),
             key_managers: BTreeMap::new(),
             key_aliases: BTreeMap::new(),
             buckets: BTreeMap::new(),
@@ -203,7 +203,7 @@ impl Joins {
                 self.configured.ask(&key.account, &key.region);
             }
             if key.service == "codebuild" {
-                self.asked_for_projects.entry(key.account.clone()).or_default().insert(key.region.clone());
+                self.regions_looked_at.entry(key.account.clone()).or_default().insert(key.region.clone());
             }
         }
         for resource in &inventory.resources {
@@ -329,9 +329,10 @@ impl Joins {
         sentences
     }
 
-    /// Why a build project may be missing although nothing was refused: its Region is not among those of the run.
-    pub(super) fn why_not_asked_for_projects(&self, (account, region): &Place) -> Option<String> {
-        let asked = self.asked_for_projects.get(account)?;
+    /// Why a build project or a deployment group may be missing although nothing was refused: its Region is not among
+    /// those of the run.
+    pub(super) fn why_region_not_looked_at(&self, (account, region): &Place) -> Option<String> {
+        let asked = self.regions_looked_at.get(account)?;
         (!asked.contains(region)).then(|| format!("Region {region} of account {account} was not looked at"))
     }
 
