@@ -90,23 +90,22 @@ pub(super) fn is_referenced(type_name: &TypeName) -> bool {
 /// ARNs it was asked for by, with or without the six characters that AWS adds to its name, and for a branch and its
 /// repository the names that were given to them.
 pub(super) fn names_of(resource: &Resource) -> Vec<ResourceUid> {
+    let listed = |property: &str| {
+        let list = resource.properties.get(property).and_then(Value::as_array).into_iter().flatten();
+        list.filter_map(Value::as_str)
+    };
     let mut names = vec![resource.uid.clone()];
     if let (true, Ok(arn)) = (resource.type_name == TypeName::KEY, Arn::parse(resource.uid.as_str())) {
-        let aliases = resource.properties.get("Aliases").and_then(Value::as_array).into_iter().flatten();
-        names.extend(
-            aliases
-                .filter_map(Value::as_str)
-                .map(|alias| ResourceUid(format!("arn:{}:kms:{}:{}:{alias}", arn.partition, arn.region, arn.account))),
-        );
+        let (partition, region, account) = (arn.partition, arn.region, arn.account);
+        let aliases = listed("Aliases").map(|alias| format!("arn:{partition}:kms:{region}:{account}:{alias}"));
+        names.extend(aliases.map(ResourceUid));
     }
     if resource.type_name == TypeName::SECRET {
-        let ids = resource.properties.get("SecretIds").and_then(Value::as_array).into_iter().flatten();
-        let arns = ids.filter_map(Value::as_str).filter(|id| id.starts_with("arn:"));
+        let arns = listed("SecretIds").filter(|id| id.starts_with("arn:"));
         names.extend(arns.map(|id| ResourceUid(id.to_owned())));
     }
     if resource.type_name == TypeName::BRANCH || resource.type_name == TypeName::REPOSITORY {
-        let aliases = resource.properties.get("Aliases").and_then(Value::as_array).into_iter().flatten();
-        names.extend(aliases.filter_map(Value::as_str).map(|alias| ResourceUid(alias.to_owned())));
+        names.extend(listed("Aliases").map(|alias| ResourceUid(alias.to_owned())));
     }
     names
 }

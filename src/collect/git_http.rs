@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::Scope;
-use super::call::CallError;
+use super::call::{CallError, chain};
 use crate::inventory::{GapCause, Outcome};
 
 /// Bytes of an answer that are read at most.
@@ -378,21 +378,6 @@ fn next_in_link(headers: &HeaderMap) -> Option<String> {
         let address = address.trim().strip_prefix('<')?.strip_suffix('>')?;
         next.then(|| address.to_owned())
     })
-}
-
-/// An error and its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let more = cause.to_string();
-        if !text.contains(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ fn where_enforceable<T: Default>(
     if enforceable(provider(resource)?).contains(feature) { told(resource, name, read) } else { Ok(T::default()) }
 }
 
-fn texts(value: &Value) -> Option<BTreeSet<String>> {
+pub(super) fn texts(value: &Value) -> Option<BTreeSet<String>> {
     value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::branch::{aliases, provider, put_use, told};
+use super::branch::{aliases, provider, put_use, texts, told};
 use super::joins::Joins;
 use super::seen::{Seen, flag, name, number, text_or};
 use super::{Facts, ResourceKind};
@@ -91,10 +91,6 @@ fn where_enforceable<T: Default>(
 
 fn word(value: &Value) -> Option<String> {
     value.as_str().map(str::to_owned)
-}
-
-fn texts(value: &Value) -> Option<BTreeSet<String>> {
-    value.as_array()?.iter().map(|text| text.as_str().map(str::to_owned)).collect()
 }
 
 #[cfg(test)]
