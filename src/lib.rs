@@ -19,6 +19,8 @@ pub mod collect;
 
 pub mod inventory;
 
+pub mod template;
+
 pub mod facts;
 
 pub mod evaluate;
@@ -30,6 +32,8 @@ pub mod report;
 pub mod run;
 
 pub mod audit;
+
+pub mod check;
 
 pub mod config;
 

@@ -11,6 +11,7 @@ use syn::visit::Visit;
 /// in [`ALSO`]).
 const WALLS: &[(&str, &[&str], &[&str])] = &[
     ("inventory", &[], &[]),
+    ("template", &["inventory"], &["saphyr_parser", "jsonc_parser"]),
     ("facts", &["inventory"], &[]),
     ("finding", &["inventory"], &[]),
     (
@@ -46,13 +47,14 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("evaluate", &["inventory", "facts", "finding"], &["cedar_policy"]),
-    ("report", &["inventory", "finding"], &["csv"]),
+    ("report", &["inventory", "finding"], &["csv", "annotate_snippets", "quick_xml"]),
     ("run", &["inventory", "finding", "report"], &[]),
     (
         "audit",
         &["inventory", "organization", "collect", "facts", "evaluate", "finding", "report", "run"],
         &["aws_sdk_account", "rayon"],
     ),
+    ("check", &["inventory", "template", "facts", "evaluate", "finding"], &[]),
     ("simulate", &["inventory", "finding"], &["hyper", "hyper_util", "http_body_util", "ciborium", "fastrand"]),
     ("config", &["inventory", "organization", "collect", "facts", "evaluate", "audit"], &["toml"]),
     (
@@ -69,8 +71,10 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
             "audit",
             "simulate",
             "config",
+            "template",
+            "check",
         ],
-        &["clap", "miette", "indicatif", "tracing_subscriber", "aws_smithy_http_client"],
+        &["walkdir", "glob", "clap", "miette", "indicatif", "tracing_subscriber", "aws_smithy_http_client"],
     ),
 ];
 
@@ -87,7 +91,7 @@ const ALSO: &[(&str, &str, &str)] = &[
 ];
 
 /// Modules that know no clock, environment, network or file.
-const PURE: &[&str] = &["facts", "finding", "evaluate"];
+const PURE: &[&str] = &["facts", "finding", "evaluate", "template", "check"];
 const IMPURE: &[&str] =
     &["std::fs", "std::env", "std::net", "std::process", "std::time::SystemTime", "std::time::Instant", "tokio"];
 

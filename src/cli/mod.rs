@@ -5,6 +5,7 @@
 
 mod audit;
 mod aws;
+mod check;
 mod collect;
 mod controls;
 mod demo;
@@ -41,6 +42,8 @@ struct Cli {
 enum Command {
     /// Collect, judge and report: the nightly run
     Audit(audit::AuditArgs),
+    /// Judge templates, plans and pipeline definitions before they are deployed
+    Check(check::CheckArgs),
     /// The first stage alone: discover accounts and write their inventories
     Collect(collect::CollectArgs),
     /// Judge the inventories of a run (again), with today's policies
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
     logging::start(&cli.log);
     let outcome = match cli.command {
         Command::Audit(args) => audit::run(&args),
+        Command::Check(args) => check::run(&args),
         Command::Collect(args) => collect::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Report(args) => report::run(&args),

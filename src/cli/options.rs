@@ -60,7 +60,8 @@ pub(super) struct ReportOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Threshold(pub(super) Option<Severity>);
 
-fn threshold(text: &str) -> Result<Threshold, String> {
+/// Reads a severity, or `none`.
+pub(super) fn threshold(text: &str) -> Result<Threshold, String> {
     if text.eq_ignore_ascii_case("none") {
         return Ok(Threshold(None));
     }

@@ -175,7 +175,9 @@ pub fn subjects(inventory: &Inventory, joins: &Joins) -> Vec<Subject> {
     subjects
 }
 
-fn subject(resource: &Resource, joins: &Joins) -> Option<Subject> {
+/// One resource with its facts, if its kind is judged. `joins` must be finished.
+#[must_use]
+pub fn subject(resource: &Resource, joins: &Joins) -> Option<Subject> {
     let kind = kind_of(&resource.type_name)?;
     if resource.type_name == TypeName::TRAIL && !trail::is_the_judged_copy(resource, joins) {
         return None;

@@ -5,9 +5,11 @@
 
 mod control;
 mod framework;
+mod template;
 
 pub use control::{Control, Severity, spoken};
 pub use framework::{Framework, Requirement};
+pub use template::{Alternative, Blind, Change, Related, Removal, SourcePlace, TemplateFinding};
 
 use std::collections::BTreeMap;
 use std::fmt;

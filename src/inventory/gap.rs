@@ -80,6 +80,20 @@ pub enum GapCause {
     Unresolved {
         /// The expression as written.
         expression: String,
+        /// `file:line:column`
+        place: String,
+        /// What to give, so that it resolves.
+        hint: String,
+    },
+    /// A template names something that is defined somewhere else.
+    Elsewhere {
+        /// What is named, and how it can be given.
+        message: String,
+    },
+    /// No template says it: it is known only of what is deployed.
+    OnlyDeployed {
+        /// What is not known before.
+        what: String,
     },
 }
 
@@ -96,7 +110,17 @@ impl GapCause {
             Self::OutsideOrganization { .. } => "outside",
             Self::NotConfigured { .. } => "unconfigured",
             Self::Unresolved { .. } => "unresolved",
+            Self::Elsewhere { .. } => "elsewhere",
+            Self::OnlyDeployed { .. } => "only deployed",
         }
+    }
+}
+
+impl GapCause {
+    /// Whether no call was made, because this is about a template: there is no account or Region to name.
+    #[must_use]
+    pub fn is_of_a_template(&self) -> bool {
+        matches!(self, Self::Unresolved { .. } | Self::Elsewhere { .. } | Self::OnlyDeployed { .. })
     }
 }
 
@@ -113,7 +137,13 @@ impl fmt::Display for GapCause {
             Self::RoleNotAssumed { role, message } => write!(f, "role {role} could not be assumed: {message}"),
             Self::OutsideOrganization { message } => write!(f, "outside what this run sees: {message}"),
             Self::NotConfigured { message } => write!(f, "not configured: {message}"),
-            Self::Unresolved { expression } => write!(f, "unresolved value: {expression}"),
+            Self::Unresolved { expression, place, hint } => {
+                write!(f, "{place}: `{expression}` has no value before it is deployed; {hint}")
+            }
+            Self::Elsewhere { message } => f.write_str(message),
+            Self::OnlyDeployed { what } => {
+                write!(f, "{what} is known only of what is deployed; `pipewarden audit` looks at it")
+            }
         }
     }
 }
@@ -144,6 +174,9 @@ impl Gap {
     /// One line for a person: the action, where, and why.
     #[must_use]
     pub fn sentence(&self) -> String {
+        if self.cause.is_of_a_template() {
+            return self.cause.to_string();
+        }
         format!("{} in {} {}: {}", self.action, self.account, self.region, self.cause)
     }
 }

@@ -15,6 +15,7 @@ mod identity;
 pub mod json_lines;
 mod redaction;
 mod resource;
+mod span;
 
 pub use check_command::{CheckCommand, CheckKind, check_commands};
 pub use coverage::{CallCounts, Coverage, CoverageKey, Outcome, Skip};
@@ -23,6 +24,7 @@ pub use gap::{Affects, Gap, GapCause};
 pub use identity::{AccountId, Arn, IdentityError, Partition, Region, ResourceUid, TypeName};
 pub use redaction::{REDACTED, REDACTED_SECRET, is_redacted_secret, looks_secret, redact};
 pub use resource::{Origin, Properties, Reference, Resource, Tags};
+pub use span::{Position, Span};
 
 use serde::{Deserialize, Serialize};
 

@@ -142,7 +142,7 @@ fn place_in(sentence: &str, finding: &Finding) -> Place {
 
 /// The word for a cause that is only known in its own words, as `GapCause` writes them.
 fn word_of(cause: &str) -> &'static str {
-    const BEGINNINGS: [(&str, &str); 8] = [
+    const BEGINNINGS: [(&str, &str); 7] = [
         ("access denied", "denied"),
         ("role ", "denied"),
         ("throttled", "throttled"),
@@ -150,7 +150,6 @@ fn word_of(cause: &str) -> &'static str {
         ("malformed", "malformed"),
         ("outside", "outside"),
         ("not configured", "unconfigured"),
-        ("unresolved", "unresolved"),
     ];
     BEGINNINGS.into_iter().find(|(beginning, _)| cause.starts_with(beginning)).map_or("error", |(_, word)| word)
 }
@@ -176,7 +175,6 @@ mod tests {
             },
             GapCause::OutsideOrganization { message: message.clone() },
             GapCause::NotConfigured { message },
-            GapCause::Unresolved { expression: "Fn::ImportValue".to_owned() },
         ];
         for cause in causes {
             assert_eq!(word_of(&cause.to_string()), cause.word(), "{cause}");

@@ -4,6 +4,7 @@
 //! in a writer. Values of `--format`, the documents and the tests follow from the slice.
 
 mod blind_spot;
+pub mod check;
 mod coverage;
 mod csv;
 mod digest;

@@ -1,0 +1,171 @@
+//! One group of declared resources → its findings.
+//!
+//! In: a [`Group`]. Out: a [`TemplateFinding`] per control and resource, whatever the number of choices and holes.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::surroundings::Surroundings;
+use super::worlds::{World, worlds};
+use super::{facts, place, verdict};
+use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings};
+use crate::facts::{Rules, Subject};
+use crate::finding::{Blind, Change, ComplianceType, Finding, TemplateFinding};
+use crate::inventory::{AccountId, GapCause, Inventory, ResourceUid};
+use crate::template::{DeclaredResource, Group, Holes, Place, Source, shape};
+
+/// A check that could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    /// A policy failed.
+    #[error(transparent)]
+    Evaluate(#[from] EvaluateError),
+    /// The moment of the check cannot be written.
+    #[error("the time cannot be written as RFC 3339: {0}")]
+    Time(#[from] time::error::Format),
+}
+
+/// Nobody knows the accounts that templates will be deployed to.
+static NOBODY: BTreeMap<AccountId, Principal> = BTreeMap::new();
+
+/// Everything that is the same for all groups.
+pub struct Check<'a> {
+    asking: Asking<'a>,
+    rules: &'a Rules,
+    now: OffsetDateTime,
+    stale_alarm_days: i64,
+    audited: Option<&'a [Inventory]>,
+    place: &'a Place,
+}
+
+/// What was found in a group.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// One finding per control and resource, in the order of [`TemplateFinding::order`].
+    pub findings: Vec<TemplateFinding>,
+    /// How many resources were judged.
+    pub resources: usize,
+}
+
+/// One answer, in one world.
+struct Answer {
+    world: usize,
+    declared: usize,
+    finding: Finding,
+}
+
+impl<'a> Check<'a> {
+    /// Prepares to judge. `audited` is what the last audit saw, to look up what is defined elsewhere.
+    ///
+    /// # Errors
+    /// [`CheckError`] if Cedar does not take the settings.
+    pub fn new(
+        policies: &'a Policies,
+        settings: &Settings,
+        rules: &'a Rules,
+        now: OffsetDateTime,
+        audited: Option<&'a [Inventory]>,
+        place: &'a Place,
+    ) -> Result<Self, CheckError> {
+        let written = now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339)?;
+        let asking = Asking::new(policies, &written, "template", settings, &NOBODY)?;
+        let stale_alarm_days = settings.0.get("alarmWithoutDataDays").copied().unwrap_or(7);
+        Ok(Self { asking, rules, now, stale_alarm_days, audited, place })
+    }
+
+    /// Judges what a group declares.
+    ///
+    /// # Errors
+    /// [`CheckError`] if a policy is broken.
+    pub fn judge(&self, group: &Group) -> Result<Checked, CheckError> {
+        self.judge_source(group.source.as_ref())
+    }
+
+    /// Judges one source of a group: what it declares, or what it declared before.
+    ///
+    /// # Errors
+    /// [`CheckError`] if a policy is broken.
+    pub fn judge_source(&self, source: &dyn Source) -> Result<Checked, CheckError> {
+        let worlds = worlds(&source.choices());
+        let surroundings = Surroundings {
+            rules: self.rules,
+            now: self.now,
+            stale_alarm_days: self.stale_alarm_days,
+            audited: self.audited,
+            place: self.place,
+        };
+        let mut answers: BTreeMap<(ResourceUid, String), Vec<Answer>> = BTreeMap::new();
+        let mut all: Vec<Vec<DeclaredResource>> = Vec::new();
+        let mut judged: BTreeMap<ResourceUid, (Subject, Vec<Finding>)> = BTreeMap::new();
+        for (number, world) in worlds.iter().enumerate() {
+            let mut holes = Holes::default();
+            let raws = source.declare(&world.assignment, &mut holes);
+            let declared = shape::declared(&raws, &holes);
+            for (nth, mut subject) in facts::subjects(&declared, &holes, &surroundings) {
+                let Some(one) = declared.get(nth) else { continue };
+                subject.uid = one.id.clone();
+                let findings = match judged.get(&one.id) {
+                    Some((known, findings)) if *known == subject => findings.clone(),
+                    _ => self.asking.judge(&subject)?,
+                };
+                for finding in &findings {
+                    let key = (one.id.clone(), finding.control.clone());
+                    answers.entry(key).or_default().push(Answer {
+                        world: number,
+                        declared: nth,
+                        finding: finding.clone(),
+                    });
+                }
+                judged.insert(one.id.clone(), (subject, findings));
+            }
+            all.push(declared);
+        }
+        let mut findings: Vec<TemplateFinding> =
+            answers.into_values().filter_map(|answers| finding(&answers, &worlds, &all)).collect();
+        findings.sort_by(|a, b| a.order().cmp(&b.order()));
+        Ok(Checked { findings, resources: judged.len() })
+    }
+}
+
+fn finding(answers: &[Answer], worlds: &[World], all: &[Vec<DeclaredResource>]) -> Option<TemplateFinding> {
+    let said: Vec<(&World, ComplianceType)> =
+        answers.iter().filter_map(|answer| Some((worlds.get(answer.world)?, answer.finding.compliance))).collect();
+    let (compliance, at, alternatives) = verdict::merged(&said);
+    let answer = answers.get(at)?;
+    let declared = all.get(answer.world)?.get(answer.declared)?;
+    let mut finding = answer.finding.clone();
+    finding.compliance = compliance;
+    if finding.gaps.is_empty() && compliance == ComplianceType::InsufficientData {
+        finding.gaps =
+            alternatives.iter().map(|line| format!("it is {} when {}", line.compliance, line.when)).collect();
+    }
+    let blind = (compliance == ComplianceType::InsufficientData).then(|| blind(&finding.gaps));
+    let pointed = place::of(declared, &finding);
+    Some(TemplateFinding {
+        fingerprint: TemplateFinding::fingerprint_of(&finding.control, &declared.logical_id, &pointed.property_path),
+        finding,
+        logical_id: declared.logical_id.clone(),
+        construct_path: declared.construct_path.clone(),
+        place: pointed.place,
+        related: pointed.related,
+        property_path: pointed.property_path,
+        alternatives,
+        blind,
+        change: Change::New,
+    })
+}
+
+/// Why something is not known, from the sentences that say so. One thing that only deployment shows is enough: then
+/// nothing that a person gives would decide it.
+fn blind(gaps: &[String]) -> Blind {
+    let only_deployed = GapCause::OnlyDeployed { what: String::new() }.to_string();
+    if gaps.iter().any(|gap| gap.ends_with(&only_deployed)) {
+        Blind::OnlyDeployed
+    } else if gaps.iter().any(|gap| gap.contains("--inventory")) {
+        Blind::Elsewhere
+    } else {
+        Blind::Unresolved
+    }
+}

@@ -1,0 +1,139 @@
+//! `pipewarden check`: judge pipelines before they exist.
+
+mod inputs;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use time::OffsetDateTime;
+
+use super::Exit;
+use super::failure::Failure;
+use super::options::{PolicyOptions, Threshold, print, threshold};
+use super::policies;
+use crate::check::{Check, CheckError};
+use crate::config::Written;
+use crate::evaluate::Policies;
+use crate::finding::SourcePlace;
+use crate::inventory::{AccountId, Region};
+use crate::report::check::{CHECK_FORMATS, CheckReport, CheckedFile, Fix, Notice, UnreadableFile};
+use crate::template::{Limits, Place};
+
+/// Options of `check`.
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Files, folders (searched through) or patterns; `-` is stdin [default: .]
+    paths: Vec<String>,
+    /// Configuration file; without it, the defaults
+    #[arg(long, value_name = "FILE", env = "PIPEWARDEN_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    policies: PolicyOptions,
+    /// Value of a template parameter; may be given several times
+    #[arg(long, value_name = "NAME=VALUE")]
+    parameter: Vec<String>,
+    /// Account that it will be deployed to
+    #[arg(long, value_name = "ID")]
+    account: Option<AccountId>,
+    /// Region that it will be deployed to
+    #[arg(long, value_name = "NAME")]
+    region: Option<Region>,
+    /// Format to print
+    #[arg(long, value_name = "NAME", default_value = "json", value_parser = PossibleValuesParser::new(CHECK_FORMATS.iter().map(|f| f.name())))]
+    format: String,
+    /// Exit with 1 if something is non-compliant at or above this severity; `none` never does
+    #[arg(long, value_name = "SEVERITY", default_value = "low", value_parser = threshold)]
+    fail_on: Threshold,
+    /// Exit with 2 if a value or resource that the verdict needs was not given
+    #[arg(long)]
+    fail_on_gaps: bool,
+}
+
+pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
+    let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
+    let config = written.resolve(&file).map_err(Failure::usage)?;
+    let now = OffsetDateTime::now_utc();
+    let policies = policies::load(&config, &args.policies, now)?;
+    let place = Place::new(args.account.clone(), args.region.clone());
+    let mut parameters = BTreeMap::new();
+    for given in &args.parameter {
+        let Some((name, value)) = given.split_once('=') else {
+            return Err(Failure::usage(format!("`--parameter {given}` has no `=`; write NAME=VALUE")));
+        };
+        parameters.insert(name.to_owned(), value.to_owned());
+    }
+    let read = inputs::read(&args.paths, &parameters, &place, Limits::default())?;
+    let failed = |error: CheckError| Failure::failed(&error);
+    let check = Check::new(&policies, &config.settings, &config.rules, now, None, &place).map_err(failed)?;
+    let mut report = empty(&policies, args);
+    report.ignored = read.ignored;
+    for group in &read.groups {
+        let checked = check.judge(group).map_err(failed)?;
+        report.files.push(CheckedFile {
+            file: Arc::clone(&group.file),
+            format: group.format.to_owned(),
+            resources: checked.resources,
+        });
+        report.findings.extend(checked.findings);
+    }
+    report.findings.sort_by(|a, b| a.order().cmp(&b.order()));
+    report.files.sort();
+    report.sources = read.documents.iter().map(|one| (Arc::clone(&one.file), Arc::clone(&one.text))).collect();
+    report.unreadable = read
+        .unreadable
+        .into_iter()
+        .map(|one| UnreadableFile { file: one.file, at: one.at, message: one.message })
+        .collect();
+    report.unreadable.sort();
+    report.notices = read
+        .notices
+        .into_iter()
+        .map(|(file, span, message)| Notice { place: SourcePlace { file, span }, message })
+        .collect();
+    report.notices.sort();
+    if let Some(format) = CHECK_FORMATS.iter().find(|format| format.name() == args.format) {
+        print(&|out| format.write(&report, out))?;
+    }
+    Ok(exit(&report))
+}
+
+fn empty(policies: &Policies, args: &CheckArgs) -> CheckReport {
+    let fix = |id: &String| {
+        let guidance = policies.guidance(id).cloned().unwrap_or_default();
+        let (rationale, cloudformation) = (guidance.rationale, guidance.cloudformation);
+        (id.clone(), Fix { rationale, cloudformation, terraform: guidance.terraform })
+    };
+    CheckReport {
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        policy_hash: policies.hash().to_owned(),
+        controls: policies.controls().clone(),
+        frameworks: policies.frameworks().clone(),
+        fixes: policies.controls().keys().map(fix).collect(),
+        findings: Vec::new(),
+        files: Vec::new(),
+        ignored: 0,
+        unreadable: Vec::new(),
+        notices: Vec::new(),
+        removed: Vec::new(),
+        resolved: Vec::new(),
+        sources: BTreeMap::new(),
+        fail_on: args.fail_on.0,
+        fail_on_gaps: args.fail_on_gaps,
+    }
+}
+
+/// What could not be read has no verdict, which outweighs every verdict on the rest.
+fn exit(report: &CheckReport) -> Exit {
+    if !report.unreadable.is_empty() {
+        Exit::Failed
+    } else if report.blocking().next().is_some() {
+        Exit::NonCompliant
+    } else if report.fail_on_gaps && report.gaps().next().is_some() {
+        Exit::Gaps
+    } else {
+        Exit::Compliant
+    }
+}
