@@ -84,6 +84,8 @@ const ALSO: &[(&str, &str, &str)] = &[
     ("aws_credential_types", "cli", "the demo's credentials mean nothing and are made there"),
     ("aws_sdk_sts", "cli", "whose credentials are these"),
     ("aws_smithy_types", "cli", "timeouts"),
+    ("reqwest", "cli", "a hook asks Lambda's runtime API, and fetches the template of the operation"),
+    ("rustls", "cli", "the provider of that client's TLS"),
     ("toml", "cli", "tables of frameworks, which only `controls lint` reads"),
     ("aws_smithy_types", "organization", "times of sessions"),
     ("aws_types", "organization", "the shared SDK configuration"),

@@ -12,6 +12,7 @@ mod demo;
 mod evaluate;
 mod exit_code;
 mod failure;
+mod hook;
 mod logging;
 mod options;
 mod policies;
@@ -44,6 +45,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Judge templates, plans and pipeline definitions before they are deployed
     Check(check::CheckArgs),
+    /// Answer a CloudFormation Lambda Hook: the gate that no repository can skip
+    Hook(hook::HookArgs),
     /// The first stage alone: discover accounts and write their inventories
     Collect(collect::CollectArgs),
     /// Judge the inventories of a run (again), with today's policies
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Audit(args) => audit::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Hook(args) => hook::run(&args),
         Command::Collect(args) => collect::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Report(args) => report::run(&args),
