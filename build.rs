@@ -14,6 +14,7 @@ fn main() -> io::Result<()> {
     let mut code = String::new();
     let schema = literal(&policies.join("schema.cedarschema"))?;
     let _ = writeln!(code, "const EMBEDDED_SCHEMA: &str = include_str!({schema});");
+    compiled(&root, &controls, &mut code)?;
     for (list, files) in
         [("EMBEDDED_CONTROLS", controls), ("EMBEDDED_CASES", cases), ("EMBEDDED_FRAMEWORKS", frameworks)]
     {
@@ -26,6 +27,36 @@ fn main() -> io::Result<()> {
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("no output folder"))?);
     fs::write(out.join("embedded_policies.rs"), code)
+}
+
+/// The JSON forms of those controls that have not changed since they were written down.
+fn compiled(root: &Path, controls: &[PathBuf], code: &mut String) -> io::Result<()> {
+    let known = fs::read_to_string(root.join("policies/compiled.tsv")).unwrap_or_default();
+    let _ = writeln!(code, "const COMPILED_CONTROLS: &[(&str, &str, &str)] = &[");
+    let mut lines = Vec::new();
+    for line in known.lines() {
+        let mut fields = line.splitn(4, '\t');
+        let (Some(file), Some(hash), Some(type_name), Some(json)) =
+            (fields.next(), fields.next(), fields.next(), fields.next())
+        else {
+            continue;
+        };
+        let path = root.join(file);
+        if controls.contains(&path) && format!("{:016x}", fnv(&fs::read_to_string(&path)?)) == hash {
+            lines.push((file, type_name, json));
+        }
+    }
+    lines.sort_unstable();
+    for (file, type_name, json) in lines {
+        let _ = writeln!(code, "    ({file:?}, {type_name:?}, {json:?}),");
+    }
+    let _ = writeln!(code, "];");
+    Ok(())
+}
+
+/// FNV-1a with 64 bits, as in `src/evaluate/embedded.rs`.
+fn fnv(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A path as a string literal of Rust.

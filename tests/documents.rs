@@ -22,6 +22,17 @@ fn the_handbook_of_controls_is_what_the_policies_say() {
 }
 
 #[test]
+fn the_compiled_controls_are_what_their_texts_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/compiled.tsv");
+    let now = Policies::compilation().unwrap();
+    if env::var_os("UPDATE_DOCUMENTS").is_some() {
+        fs::write(&path, &now).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == now, "policies/compiled.tsv is old: UPDATE_DOCUMENTS=1 cargo test --test main documents");
+}
+
+#[test]
 fn every_mapping_names_a_requirement_that_exists() {
     let policies = policies();
     let mut unknown = BTreeSet::new();

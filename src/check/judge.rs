@@ -2,7 +2,7 @@
 //!
 //! In: a [`Group`]. Out: a [`TemplateFinding`] per control and resource, whatever the number of choices and holes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -13,7 +13,7 @@ use super::{facts, place, verdict};
 use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings};
 use crate::facts::{Rules, Subject};
 use crate::finding::{Blind, Change, ComplianceType, Finding, TemplateFinding};
-use crate::inventory::{AccountId, GapCause, Inventory, ResourceUid};
+use crate::inventory::{AccountId, GapCause, Inventory, ResourceUid, TypeName};
 use crate::template::{DeclaredResource, Group, Holes, Place, Source, shape};
 
 /// A check that could not be made.
@@ -38,6 +38,20 @@ pub struct Check<'a> {
     stale_alarm_days: i64,
     audited: Option<&'a [Inventory]>,
     place: &'a Place,
+}
+
+/// Types of everything that may be judged in these groups, so that only their controls need be loaded.
+#[must_use]
+pub fn types_of(groups: &[Group]) -> BTreeSet<TypeName> {
+    let mut types = BTreeSet::new();
+    for source in groups.iter().flat_map(|group| [Some(&group.source), group.before.as_ref()]).flatten() {
+        for world in worlds(&source.choices()) {
+            let mut holes = Holes::default();
+            let raws = source.declare(&world.assignment, &mut holes);
+            types.extend(shape::declared(&raws, &holes).into_iter().map(|one| one.resource.type_name));
+        }
+    }
+    types
 }
 
 /// What was found in a group.

@@ -19,4 +19,4 @@ mod surroundings;
 mod verdict;
 mod worlds;
 
-pub use judge::{Check, CheckError, Checked};
+pub use judge::{Check, CheckError, Checked, types_of};

@@ -1,5 +1,6 @@
 //! Policy files from disk: the built-in ones, then every folder of the user's.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ use super::failure::Failure;
 use super::options::{PolicyOptions, say};
 use crate::config::{Config, Expired};
 use crate::evaluate::{ExceptionRules, Loading, Policies, PolicySource, SourceText};
+use crate::inventory::TypeName;
 
 /// How long before its end an exception is spoken of when a run starts.
 const SOON: time::Duration = time::Duration::days(14);
@@ -16,7 +18,16 @@ const SOON: time::Duration = time::Duration::days(14);
 /// Reads and validates all policies. An exception that has ended at `now` is an error or a finding, as configured; one
 /// that ends soon is spoken of.
 pub(super) fn load(config: &Config, options: &PolicyOptions, now: OffsetDateTime) -> Result<Policies, Failure> {
-    let mut loading = loading(config, options)?;
+    load_from(config, options, now, Policies::embedded())
+}
+
+fn load_from(
+    config: &Config,
+    options: &PolicyOptions,
+    now: OffsetDateTime,
+    built_in: Vec<PolicySource>,
+) -> Result<Policies, Failure> {
+    let mut loading = Loading { built_in, ..loading(config, options)? };
     if config.exceptions.expired == Expired::Error && !options.allow_expired_exceptions {
         loading.exceptions.today = Some(now.date().to_string());
     }
@@ -30,6 +41,19 @@ pub(super) fn load(config: &Config, options: &PolicyOptions, now: OffsetDateTime
         }
     }
     Ok(policies)
+}
+
+/// As [`load`], for resources of these types alone, and as fast as can be: what comes with this version is not validated
+/// again. The built-in frameworks are left out.
+pub(super) fn load_for(
+    config: &Config,
+    options: &PolicyOptions,
+    now: OffsetDateTime,
+    types: &BTreeSet<TypeName>,
+) -> Result<Policies, Failure> {
+    let own =
+        !config.policies.folders.is_empty() || !options.policies.is_empty() || !config.policies.disabled.is_empty();
+    load_from(config, options, now, Policies::compiled((!own).then_some(types)))
 }
 
 /// The same without a look at the calendar.

@@ -68,12 +68,9 @@ pub(super) fn load(source: &SourceText) -> Result<LoadedControl, Vec<PolicyError
     if policy.effect() != Effect::Forbid {
         errors.push(wrong("a control is a `forbid`"));
     }
-    let resource_type = if let ResourceConstraint::Is(name) = policy.resource_constraint() {
-        name.to_string()
-    } else {
+    if !matches!(policy.resource_constraint(), ResourceConstraint::Is(_)) {
         errors.push(wrong("the scope does not name one resource type"));
-        String::new()
-    };
+    }
     let text = |name: &str| policy.annotation(name).map(str::trim).unwrap_or_default();
     let missing: Vec<String> =
         MANDATORY.iter().filter(|name| text(name).is_empty()).map(|name| format!("`@{name}`")).collect();
@@ -99,34 +96,52 @@ pub(super) fn load(source: &SourceText) -> Result<LoadedControl, Vec<PolicyError
         errors.push(PolicyError::form(source, at("id"), problem, "choose another `@id`"));
     }
     let json = policy.to_json().map_err(|error| vec![PolicyError::cedar(error)])?;
-    let applicability = applicability(&json);
-    if applicability.is_none() {
+    if applicability(&json).is_none() {
         errors.push(wrong("unexpected clauses"));
     }
-    let (Ok(severity), Some(applicability), true) = (severity, applicability, errors.is_empty()) else {
+    if !errors.is_empty() {
         return Err(errors);
+    }
+    read(source, policy.new_id(PolicyId::new(id)), json).ok_or_else(|| vec![wrong("it cannot be read")])
+}
+
+/// A control of this version from the JSON form of its validated text, or from the text if the form is of no use.
+pub(super) fn compiled(source: &SourceText, json: &str) -> Result<LoadedControl, Vec<PolicyError>> {
+    let read = || {
+        let json: Value = serde_json::from_str(json).ok()?;
+        let id = json.pointer("/annotations/id")?.as_str()?.trim().to_owned();
+        let policy = Policy::from_json(Some(PolicyId::new(id)), stripped(&json)).ok()?;
+        read(source, policy, json)
     };
+    read().map_or_else(|| load(source), Ok)
+}
+
+/// Everything that follows from the JSON form, in which annotations are texts.
+fn read(source: &SourceText, policy: Policy, json: Value) -> Option<LoadedControl> {
+    let annotations = json.get("annotations")?;
+    let text = |name: &str| annotations.get(name).and_then(Value::as_str).unwrap_or_default().trim();
     let listed = |text: &str| -> Vec<String> {
         text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
     };
+    let resource_type = json.pointer("/resource/entity_type")?.as_str()?.to_owned();
     let mut reads = BTreeSet::new();
     collect_reads(&json, "resource", &mut reads);
     let mut reads_of_account = BTreeSet::new();
     collect_reads(&json, "principal", &mut reads_of_account);
-    Ok(LoadedControl {
+    Some(LoadedControl {
         control: Control {
-            id: id.to_owned(),
+            id: text("id").to_owned(),
             title: text("title").to_owned(),
-            severity,
+            severity: text("severity").parse().ok()?,
             resource_type: TypeName::from(resource_type),
             remediation: text("remediation").to_owned(),
             frameworks: listed(text("frameworks")),
         },
-        policy: policy.new_id(PolicyId::new(id)),
+        policy,
         reads,
         shows: listed(text("evidence")).into_iter().collect(),
-        applicability,
-        guidance: Guidance::of(policy),
+        applicability: applicability(&json)?,
+        guidance: Guidance::of(&text),
         reads_of_account,
         looks_at_account: looks_at_account(&json),
         source: source.clone(),

@@ -3,7 +3,6 @@
 //! In: the annotations of a control. Out: [`Guidance`], for `controls show`, the documents and the reports. Policies of
 //! users may leave all of it out; the built-in ones may not, which a test holds.
 
-use cedar_policy::Policy;
 use serde::Serialize;
 
 /// The words of a control beyond its title and remediation; empty where the control says nothing.
@@ -31,8 +30,9 @@ impl Guidance {
     pub const ANNOTATIONS: [&str; 7] =
         ["rationale", "severity_reason", "console", "cli", "cloudformation", "terraform", "catalogue"];
 
-    pub(super) fn of(policy: &Policy) -> Self {
-        let text = |name: &str| policy.annotation(name).unwrap_or_default().trim().to_owned();
+    /// `text` gives an annotation, empty where there is none.
+    pub(super) fn of<'a>(text: &dyn Fn(&str) -> &'a str) -> Self {
+        let text = |name: &str| text(name).to_owned();
         let [rationale, severity_reason, console, cli, cloudformation, terraform, catalogue] =
             Self::ANNOTATIONS.map(text);
         Self { rationale, severity_reason, console, cli, cloudformation, terraform, catalogue }

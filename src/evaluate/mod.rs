@@ -8,6 +8,7 @@
 mod cases;
 mod condition;
 mod control;
+mod embedded;
 mod engine;
 mod error;
 mod exception;

@@ -20,8 +20,6 @@ use crate::facts;
 use crate::finding::{Control, Framework, hex};
 use crate::inventory::TypeName;
 
-include!(concat!(env!("OUT_DIR"), "/embedded_policies.rs"));
-
 /// One file of policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PolicySource {
@@ -33,6 +31,10 @@ pub enum PolicySource {
     Framework(SourceText),
     /// The cases of one control, in `<id>.tests.json`.
     Cases(SourceText),
+    /// A control of this version as written, and in the JSON form that its validated text had.
+    Compiled(SourceText, &'static str),
+    /// A control of this version that nothing is asked of: it is part of the hash alone.
+    Unasked(SourceText),
 }
 
 /// What is loaded, and how strictly.
@@ -46,6 +48,13 @@ pub struct Loading {
     pub disabled: BTreeSet<String>,
     /// What is asked of exceptions.
     pub exceptions: ExceptionRules,
+}
+
+impl PolicySource {
+    /// Whether the tests of this version have validated it.
+    fn is_valid(&self) -> bool {
+        !matches!(self, Self::Control(_) | Self::Exceptions(_))
+    }
 }
 
 /// Which controls can be asked of a type, with the policies that answer.
@@ -118,21 +127,6 @@ pub struct Policies {
 }
 
 impl Policies {
-    /// Sources of the controls that come with this version, their cases, and the frameworks.
-    #[must_use]
-    pub fn embedded() -> Vec<PolicySource> {
-        let controls = EMBEDDED_CONTROLS.iter().map(|(file, text)| PolicySource::Control(source(file, text)));
-        let cases = EMBEDDED_CASES.iter().map(|(file, text)| PolicySource::Cases(source(file, text)));
-        let frameworks = EMBEDDED_FRAMEWORKS.iter().map(|(file, text)| PolicySource::Framework(source(file, text)));
-        controls.chain(cases).chain(frameworks).collect()
-    }
-
-    /// The schema that comes with this version.
-    #[must_use]
-    pub fn embedded_schema() -> SourceText {
-        source("policies/schema.cedarschema", EMBEDDED_SCHEMA)
-    }
-
     /// Reads and validates all sources; later controls replace earlier ones with the same id, `disabled` ones are left
     /// out. Controls need no cases here; [`Self::load_all`] asks for those of users.
     ///
@@ -149,29 +143,34 @@ impl Policies {
     /// Everything that is wrong with any of them, with its place.
     pub fn load_all(loading: &Loading) -> Result<Self, PolicyErrors> {
         let schema_text = Self::embedded_schema();
-        let (schema, _) = Schema::from_cedarschema_str(&schema_text.text).map_err(|error| PolicyError::Schema {
-            source_text: Box::new(schema_text.clone()),
-            error: Box::new(error),
-        })?;
-        let validator = Validator::new(schema);
+        let sources = || loading.built_in.iter().chain(&loading.yours);
+        let validator = if sources().all(PolicySource::is_valid) {
+            None
+        } else {
+            let (schema, _) = Schema::from_cedarschema_str(&schema_text.text).map_err(|error| PolicyError::Schema {
+                source_text: Box::new(schema_text.clone()),
+                error: Box::new(error),
+            })?;
+            Some(Validator::new(schema))
+        };
         let vocabulary = Vocabulary::of(&schema_text.text);
         let mut read = Read::default();
-        read.controls(&loading.built_in, false, &validator);
-        read.controls(&loading.yours, true, &validator);
+        read.controls(&loading.built_in, false, validator.as_ref());
+        read.controls(&loading.yours, true, validator.as_ref());
         read.leave_out(&loading.disabled);
         let controls = read.loaded.iter().map(|(id, control)| (id.clone(), control.control.clone())).collect();
         let mut exceptions = Exceptions::default();
         let mut frameworks = BTreeMap::new();
-        let checking = Checking {
-            validator: &validator,
+        let checking = validator.as_ref().map(|validator| Checking {
+            validator,
             vocabulary: &vocabulary,
             controls: &controls,
             disabled: &loading.disabled,
             rules: &loading.exceptions,
-        };
-        for source in loading.built_in.iter().chain(&loading.yours) {
-            if let PolicySource::Exceptions(text) = source {
-                exceptions.load(text, &checking, &mut read.errors);
+        });
+        for source in sources() {
+            if let (PolicySource::Exceptions(text), Some(checking)) = (source, &checking) {
+                exceptions.load(text, checking, &mut read.errors);
             } else if let PolicySource::Framework(text) = source {
                 read.errors.extend(frameworks::load(text, &mut frameworks).err());
             }
@@ -180,7 +179,7 @@ impl Policies {
         if !read.errors.is_empty() {
             return Err(PolicyErrors(read.errors));
         }
-        let hash = hash(&schema_text, &read.loaded, &exceptions);
+        let hash = hash(&schema_text, &read, &exceptions);
         let loaded = read.loaded;
         let texts = loaded
             .iter()
@@ -330,6 +329,8 @@ fn validate(validator: &Validator, policy: &Policy, text: &SourceText, errors: &
 struct Read {
     loaded: BTreeMap<String, LoadedControl>,
     cases: BTreeMap<String, SourceText>,
+    /// Controls that are part of the hash alone.
+    unasked: Vec<SourceText>,
     /// Ids of users' controls.
     yours: BTreeSet<String>,
     /// Users' files that could not be read as controls; their cases are not blamed for it.
@@ -338,12 +339,22 @@ struct Read {
 }
 
 impl Read {
-    fn controls(&mut self, sources: &[PolicySource], yours: bool, validator: &Validator) {
+    fn controls(&mut self, sources: &[PolicySource], yours: bool, validator: Option<&Validator>) {
         for source in sources {
-            let PolicySource::Control(text) = source else { continue };
-            match control::load(text) {
+            let (text, loaded) = match source {
+                PolicySource::Control(text) => (text, control::load(text)),
+                PolicySource::Compiled(text, json) => (text, control::compiled(text, json)),
+                PolicySource::Unasked(text) => {
+                    self.unasked.push(text.clone());
+                    continue;
+                }
+                PolicySource::Exceptions(_) | PolicySource::Framework(_) | PolicySource::Cases(_) => continue,
+            };
+            match loaded {
                 Ok(control) => {
-                    validate(validator, &control.policy, text, &mut self.errors);
+                    if let (PolicySource::Control(_), Some(validator)) = (source, validator) {
+                        validate(validator, &control.policy, text, &mut self.errors);
+                    }
                     let id = control.control.id.clone();
                     if yours && !self.yours.insert(id.clone()) {
                         let first = self.loaded.get(&id).map(|first| first.source.file.clone()).unwrap_or_default();
@@ -468,12 +479,16 @@ fn one_partition(
     Ok(Partition { policies, controls: asked, entity_type, action, attributes, slots, applicabilities })
 }
 
-fn hash(schema: &SourceText, controls: &BTreeMap<String, LoadedControl>, exceptions: &Exceptions) -> String {
+fn hash(schema: &SourceText, read: &Read, exceptions: &Exceptions) -> String {
     let mut hash = Sha256::new();
     hash.update(schema.text.as_bytes());
-    for control in controls.values() {
+    let mut texts: Vec<&SourceText> =
+        read.loaded.values().map(|control| &control.source).chain(&read.unasked).collect();
+    // By the name of the file alone: where a folder stands changes no answer.
+    texts.sort_by_key(|text| (text.file.rsplit('/').next().unwrap_or_default().to_owned(), &text.text));
+    for text in texts {
         hash.update([0]);
-        hash.update(control.source.text.as_bytes());
+        hash.update(text.text.as_bytes());
     }
     for text in exceptions.texts() {
         hash.update([1]);

@@ -14,7 +14,7 @@ use super::Exit;
 use super::failure::Failure;
 use super::options::{PolicyOptions, Threshold, print, threshold};
 use super::policies;
-use crate::check::{Check, CheckError};
+use crate::check::{Check, CheckError, types_of};
 use crate::config::Written;
 use crate::evaluate::Policies;
 use crate::finding::SourcePlace;
@@ -56,7 +56,6 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
     let config = written.resolve(&file).map_err(Failure::usage)?;
     let now = OffsetDateTime::now_utc();
-    let policies = policies::load(&config, &args.policies, now)?;
     let place = Place::new(args.account.clone(), args.region.clone());
     let mut parameters = BTreeMap::new();
     for given in &args.parameter {
@@ -66,6 +65,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         parameters.insert(name.to_owned(), value.to_owned());
     }
     let read = inputs::read(&args.paths, &parameters, &place, Limits::default())?;
+    let policies = policies::load_for(&config, &args.policies, now, &types_of(&read.groups))?;
     let failed = |error: CheckError| Failure::failed(&error);
     let check = Check::new(&policies, &config.settings, &config.rules, now, None, &place).map_err(failed)?;
     let mut report = empty(&policies, args);
