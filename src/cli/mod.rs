@@ -13,6 +13,7 @@ mod evaluate;
 mod exit_code;
 mod failure;
 mod hook;
+mod init;
 mod logging;
 mod options;
 mod policies;
@@ -45,6 +46,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Judge templates, plans and pipeline definitions before they are deployed
     Check(check::CheckArgs),
+    /// Set up the gate of a repository: what runs the check, and a baseline
+    Init(init::InitArgs),
     /// Answer a CloudFormation Lambda Hook: the gate that no repository can skip
     Hook(hook::HookArgs),
     /// The first stage alone: discover accounts and write their inventories
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Audit(args) => audit::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Hook(args) => hook::run(&args),
         Command::Collect(args) => collect::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),

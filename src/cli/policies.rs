@@ -43,17 +43,17 @@ fn load_from(
     Ok(policies)
 }
 
-/// As [`load`], for resources of these types alone, and as fast as can be: what comes with this version is not validated
+/// As [`load`], for resources of these types alone (of all, without any), and as fast as can be: what comes with this version is not validated
 /// again. The built-in frameworks are left out.
 pub(super) fn load_for(
     config: &Config,
     options: &PolicyOptions,
     now: OffsetDateTime,
-    types: &BTreeSet<TypeName>,
+    types: Option<&BTreeSet<TypeName>>,
 ) -> Result<Policies, Failure> {
     let own =
         !config.policies.folders.is_empty() || !options.policies.is_empty() || !config.policies.disabled.is_empty();
-    load_from(config, options, now, Policies::compiled((!own).then_some(types)))
+    load_from(config, options, now, Policies::compiled(types.filter(|_| !own)))
 }
 
 /// The same without a look at the calendar.

@@ -57,7 +57,7 @@ struct Gate {
 pub(super) fn run(args: &HookArgs) -> Result<Exit, Failure> {
     let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
     let config = written.resolve(&file).map_err(Failure::usage)?;
-    let policies = policies::load(&config, &args.policies, OffsetDateTime::now_utc())?;
+    let policies = policies::load_for(&config, &args.policies, OffsetDateTime::now_utc(), None)?;
     let gate = Gate { config, policies, fail_on: args.fail_on, fail_on_gaps: args.fail_on_gaps };
     let executor =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(&error))?;

@@ -1,0 +1,3 @@
+//! `pipewarden check`, through the library and the command line.
+
+mod hook;
