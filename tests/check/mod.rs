@@ -1,0 +1,4 @@
+//! `pipewarden check`, topic by topic.
+
+/// The twelve ways in which pipelines stand, or seem to stand, behind an approval, written as templates.
+mod approval;
