@@ -1,6 +1,7 @@
 //! `pipewarden check`: judge pipelines before they exist.
 
 mod inputs;
+mod parameters;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -32,9 +33,8 @@ pub(super) struct CheckArgs {
     config: Option<PathBuf>,
     #[command(flatten)]
     policies: PolicyOptions,
-    /// Value of a template parameter; may be given several times
-    #[arg(long, value_name = "NAME=VALUE")]
-    parameter: Vec<String>,
+    #[command(flatten)]
+    parameters: parameters::ParameterArgs,
     /// Account that it will be deployed to
     #[arg(long, value_name = "ID")]
     account: Option<AccountId>,
@@ -57,15 +57,12 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let config = written.resolve(&file).map_err(Failure::usage)?;
     let now = OffsetDateTime::now_utc();
     let place = Place::new(args.account.clone(), args.region.clone());
-    let mut parameters = BTreeMap::new();
-    for given in &args.parameter {
-        let Some((name, value)) = given.split_once('=') else {
-            return Err(Failure::usage(format!("`--parameter {given}` has no `=`; write NAME=VALUE")));
-        };
-        parameters.insert(name.to_owned(), value.to_owned());
-    }
+    let parameters = args.parameters.values()?;
     let read = inputs::read(&args.paths, &parameters, &place, Limits::default())?;
     let policies = policies::load_for(&config, &args.policies, now, Some(&types_of(&read.groups)))?;
+    for name in args.parameters.unknown(&read.documents) {
+        tracing::warn!("`--parameter {name}=…`: no template that was checked has a parameter of this name");
+    }
     let failed = |error: CheckError| Failure::failed(&error);
     let check = Check::new(&policies, &config.settings, &config.rules, now, None, &place).map_err(failed)?;
     let mut report = empty(&policies, args);
