@@ -11,9 +11,7 @@ use serde_json::Value;
 
 use super::checks::checks;
 use super::fields::{Fields, moment};
-use crate::inventory::{
-    Properties, deploy_commands, is_inline_buildspec, source_location, user_info, variable_value,
-};
+use crate::inventory::{Properties, deploy_commands, is_inline_buildspec, source_location, user_info, variable_value};
 
 pub(super) fn properties(name: &str, project: &Project) -> Properties {
     let inline = project.source().and_then(ProjectSource::buildspec).filter(|text| is_inline_buildspec(text));
@@ -216,15 +214,6 @@ mod tests {
         assert!(is_inline_buildspec("{\"version\":0.2}"));
         let value = Value::Object(properties("web", &project("")));
         assert_eq!(value["Source"].get("BuildSpec"), None);
-    }
-
-    #[test]
-    fn user_information_is_told_and_not_kept() {
-        assert_eq!(user_info("https://me:pw@github.com/o/r"), Some("password"));
-        assert_eq!(user_info("https://token@github.com/o/r"), Some("name"));
-        for url in ["https://github.com/o/r@v1", "git@github.com:o/r.git", "bucket/source.zip", ""] {
-            assert_eq!(user_info(url), None, "{url}");
-        }
     }
 
     #[test]

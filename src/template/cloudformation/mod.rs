@@ -89,6 +89,7 @@ impl Template {
             let type_name = entry.value.text_at(&["Type"])?;
             let properties = entry.value.get("Properties").cloned();
             let properties = properties.unwrap_or_else(|| Node::new(Tree::Map(Vec::new()), entry.key_span));
+            let properties = super::shape::with_globals(&self.root, type_name, properties);
             let named = identity::naming_property(type_name).and_then(|property| properties.text_at(&[property]));
             Some(Raw {
                 type_name: type_name.to_owned(),
