@@ -175,8 +175,10 @@ fn declared(entry: &Entry, resolver: &mut Resolver<'_>) -> Option<Raw> {
     if condition.and_then(|name| resolver.condition(name)) == Some(false) {
         return None;
     }
-    let nothing = Node::new(Tree::Map(Vec::new()), entry.key_span);
-    let (properties, more) = resolver.properties(entry.value.get("Properties").unwrap_or(&nothing));
+    let written = entry.value.get("Properties").cloned();
+    let written = written.unwrap_or_else(|| Node::new(Tree::Map(Vec::new()), entry.key_span));
+    let written = super::shape::with_globals(&resolver.template.root, type_name, written);
+    let (properties, more) = resolver.properties(&written);
     let more = more.or_else(|| {
         let added = function::adds_more(entry.value.entries())?;
         Some(resolver.token(&added.key, added.key_span, "check the template as it is after the macro ran"))
