@@ -10,6 +10,7 @@ use super::super::cloudformation::{Resolved, Template};
 use super::super::hole::Holes;
 use super::super::node::{Entry, Node, Tree};
 use super::super::source::{Assignment, Choice, Place, Raw, Source};
+use super::names::Names;
 use super::nested;
 use super::reader::{self, Stack, mentions};
 
@@ -43,11 +44,13 @@ pub(super) struct Assembly {
     stacks: Vec<Deployed>,
     templates: BTreeMap<String, reader::Template>,
     choices: Vec<Choice>,
+    names: Names,
 }
 
 /// A stack, ready to be resolved.
 #[derive(Debug)]
 struct Deployed {
+    id: String,
     stack: Stack,
     template: Template,
     /// Whether values of other stacks come in.
@@ -77,22 +80,27 @@ impl Assembly {
         templates: BTreeMap<String, reader::Template>,
         parameters: &BTreeMap<String, String>,
     ) -> Self {
-        let stacks = in_order(stacks).into_iter().filter_map(|stack| {
+        let mut names = Names::default();
+        let stacks = in_order(stacks).into_iter().enumerate().filter_map(|(number, stack)| {
             let document = &templates.get(&stack.template)?.document;
             let mut given = stack.parameters.clone();
-            given.extend(parameters.iter().filter(|(name, _)| !name.contains(':')).map(owned));
+            given.extend(parameters.iter().map(owned));
             let own = parameters.iter().filter_map(|(name, value)| {
                 let name = name.strip_prefix(stack.name.as_str())?.strip_prefix(':')?;
                 Some((name.to_owned(), value.clone()))
             });
             given.extend(own);
+            let id = number.to_string();
+            names.take(&id, &stack.name, &stack.template, &templates, &mut Vec::new());
             let template = Template::of(document, &given, &stack.place, Some(stack.name.clone()));
+            let template = template.told_apart(names.prefixes(&id));
             let imports = mentions(&document.root, "Fn::ImportValue", "ImportValue");
             let reads = document.root.get("Resources").map(Node::entries).unwrap_or_default();
             let reads = reads.iter().any(|entry| entry.value.text_at(&["Type"]) == Some(READER));
-            Some(Deployed { stack, template, imports: imports || reads, worded: BTreeMap::new() })
+            Some(Deployed { id, stack, template, imports: imports || reads, worded: BTreeMap::new() })
         });
-        let mut assembly = Self { stacks: stacks.collect(), templates, choices: Vec::new() };
+        let stacks = stacks.collect();
+        let mut assembly = Self { stacks, templates, choices: Vec::new(), names };
         assembly.word_choices();
         assembly
     }
@@ -196,6 +204,7 @@ impl Assembly {
         let imports = given.imports(&deployed.stack.place);
         let values = Values { assignment: &own, imports: &imports, given };
         let stack = Instance {
+            id: &deployed.id,
             path: &deployed.stack.template,
             template: &deployed.template,
             place: &deployed.stack.place,
@@ -236,8 +245,10 @@ impl Assembly {
                 }
                 let name = format!("{}-{}", stack.name, raw.logical_id);
                 let passed = nested::parameters(raw);
+                let id = format!("{}/{}", stack.id, raw.logical_id);
                 let child = Template::of(&template.document, &passed, stack.place, Some(name.clone()));
-                let child = Instance { path, template: &child, place: stack.place, name: &name };
+                let child = child.told_apart(self.names.prefixes(&id));
+                let child = Instance { id: &id, path, template: &child, place: stack.place, name: &name };
                 let child = self.instance(&child, values, holes, above, spending);
                 found.extend(nested::attributes(&raw.logical_id, &child.outputs));
                 children.push(child);
@@ -269,6 +280,7 @@ struct Values<'a> {
 
 /// A template as one stack deploys it.
 struct Instance<'a> {
+    id: &'a str,
     path: &'a str,
     template: &'a Template,
     place: &'a Place,

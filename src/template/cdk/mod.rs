@@ -8,6 +8,7 @@
 mod additions;
 mod assembly;
 mod manifest;
+mod names;
 mod nested;
 mod reader;
 

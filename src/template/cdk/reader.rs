@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::super::node::Node;
 use super::super::source::Reading;
-use super::super::{Document, Unreadable};
+use super::super::{Document, Unreadable, cloudformation};
 use super::additions::without_additions;
 use super::manifest::{self, StackArtifact};
 use super::nested;
@@ -164,10 +164,11 @@ impl Reader<'_, '_> {
         self.read.claimed.insert(path.to_owned());
         let Some(document) = self.document(path, by, at) else { return false };
         let found = nested::stacks(&document.root);
-        let notices = document.notices.iter().map(|(span, text)| (Arc::clone(&document.file), *span, text.clone()));
-        self.read.notices.extend(notices);
         let file = Arc::clone(&document.file);
         let quiet = Document { root: without_additions(&document.root), ..document.clone() };
+        let odd = cloudformation::Template::of(&quiet, self.reading.parameters, self.reading.place, None).notices();
+        let odd = document.notices.iter().cloned().chain(odd);
+        self.read.notices.extend(odd.map(|(span, text)| (Arc::clone(&file), span, text)));
         self.keep(document);
         let entry = Template { document: quiet, nested: BTreeMap::new() };
         self.read.templates.insert(path.to_owned(), entry);

@@ -186,3 +186,163 @@ fn other_documents_with_artifacts_are_no_assembly() {
         assert!(!Cdk.recognises(&document), "{text}");
     }
 }
+
+fn get_att(id: &str, attribute: &str) -> Value {
+    json!({"Fn::GetAtt": [id, attribute]})
+}
+
+fn pipeline(location: Value) -> Value {
+    json!({"Type": "AWS::CodePipeline::Pipeline", "Properties": {"ArtifactStore": {"Type": "S3", "Location": location}}})
+}
+
+fn location(raws: &[Raw]) -> Vec<&str> {
+    let pipelines = raws.iter().filter(|raw| raw.type_name == "AWS::CodePipeline::Pipeline");
+    pipelines.map(|raw| raw.properties.text_at(&["ArtifactStore", "Location"]).unwrap()).collect()
+}
+
+#[test]
+fn exports_reach_imports_in_any_order_and_only_of_their_own_place() {
+    let import = json!({"Fn::ImportValue": "Base:Out"});
+    let base = json!({
+        "Resources": {"Store": {"Type": "AWS::S3::Bucket"}},
+        "Outputs": {"Out": {"Value": {"Ref": "Store"}, "Export": {"Name": "Base:Out"}}},
+    });
+    let files = folder([
+        (
+            "cdk.out/manifest.json",
+            manifest(json!({
+                "User": stack("User.template.json", "aws://111122223333/eu-west-1", "user"),
+                "Far": stack("Far.template.json", "aws://111122223333/us-east-1", "far"),
+                "Base": stack("Base.template.json", "aws://111122223333/eu-west-1", "base"),
+            })),
+        ),
+        ("cdk.out/Base.template.json", base),
+        ("cdk.out/User.template.json", json!({"Resources": {"P": pipeline(import.clone())}})),
+        ("cdk.out/Far.template.json", json!({"Resources": {"P": pipeline(import)}})),
+    ]);
+    let raws = declared(&parsed(&files));
+    let locations = location(&raws);
+    assert_eq!(locations[0], "Store");
+    assert!(super::super::hole::whole(locations[1]).is_some(), "{locations:?}");
+}
+
+#[test]
+fn values_flow_through_nested_stacks_both_ways() {
+    let nested = |path: &str, parameters: Value| {
+        json!({"Type": "AWS::CloudFormation::Stack", "Properties": {"TemplateURL": {"Fn::Sub": "x"}, "Parameters": parameters},
+               "Metadata": {"aws:asset:path": path, "aws:asset:property": "TemplateURL"}})
+    };
+    let files = folder([
+        ("cdk.out/manifest.json", manifest(json!({"Root": stack("Root.template.json", "", "root")}))),
+        (
+            "cdk.out/Root.template.json",
+            json!({"Resources": {
+                "Users": nested("Users.nested.template.json", json!({"Store": get_att("Stores", "Outputs.Name")})),
+                "Stores": nested("Stores.nested.template.json", json!({"Wanted": "artifacts"})),
+                "P": pipeline(json!({"Fn::Sub": "${Stores.Outputs.Name}"})),
+            }}),
+        ),
+        (
+            "cdk.out/Stores.nested.template.json",
+            json!({"Parameters": {"Wanted": {"Type": "String"}},
+                   "Resources": {"B": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": {"Ref": "Wanted"}}}},
+                   "Outputs": {"Name": {"Value": {"Ref": "B"}}}}),
+        ),
+        (
+            "cdk.out/Users.nested.template.json",
+            json!({"Parameters": {"Store": {"Type": "String"}}, "Resources": {"Q": pipeline(json!({"Ref": "Store"}))}}),
+        ),
+    ]);
+    let parsed = parsed(&files);
+    assert_eq!(parsed.unreadable, []);
+    let raws = declared(&parsed);
+    assert_eq!(location(&raws), ["artifacts", "artifacts"]);
+    let stacks: Vec<&str> = raws.iter().filter_map(|raw| raw.stack.as_deref()).collect();
+    assert!(stacks.contains(&"root-Users") && stacks.contains(&"root-Stores"), "{stacks:?}");
+    assert!(parsed.claimed.contains(&"cdk.out/Users.nested.template.json".to_owned()));
+}
+
+#[test]
+fn values_that_cdk_writes_into_another_region_are_read_there() {
+    let name = "/cdk/exports/user/baseeuwest1RefStore";
+    let writer = json!({"Type": "Custom::CrossRegionExportWriter",
+        "Properties": {"WriterProps": {"region": "us-east-1", "exports": {name: {"Ref": "Store"}}}}});
+    let reader = json!({"Type": "Custom::CrossRegionExportReader",
+        "Properties": {"ReaderProps": {"region": "us-east-1", "prefix": "user", "imports": {name: format!("{{{{resolve:ssm:{name}}}}}")}}}});
+    let files = folder([
+        (
+            "cdk.out/manifest.json",
+            manifest(json!({
+                "User": stack("User.template.json", "aws://111122223333/us-east-1", "user"),
+                "Base": stack("Base.template.json", "aws://111122223333/eu-west-1", "base"),
+            })),
+        ),
+        ("cdk.out/Base.template.json", json!({"Resources": {"Store": {"Type": "AWS::S3::Bucket"}, "Writer": writer}})),
+        (
+            "cdk.out/User.template.json",
+            json!({"Resources": {"Reader": reader, "P": pipeline(get_att("Reader", name))}}),
+        ),
+    ]);
+    assert_eq!(location(&declared(&parsed(&files))), ["Store"]);
+}
+
+#[test]
+fn stacks_that_use_the_same_logical_ids_are_told_apart() {
+    let one = json!({"Resources": {"Store": {"Type": "AWS::S3::Bucket"}, "P": pipeline(json!({"Ref": "Store"}))}});
+    let files = folder([
+        (
+            "cdk.out/manifest.json",
+            manifest(json!({"A": stack("A.template.json", "", "beta"), "B": stack("B.template.json", "", "prod")})),
+        ),
+        ("cdk.out/A.template.json", one.clone()),
+        ("cdk.out/B.template.json", one),
+    ]);
+    let raws = declared(&parsed(&files));
+    assert_eq!(location(&raws), ["Store", "prod-Store"]);
+    assert_eq!(raws.iter().map(|raw| raw.name.as_str()).collect::<Vec<_>>(), ["Store", "P", "prod-Store", "prod-P"]);
+}
+
+#[test]
+fn parameters_of_one_name_are_chosen_stack_by_stack() {
+    let gated = json!({
+        "Parameters": {"Gate": {"Type": "String", "Default": "No", "AllowedValues": ["No", "Yes"]}},
+        "Conditions": {"Gated": {"Fn::Equals": [{"Ref": "Gate"}, "Yes"]}},
+        "Resources": {"P": {"Type": "AWS::CodePipeline::Pipeline", "Condition": "Gated"}},
+    });
+    let files = folder([
+        (
+            "cdk.out/manifest.json",
+            manifest(json!({"A": stack("A.template.json", "", "beta"), "B": stack("B.template.json", "", "prod")})),
+        ),
+        ("cdk.out/A.template.json", gated.clone()),
+        ("cdk.out/B.template.json", gated),
+    ]);
+    let all = parsed(&files);
+    let source = all.groups.first().unwrap().source.as_ref();
+    let names: Vec<String> = source.choices().into_iter().map(|choice| choice.name).collect();
+    assert_eq!(names, ["beta:Gate", "prod:Gate"]);
+    let chosen = Assignment::from([("prod:Gate".to_owned(), "Yes".to_owned())]);
+    let raws = source.declare(&chosen, &mut Holes::default());
+    assert_eq!(raws.iter().filter_map(|raw| raw.stack.as_deref()).collect::<Vec<_>>(), ["prod"]);
+    let given = BTreeMap::from([("beta:Gate".to_owned(), "Yes".to_owned())]);
+    let raws = declared(&parsed_with(&files, "cdk.out/manifest.json", &given));
+    assert_eq!(raws.iter().filter_map(|raw| raw.stack.as_deref()).collect::<Vec<_>>(), ["beta"]);
+}
+
+#[test]
+fn what_cdk_adds_is_no_choice() {
+    let template = json!({
+        "Parameters": {"BootstrapVersion": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/cdk-bootstrap/x/version"}},
+        "Conditions": {"CDKMetadataAvailable": {"Fn::Or": [{"Fn::Equals": [{"Ref": "AWS::Region"}, "eu-west-1"]}]}},
+        "Resources": {"A": bucket("a"), "CDKMetadata": {"Type": "AWS::CDK::Metadata", "Condition": "CDKMetadataAvailable"}},
+        "Rules": {"CheckBootstrapVersion": {"Assertions": [{"Assert": {"Fn::Not": [{"Fn::Contains": [["1"], {"Ref": "BootstrapVersion"}]}]}}]}},
+    });
+    let files = folder([
+        ("cdk.out/manifest.json", manifest(json!({"A": stack("A.template.json", "", "a")}))),
+        ("cdk.out/A.template.json", template),
+    ]);
+    let parsed = parsed(&files);
+    assert_eq!(parsed.groups.first().unwrap().source.choices(), []);
+    assert_eq!(declared(&parsed).len(), 1);
+    assert_eq!(parsed.notices, []);
+}
