@@ -28,6 +28,8 @@ pub struct Hole {
     pub span: Span,
     /// What to give, so that it resolves, as an order: `pass it with --parameters`.
     pub hint: String,
+    /// Whether no expression stands there, because it is said somewhere else: `hint` is a whole sentence then.
+    pub elsewhere: bool,
 }
 
 /// All values that are left open in what is judged together. The same expression of the same file is the same hole,
@@ -47,10 +49,19 @@ pub enum Piece<'a> {
 impl Holes {
     /// The token that stands for an expression.
     pub fn token(&mut self, expression: &str, file: &Arc<str>, span: Span, hint: &str) -> String {
+        self.numbered(expression, file, span, hint, false)
+    }
+
+    /// The token that stands for what this kind of document never says. `message` says where it is said.
+    pub fn elsewhere(&mut self, what: &str, file: &Arc<str>, span: Span, message: &str) -> String {
+        self.numbered(what, file, span, message, true)
+    }
+
+    fn numbered(&mut self, expression: &str, file: &Arc<str>, span: Span, hint: &str, elsewhere: bool) -> String {
         let known = self.0.iter().position(|hole| hole.expression == expression && hole.file == *file);
         let number = known.unwrap_or_else(|| {
             let (expression, hint) = (expression.to_owned(), hint.to_owned());
-            self.0.push(Hole { expression, file: Arc::clone(file), span, hint });
+            self.0.push(Hole { expression, file: Arc::clone(file), span, hint, elsewhere });
             self.0.len() - 1
         });
         format!("{OPEN}{number}{CLOSE}")
@@ -106,16 +117,18 @@ impl Holes {
     #[must_use]
     pub fn gap(&self, number: usize, account: &AccountId, region: &Region, affects: Affects) -> Option<Gap> {
         let hole = self.get(number)?;
+        let unresolved = || GapCause::Unresolved {
+            expression: hole.expression.clone(),
+            place: format!("{}:{}:{}", hole.file, hole.span.start.line, hole.span.start.column),
+            hint: hole.hint.clone(),
+        };
+        let cause = if hole.elsewhere { GapCause::Elsewhere { message: hole.hint.clone() } } else { unresolved() };
         Some(Gap {
             account: account.clone(),
             region: region.clone(),
             service: "cloudformation".to_owned(),
             action: String::new(),
-            cause: GapCause::Unresolved {
-                expression: hole.expression.clone(),
-                place: format!("{}:{}:{}", hole.file, hole.span.start.line, hole.span.start.column),
-                hint: hole.hint.clone(),
-            },
+            cause,
             affects,
         })
     }

@@ -11,6 +11,8 @@
 //!
 //! One format is one folder or file, and one line of [`FORMATS`].
 
+pub mod api_json;
+pub mod cdk;
 pub mod cloudformation;
 mod document;
 mod encoding;
@@ -40,7 +42,7 @@ pub trait TemplateFormat: Sync {
 }
 
 /// All formats; the first one that recognises a document reads it.
-pub const FORMATS: &[&dyn TemplateFormat] = &[&cloudformation::CloudFormation];
+pub const FORMATS: &[&dyn TemplateFormat] = &[&cdk::Cdk, &cloudformation::CloudFormation, &api_json::ApiJson];
 
 /// The format of a document, if it is of any.
 #[must_use]

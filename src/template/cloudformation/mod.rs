@@ -39,7 +39,9 @@ impl TemplateFormat for CloudFormation {
 
     fn read(&self, document: Document, reading: &Reading<'_>) -> Parsed {
         let file = Arc::clone(&document.file);
-        let template = Template::of(&document, reading.parameters, reading.place, None);
+        // A template of the CDK may come without its assembly.
+        let quiet = Document { root: super::cdk::without_additions(&document.root), ..document.clone() };
+        let template = Template::of(&quiet, reading.parameters, reading.place, None);
         let odd = document.notices.iter().cloned().chain(template.notices());
         let notices = odd.map(|(span, text)| (Arc::clone(&file), span, text)).collect();
         Parsed {
@@ -62,6 +64,9 @@ pub struct Template {
     place: Place,
     /// Name of the stack, if it is known.
     stack: Option<String>,
+    /// What stands before the names of some resources, by their logical ids, because another stack that is judged
+    /// together with this one has such names too.
+    prefixes: BTreeMap<String, String>,
     /// Whether it has loops.
     loops: bool,
     /// Found once: they are the same for every choice.
@@ -95,9 +100,16 @@ impl Template {
             given: parameters.clone(),
             place: place.clone(),
             stack,
+            prefixes: BTreeMap::new(),
             loops: for_each::any(&document.root),
             choices: OnceLock::new(),
         }
+    }
+
+    /// The same template with something before the names that its resources get from their logical ids.
+    #[must_use]
+    pub fn told_apart(self, prefixes: BTreeMap<String, String>) -> Self {
+        Self { prefixes, ..self }
     }
 
     /// Resolves everything. `imports` are the values that `Fn::ImportValue` finds, and under `Stack.Outputs.Name` those

@@ -314,7 +314,8 @@ impl<'r> Resolver<'r> {
         let (deciding, verbatim) = (std::mem::take(&mut self.deciding), std::mem::take(&mut self.verbatim));
         let named = property.and_then(|property| self.resolve(property)).and_then(|value| value.scalar());
         (self.deciding, self.verbatim) = (deciding, verbatim);
-        let name = identity::name(logical_id, named.as_deref());
+        let prefix = self.template.prefixes.get(logical_id).map(String::as_str).unwrap_or_default();
+        let name = identity::name(&format!("{prefix}{logical_id}"), named.as_deref());
         self.names.insert(logical_id.to_owned(), name.clone());
         name
     }
