@@ -3,14 +3,26 @@
 //! In: a document with `Resources`. Out: a [`Template`], which resolves its intrinsic functions and conditions for any
 //! choice of parameter values.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod choices;
+mod condition;
+mod for_each;
+mod function;
+mod lookup;
+mod notices;
+mod parameter;
+mod resolver;
+mod text;
 
-use super::hole::Holes;
-use super::identity;
-use super::node::{Node, Tree};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use self::parameter::{ANYTHING_ELSE, Parameter};
+use self::resolver::Resolver;
+use super::hole::has_holes;
+use super::node::{Entry, Node, Tree};
 use super::source::{Assignment, Choice, Group, Parsed, Place, Raw, Reading, Source};
-use super::{Document, TemplateFormat};
+use super::{Document, Holes, TemplateFormat};
+use crate::inventory::Span;
 
 /// CloudFormation, by its `Resources`.
 pub struct CloudFormation;
@@ -22,19 +34,17 @@ impl TemplateFormat for CloudFormation {
 
     fn recognises(&self, document: &Document) -> bool {
         let resources = document.root.get("Resources").map(Node::entries).unwrap_or_default();
-        resources.iter().any(|entry| entry.value.get("Type").is_some())
+        resources.iter().any(|entry| entry.value.get("Type").is_some() || entry.key.starts_with(function::LOOP))
     }
 
     fn read(&self, document: Document, reading: &Reading<'_>) -> Parsed {
         let file = Arc::clone(&document.file);
         let template = Template::of(&document, reading.parameters, reading.place, None);
+        let odd = document.notices.iter().cloned().chain(template.notices());
+        let notices = odd.map(|(span, text)| (Arc::clone(&file), span, text)).collect();
         Parsed {
             groups: vec![Group { format: self.name(), file, source: Box::new(template), before: None }],
-            notices: document
-                .notices
-                .iter()
-                .map(|(span, text)| (Arc::clone(&document.file), *span, text.clone()))
-                .collect(),
+            notices,
             documents: vec![document],
             ..Parsed::default()
         }
@@ -46,11 +56,16 @@ impl TemplateFormat for CloudFormation {
 pub struct Template {
     file: Arc<str>,
     root: Node,
-    /// Values of parameters that were given.
-    parameters: BTreeMap<String, String>,
+    parameters: BTreeMap<String, Parameter>,
+    /// Values that were given, by the name of a parameter or by the expression of any hole.
+    given: BTreeMap<String, String>,
     place: Place,
     /// Name of the stack, if it is known.
     stack: Option<String>,
+    /// Whether it has loops.
+    loops: bool,
+    /// Found once: they are the same for every choice.
+    choices: OnceLock<Vec<Choice>>,
 }
 
 /// What a template comes to under a choice.
@@ -76,44 +91,120 @@ impl Template {
         Self {
             file: Arc::clone(&document.file),
             root: document.root.clone(),
-            parameters: parameters.clone(),
+            parameters: parameter::parameters(&document.root),
+            given: parameters.clone(),
             place: place.clone(),
             stack,
+            loops: for_each::any(&document.root),
+            choices: OnceLock::new(),
         }
     }
 
-    /// Resolves everything. `imports` are the values that `Fn::ImportValue` finds.
-    pub fn resolve(&self, _assignment: &Assignment, _imports: &BTreeMap<String, Node>, _holes: &mut Holes) -> Resolved {
-        let resources = self.root.get("Resources").map(Node::entries).unwrap_or_default();
-        let raws = resources.iter().filter_map(|entry| {
-            let type_name = entry.value.text_at(&["Type"])?;
-            let properties = entry.value.get("Properties").cloned();
-            let properties = properties.unwrap_or_else(|| Node::new(Tree::Map(Vec::new()), entry.key_span));
-            let named = identity::naming_property(type_name).and_then(|property| properties.text_at(&[property]));
-            Some(Raw {
-                type_name: type_name.to_owned(),
-                logical_id: entry.key.clone(),
-                name: identity::name(&entry.key, named),
-                file: Arc::clone(&self.file),
-                span: entry.key_span,
-                construct_path: entry.value.text_at(&["Metadata", "aws:cdk:path"]).map(str::to_owned),
-                place: self.place.clone(),
-                stack: self.stack.clone(),
-                properties,
-                more: None,
-            })
-        });
-        let _ = &self.parameters;
-        Resolved { raws: raws.collect(), ..Resolved::default() }
+    /// Resolves everything. `imports` are the values that `Fn::ImportValue` finds, and under `Stack.Outputs.Name` those
+    /// that `Fn::GetAtt` finds in nested stacks.
+    pub fn resolve(&self, assignment: &Assignment, imports: &BTreeMap<String, Node>, holes: &mut Holes) -> Resolved {
+        let (unrolled, _) = self.unrolled(assignment, holes);
+        let root = unrolled.as_ref().unwrap_or(&self.root);
+        let mut resolver = Resolver::new(self, root, assignment, imports, holes);
+        let resources = root.get("Resources").map(Node::entries).unwrap_or_default();
+        let mut resolved = Resolved::default();
+        resolved.raws.extend(resources.iter().filter_map(|entry| declared(entry, &mut resolver)));
+        for entry in root.get("Outputs").map(Node::entries).unwrap_or_default() {
+            let condition = entry.value.text_at(&["Condition"]);
+            if condition.and_then(|name| resolver.condition(name)) == Some(false) {
+                continue;
+            }
+            let Some(value) = entry.value.get("Value").and_then(|value| resolver.resolve(value)) else { continue };
+            let export = entry.value.at(&["Export", "Name"]).and_then(|name| resolver.resolve(name));
+            if let Some(name) = export.and_then(|name| name.scalar()) {
+                resolved.exports.insert(name, value.clone());
+            }
+            resolved.outputs.insert(entry.key.clone(), value);
+        }
+        resolved
     }
+
+    /// What is odd about it, with places.
+    #[must_use]
+    pub fn notices(&self) -> Vec<(Span, String)> {
+        let (unrolled, complete) = self.unrolled(&Assignment::new(), &mut Holes::default());
+        notices::notices(self, unrolled.as_ref().unwrap_or(&self.root), complete)
+    }
+
+    /// The template without loops, if it has any, and whether they all came to their end.
+    fn unrolled(&self, assignment: &Assignment, holes: &mut Holes) -> (Option<Node>, bool) {
+        if !self.loops {
+            return (None, true);
+        }
+        let imports = BTreeMap::new();
+        let mut resolver = Resolver::new(self, &self.root, assignment, &imports, holes);
+        let (root, complete) = for_each::unrolled(&self.root, &mut resolver);
+        (Some(root), complete)
+    }
+
+    /// Whether nobody gave a value of a parameter or pseudo parameter.
+    fn is_open(&self, name: &str) -> bool {
+        match name {
+            "AWS::Region" | "AWS::Partition" => !self.place.region_known,
+            "AWS::AccountId" => !self.place.account_known,
+            _ => self.parameters.contains_key(name) && !self.given.contains_key(name),
+        }
+    }
+
+    /// Whether production is one of the values that a choice compares with, so that anything else is not production.
+    fn excludes_production(&self, name: &str) -> bool {
+        let choice = self.choices_once().iter().find(|choice| choice.name == name);
+        let values = choice.map(|choice| choice.values.as_slice()).unwrap_or_default();
+        values.iter().filter(|value| *value != ANYTHING_ELSE).any(|value| {
+            let lower = value.to_ascii_lowercase();
+            ["prod", "prd", "live"].iter().any(|word| lower.contains(word))
+        })
+    }
+
+    fn choices_once(&self) -> &[Choice] {
+        self.choices.get_or_init(|| {
+            let (unrolled, _) = self.unrolled(&Assignment::new(), &mut Holes::default());
+            choices::choices(self, unrolled.as_ref().unwrap_or(&self.root))
+        })
+    }
+}
+
+fn declared(entry: &Entry, resolver: &mut Resolver<'_>) -> Option<Raw> {
+    let type_name = entry.value.text_at(&["Type"])?;
+    let condition = entry.value.text_at(&["Condition"]);
+    if condition.and_then(|name| resolver.condition(name)) == Some(false) {
+        return None;
+    }
+    let nothing = Node::new(Tree::Map(Vec::new()), entry.key_span);
+    let (properties, more) = resolver.properties(entry.value.get("Properties").unwrap_or(&nothing));
+    let more = more.or_else(|| {
+        let added = function::adds_more(entry.value.entries())?;
+        Some(resolver.token(&added.key, added.key_span, "check the template as it is after the macro ran"))
+    });
+    let stack = resolver.stack(entry.key_span);
+    Some(Raw {
+        type_name: type_name.to_owned(),
+        logical_id: entry.key.clone(),
+        name: resolver.name(&entry.key),
+        file: Arc::clone(&resolver.template.file),
+        span: entry.key_span,
+        construct_path: entry.value.text_at(&["Metadata", "aws:cdk:path"]).map(str::to_owned),
+        place: resolver.place.clone(),
+        stack: Some(stack).filter(|stack| !stack.is_empty()),
+        properties,
+        more: more.filter(|more| has_holes(more)),
+    })
 }
 
 impl Source for Template {
     fn choices(&self) -> Vec<Choice> {
-        Vec::new()
+        self.choices_once().to_vec()
     }
 
     fn declare(&self, assignment: &Assignment, holes: &mut Holes) -> Vec<Raw> {
         self.resolve(assignment, &BTreeMap::new(), holes).raws
     }
 }
+
+#[cfg(test)]
+mod tests;

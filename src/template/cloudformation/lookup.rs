@@ -1,0 +1,126 @@
+//! Functions that look something up.
+//!
+//! In: calls of `GetAtt`, `FindInMap`, `ImportValue` and `If`. Out: what they find, or a hole that says what to give.
+
+use super::function::{Attribute, Call, attribute};
+use super::resolver::{Resolver, is_open};
+use crate::inventory::Span;
+use crate::template::node::{Node, Tree};
+
+impl Resolver<'_> {
+    pub(super) fn get_att(&mut self, call: &Call<'_>, span: Span) -> Node {
+        let Some((resource, attribute)) = attribute(call.argument) else {
+            return self.hole("Fn::GetAtt", span, "give Fn::GetAtt a resource and an attribute");
+        };
+        match attribute {
+            Attribute::Text(attribute) => {
+                // `[Stack, Outputs, Name]` has three parts.
+                let more = call.argument.elements().iter().skip(2).filter_map(Node::as_str);
+                let path = std::iter::once(attribute).chain(more).collect::<Vec<_>>().join(".");
+                self.attribute_of(resource, &path, span)
+            }
+            Attribute::Expression(node) => match self.resolve(node).and_then(|node| node.scalar()) {
+                Some(attribute) if !crate::template::hole::has_holes(&attribute) => {
+                    self.attribute_of(resource, &attribute, span)
+                }
+                _ => self.hole(&format!("{resource}.?"), span, "write the attribute itself"),
+            },
+        }
+    }
+
+    pub(super) fn either(&mut self, call: &Call<'_>, span: Span) -> Option<Node> {
+        let [condition, then, otherwise] = call.argument.elements() else {
+            return Some(self.hole("Fn::If", span, "give Fn::If a condition and two values"));
+        };
+        let name = condition.as_str().unwrap_or_default();
+        let truth =
+            if name.is_empty() || condition.tag.is_some() { self.truth(condition) } else { self.condition(name) };
+        match truth {
+            Some(true) => self.resolve(then),
+            Some(false) => self.resolve(otherwise),
+            None => {
+                let hint = format!("pass it with --parameter 'Condition {name}=true' or '=false'");
+                Some(self.hole(&format!("Condition {name}"), span, &hint))
+            }
+        }
+    }
+
+    pub(super) fn import_value(&mut self, call: &Call<'_>, span: Span) -> Node {
+        let name = self.argument(call).and_then(|node| node.scalar()).unwrap_or_default();
+        if let Some(value) = self.imports.get(&name) {
+            return Node { span, ..value.clone() };
+        }
+        let expression = format!("Fn::ImportValue {}", self.holes.spoken(&name));
+        let hint = format!("pass it with --parameter '{expression}=VALUE'");
+        self.hole(&expression, span, &hint)
+    }
+
+    pub(super) fn find_in_map(&mut self, call: &Call<'_>, span: Span) -> Option<Node> {
+        let arguments = call.argument.elements();
+        let [map, top, second, options @ ..] = arguments else {
+            return Some(self.hole("Fn::FindInMap", span, "give Fn::FindInMap a mapping and two keys"));
+        };
+        // A key becomes part of what is said about a hole, so that nothing hidden may be in it.
+        let comparing = std::mem::replace(&mut self.comparing, false);
+        self.deciding += 1;
+        let [map, top, second] = [map, top, second].map(|node| {
+            let value = self.resolve(node)?;
+            let open = is_open(&value);
+            Some((value, open))
+        });
+        self.deciding -= 1;
+        self.comparing = comparing;
+        let open = [&map, &top, &second].into_iter().flatten().find(|(_, open)| *open).map(|(node, _)| node.clone());
+        let text = |key: &Option<(Node, bool)>| key.as_ref().and_then(|(node, _)| node.scalar()).unwrap_or_default();
+        let (map, top, second) = (text(&map), text(&top), text(&second));
+        let mapping = self.mappings.get(map.as_str()).copied();
+        let found = mapping.and_then(|mapping| mapping.get(&top)).and_then(|values| values.get(&second));
+        if open.is_none()
+            && let Some(value) = found
+        {
+            return Some(self.mapped(value, span));
+        }
+        let expression = format!("Fn::FindInMap {map} {} {}", self.holes.spoken(&top), self.holes.spoken(&second));
+        if let Some(open) = open {
+            return Some(match self.same_for_all(mapping, &second) {
+                Some(value) => self.mapped(value, span),
+                None => {
+                    let over = self.hole_over("FindInMap", &open, span);
+                    let hint = self.hint_of(&over);
+                    self.hole(&expression, span, &hint)
+                }
+            });
+        }
+        let default = options.iter().find_map(|option| option.get("DefaultValue"));
+        match default {
+            Some(default) => self.resolve(default),
+            None => Some(self.hole(&expression, span, "the mapping has no such keys; correct it")),
+        }
+    }
+
+    /// The value under a key that is the same whatever the key above it is.
+    fn same_for_all<'m>(&self, mapping: Option<&'m Node>, second: &str) -> Option<&'m Node> {
+        let mut values = mapping?.entries().iter().map(|entry| entry.value.get(second));
+        let first = values.next()??;
+        let plain = first.to_value();
+        values.all(|value| value.is_some_and(|value| value.to_value() == plain)).then_some(first)
+    }
+
+    fn mapped(&mut self, value: &Node, span: Span) -> Node {
+        match &value.tree {
+            Tree::List(elements) => {
+                let texts: Vec<Node> = elements.iter().map(|element| self.mapped(element, span)).collect();
+                Node::new(Tree::List(texts), span)
+            }
+            Tree::String(text) => self.text(text.clone(), span),
+            // A macro may have put anything here.
+            Tree::Map(_) => self.hole("Fn::FindInMap", span, "write the value itself into the mapping"),
+            other => Node::new(other.clone(), span),
+        }
+    }
+
+    fn hint_of(&self, node: &Node) -> String {
+        let number = node.as_str().and_then(crate::template::hole::whole);
+        number.and_then(|number| self.holes.get(number)).map(|hole| hole.hint.clone()).unwrap_or_default()
+    }
+}
