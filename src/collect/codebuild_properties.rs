@@ -11,9 +11,7 @@ use serde_json::Value;
 
 use super::checks::checks;
 use super::fields::{Fields, moment};
-use crate::inventory::{
-    Properties, deploy_commands, is_inline_buildspec, source_location, user_info, variable_value,
-};
+use crate::inventory::{Properties, deploy_commands, is_inline_buildspec, source_location, user_info, variable_value};
 
 pub(super) fn properties(name: &str, project: &Project) -> Properties {
     let inline = project.source().and_then(ProjectSource::buildspec).filter(|text| is_inline_buildspec(text));

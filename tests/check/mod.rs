@@ -1,0 +1,3 @@
+//! `pipewarden check`.
+
+mod soundness;
