@@ -45,11 +45,11 @@ fn written() -> Written {
     toml::from_str(CONFIGURATION).unwrap()
 }
 
-fn configuration() -> Config {
+pub(crate) fn configuration() -> Config {
     written().resolve("test").unwrap()
 }
 
-async fn collect(simulation: &Simulation, config: &Config, run: &RunDirectory) {
+pub(crate) async fn collect(simulation: &Simulation, config: &Config, run: &RunDirectory) {
     let server = SimulationServer::start(Arc::new(simulation.clone()), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
         .await
         .unwrap();

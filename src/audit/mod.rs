@@ -7,12 +7,14 @@
 mod collection;
 mod evaluation;
 mod explanation;
+mod lookup;
 mod ownership;
 mod regions;
 
 pub use collection::{Collection, CollectionError, Progress, Silent};
 pub use evaluation::{Evaluation, EvaluationError, Judged};
 pub use explanation::{ExplainError, Explained, FactOrigin};
+pub use lookup::{LookupError, Wanted, homes, look_up};
 pub use regions::RegionChoice;
 
 use crate::collect::Concurrency;

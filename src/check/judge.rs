@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::causes::Causes;
 use super::surroundings::Surroundings;
 use super::worlds::{World, worlds};
 use super::{facts, place, verdict};
 use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings};
 use crate::facts::{Rules, Subject};
-use crate::finding::{Blind, Change, ComplianceType, Finding, TemplateFinding};
-use crate::inventory::{AccountId, GapCause, Inventory, ResourceUid, TypeName};
+use crate::finding::{Change, ComplianceType, Finding, TemplateFinding};
+use crate::inventory::{AccountId, Inventory, ResourceUid, TypeName};
 use crate::template::{DeclaredResource, Group, Holes, Place, Source, shape};
 
 /// A check that could not be made.
@@ -50,6 +51,10 @@ pub fn types_of(groups: &[Group]) -> BTreeSet<TypeName> {
             let raws = source.declare(&world.assignment, &mut holes);
             types.extend(shape::declared(&raws, &holes).into_iter().map(|one| one.resource.type_name));
         }
+    }
+    if !types.is_empty() {
+        // Stand-ins of what is only named.
+        types.extend([TypeName::BUCKET, TypeName::DEPLOYMENT_GROUP]);
     }
     types
 }
@@ -103,20 +108,17 @@ impl<'a> Check<'a> {
     /// [`CheckError`] if a policy is broken.
     pub fn judge_source(&self, source: &dyn Source) -> Result<Checked, CheckError> {
         let worlds = worlds(&source.choices());
-        let surroundings = Surroundings {
-            rules: self.rules,
-            now: self.now,
-            stale_alarm_days: self.stale_alarm_days,
-            audited: self.audited,
-            place: self.place,
-        };
+        let surroundings = self.surroundings();
+        let mut causes = Causes::default();
         let mut answers: BTreeMap<(ResourceUid, String), Vec<Answer>> = BTreeMap::new();
         let mut all: Vec<Vec<DeclaredResource>> = Vec::new();
         let mut judged: BTreeMap<ResourceUid, (Subject, Vec<Finding>)> = BTreeMap::new();
         for (number, world) in worlds.iter().enumerate() {
             let mut holes = Holes::default();
             let raws = source.declare(&world.assignment, &mut holes);
-            let declared = shape::declared(&raws, &holes);
+            let mut declared = shape::declared(&raws, &holes);
+            declared.extend(surroundings.stand_ins(&declared, &holes));
+            causes.see(&declared, &holes);
             for (nth, mut subject) in facts::subjects(&declared, &holes, &surroundings) {
                 let Some(one) = declared.get(nth) else { continue };
                 subject.uid = one.id.clone();
@@ -137,13 +139,35 @@ impl<'a> Check<'a> {
             all.push(declared);
         }
         let mut findings: Vec<TemplateFinding> =
-            answers.into_values().filter_map(|answers| finding(&answers, &worlds, &all)).collect();
+            answers.into_values().filter_map(|answers| finding(&answers, &worlds, &all, &causes)).collect();
         findings.sort_by(|a, b| a.order().cmp(&b.order()));
         Ok(Checked { findings, resources: judged.len() })
     }
+
+    fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings {
+            rules: self.rules,
+            now: self.now,
+            stale_alarm_days: self.stale_alarm_days,
+            audited: self.audited,
+            place: self.place,
+        }
+    }
+
+    /// The facts that the policies are asked about, each with the number of its resource. What depends on a hole is
+    /// unknown.
+    #[must_use]
+    pub fn facts(&self, declared: &[DeclaredResource], holes: &Holes) -> Vec<(usize, Subject)> {
+        facts::subjects(declared, holes, &self.surroundings())
+    }
 }
 
-fn finding(answers: &[Answer], worlds: &[World], all: &[Vec<DeclaredResource>]) -> Option<TemplateFinding> {
+fn finding(
+    answers: &[Answer],
+    worlds: &[World],
+    all: &[Vec<DeclaredResource>],
+    causes: &Causes,
+) -> Option<TemplateFinding> {
     let said: Vec<(&World, ComplianceType)> =
         answers.iter().filter_map(|answer| Some((worlds.get(answer.world)?, answer.finding.compliance))).collect();
     let (compliance, at, alternatives) = verdict::merged(&said);
@@ -151,11 +175,11 @@ fn finding(answers: &[Answer], worlds: &[World], all: &[Vec<DeclaredResource>]) 
     let declared = all.get(answer.world)?.get(answer.declared)?;
     let mut finding = answer.finding.clone();
     finding.compliance = compliance;
+    let open = (compliance == ComplianceType::InsufficientData).then(|| causes.blind(&finding.gaps));
     if finding.gaps.is_empty() && compliance == ComplianceType::InsufficientData {
         finding.gaps =
             alternatives.iter().map(|line| format!("it is {} when {}", line.compliance, line.when)).collect();
     }
-    let blind = (compliance == ComplianceType::InsufficientData).then(|| blind(&finding.gaps));
     let pointed = place::of(declared, &finding);
     Some(TemplateFinding {
         fingerprint: TemplateFinding::fingerprint_of(&finding.control, &declared.logical_id, &pointed.property_path),
@@ -166,20 +190,7 @@ fn finding(answers: &[Answer], worlds: &[World], all: &[Vec<DeclaredResource>]) 
         related: pointed.related,
         property_path: pointed.property_path,
         alternatives,
-        blind,
+        blind: open,
         change: Change::New,
     })
-}
-
-/// Why something is not known, from the sentences that say so. One thing that only deployment shows is enough: then
-/// nothing that a person gives would decide it.
-fn blind(gaps: &[String]) -> Blind {
-    let only_deployed = GapCause::OnlyDeployed { what: String::new() }.to_string();
-    if gaps.iter().any(|gap| gap.ends_with(&only_deployed)) {
-        Blind::OnlyDeployed
-    } else if gaps.iter().any(|gap| gap.contains("--inventory")) {
-        Blind::Elsewhere
-    } else {
-        Blind::Unresolved
-    }
 }

@@ -11,8 +11,10 @@
 //! * A **hole** ([`crate::template::Hole`]) is a value somewhere in a property. Facts are derived with everything that the
 //!   value could be (`possible`); a fact that comes out the same is known, one that does not is unknown (`facts`).
 
+mod causes;
 mod facts;
 mod judge;
+mod named;
 mod place;
 mod possible;
 mod surroundings;

@@ -1,65 +1,490 @@
 //! What an open value could be.
 //!
 //! In: where a hole stands and what its expression says. Out: the values to try. A hole that can only be a name or an
-//! ARN is tried once, as itself: whatever its text will be, nothing depends on its letters. A test holds that no value
-//! that a real resource has there leads to another answer than the ones that were tried.
+//! ARN is tried once, as itself: whatever its text will be, nothing depends on its letters. Whatever is neither known to
+//! be a name nor listed here is tried as everything that a setting can be, so that a new fact cannot be forgotten. A test
+//! holds that no value that a real resource has there leads to another answer than the ones that were tried.
 
 use serde_json::{Value, json};
 
-/// Values to try for a whole value under a property; empty if only its identity matters.
-pub(super) fn whole(path: &[&str], expression: &str) -> Vec<Value> {
-    let key = path.last().copied().unwrap_or_default();
-    if let Some((_, values)) = TEXTS.iter().find(|(known, _)| *known == key) {
-        return values.iter().map(|value| Value::from(*value)).collect();
+/// Where a hole stands.
+pub(super) struct Spot<'a> {
+    /// The keys from the resource's properties down to the hole; positions in lists are left out.
+    pub(super) path: &'a [&'a str],
+    /// What the hole says.
+    pub(super) expression: &'a str,
+    /// The account of the resource.
+    pub(super) account: &'a str,
+    /// The Region of the resource.
+    pub(super) region: &'a str,
+}
+
+/// One way to fill a hole.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Filler {
+    /// Exactly this value.
+    Value(Value),
+    /// A name with this word in it: the name stays the same name, only the word counts.
+    Word(&'static str),
+}
+
+/// Stands for an account that is none of those that are checked.
+const STRANGER: &str = "999999999999";
+
+/// Values to try for a whole value; empty if only its identity matters.
+pub(super) fn whole(spot: &Spot<'_>) -> Vec<Filler> {
+    if spot.fixed().is_some() {
+        return Vec::new();
     }
-    if FLAGS.contains(&key) {
-        return vec![json!("true"), json!("false")];
+    if spot.is_in_a_policy() {
+        return spot.of_policies();
     }
-    if NUMBERS.contains(&key) {
-        return [0, 1, 2, 7, 45, 400, 1_000_000].map(Value::from).to_vec();
+    if let Some((_, samples)) = OBJECTS.iter().find(|(path, _)| spot.ends_with(path)) {
+        let samples = samples.iter().filter_map(|text| serde_json::from_str(text).ok());
+        return std::iter::once(Value::Null).chain(samples).map(Filler::Value).collect();
     }
-    if LISTS.contains(&key) {
-        return vec![json!([]), json!(["opaque"])];
+    if let Some((_, words)) = WORDS.iter().find(|(path, _)| spot.ends_with(path)) {
+        return words.iter().copied().chain(spot.environments()).map(Filler::Word).collect();
     }
-    embedded(path, expression).into_iter().map(Value::from).collect()
+    if let Some((_, values)) = TEXTS.iter().find(|(path, _)| spot.ends_with(path)) {
+        return values.iter().map(|value| Filler::Value(Value::from(*value))).collect();
+    }
+    if spot.is_name() {
+        return spot.environments().map(Filler::Word).collect();
+    }
+    let settings =
+        [json!("true"), json!("false"), json!(0), json!(1), json!(7), json!(45), json!(400), json!(1_000_000)];
+    let others = [Value::Null, json!([]), json!(["opaque"])];
+    settings.into_iter().chain(others).map(Filler::Value).collect()
 }
 
 /// Texts to try for a hole inside a longer text; empty if only its identity matters.
-pub(super) fn embedded(_path: &[&str], expression: &str) -> Vec<&'static str> {
-    // `${Environment}` in a name may make it production or not; `${ProjectName}` is only a name.
-    let lower = expression.to_ascii_lowercase();
-    let names_environment = ["env", "stage", "tier", "account"].iter().any(|word| lower.contains(word));
-    if names_environment && !lower.starts_with("aws::") { vec!["prod", "dev"] } else { Vec::new() }
+pub(super) fn embedded(spot: &Spot<'_>) -> Vec<Filler> {
+    if spot.fixed().is_some() {
+        return Vec::new();
+    }
+    let exact = |values: &[&str]| values.iter().map(|value| Filler::Value(Value::from(*value))).collect();
+    // `arn:aws:iam::${ToolsAccountId}:root` is somebody's account, and it matters whose.
+    if spot.says(&["account"]) && (spot.is_in_a_policy() || spot.last().to_ascii_lowercase().contains("rolearn")) {
+        return exact(&[spot.account, STRANGER]);
+    }
+    if spot.is_in_a_policy() {
+        return match spot.last() {
+            "Action" | "NotAction" | "Resource" | "NotResource" => exact(&["*"]),
+            _ => Vec::new(),
+        };
+    }
+    if spot.last() == "Cron" {
+        return exact(&["*"]);
+    }
+    spot.environments().map(Filler::Word).collect()
 }
 
-/// Properties of few words.
-const TEXTS: &[(&str, &[&str])] = &[
-    ("Status", &["Enabled", "Suspended", "Disabled"]),
-    ("Mode", &["COMPLIANCE", "GOVERNANCE"]),
-    ("SSEAlgorithm", &["AES256", "aws:kms", "aws:kms:dsse"]),
-    ("ActionMode", &["CREATE_UPDATE", "CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE", "DELETE_ONLY"]),
-    ("Category", &["Source", "Build", "Test", "Deploy", "Approval", "Invoke", "Compute"]),
-    ("Provider", &["Manual", "CodeBuild", "CodeDeploy", "CloudFormation", "S3", "Lambda"]),
-    ("Owner", &["AWS", "ThirdParty", "Custom"]),
-    ("Result", &["ROLLBACK", "FAIL", "RETRY", "SKIP"]),
-    ("ObjectOwnership", &["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"]),
+impl<'a> Spot<'a> {
+    fn last(&self) -> &'a str {
+        self.path.last().copied().unwrap_or_default()
+    }
+
+    fn ends_with(&self, path: &[&str]) -> bool {
+        self.path.ends_with(path)
+    }
+
+    /// What a pseudo parameter comes to in the place of the resource.
+    pub(super) fn fixed(&self) -> Option<&'a str> {
+        match self.expression {
+            "AWS::AccountId" => Some(self.account),
+            "AWS::Region" => Some(self.region),
+            "AWS::Partition" => Some("aws"),
+            "AWS::URLSuffix" => Some("amazonaws.com"),
+            _ => None,
+        }
+    }
+
+    /// Whether it stands inside a policy document.
+    fn is_in_a_policy(&self) -> bool {
+        self.path.iter().any(|key| *key == "Statement" || key.ends_with("PolicyDocument") || *key == "KeyPolicy")
+            && self.last() != "PolicyName"
+    }
+
+    /// Everything that an element of a statement could be.
+    fn of_policies(&self) -> Vec<Filler> {
+        let account = self.account;
+        let values: Vec<Value> = match self.last() {
+            "Effect" => vec![json!("Allow"), json!("Deny")],
+            "Action" | "NotAction" | "Resource" | "NotResource" | "Sid" => vec![json!("*")],
+            "Principal" | "NotPrincipal" | "AWS" => vec![
+                json!("*"),
+                json!(format!("arn:aws:iam::{account}:root")),
+                json!(format!("arn:aws:iam::{account}:role/opaque")),
+                json!(format!("arn:aws:iam::{STRANGER}:root")),
+            ],
+            "Service" => vec![
+                json!("codebuild.amazonaws.com"),
+                json!("codepipeline.amazonaws.com"),
+                json!("lambda.amazonaws.com"),
+            ],
+            "Federated" => vec![
+                json!(format!("arn:aws:iam::{account}:oidc-provider/token.actions.githubusercontent.com")),
+                json!("cognito-identity.amazonaws.com"),
+            ],
+            "Statement" | "PolicyDocument" | "KeyPolicy" | "AssumeRolePolicyDocument" => vec![
+                Value::Null,
+                json!({"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}),
+                json!({"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*",
+                       "Condition": {"Bool": {"aws:SecureTransport": "false"}}}),
+            ],
+            "Condition" => vec![Value::Null, json!({"StringEquals": {"aws:PrincipalAccount": account}})],
+            _ => vec![json!("*"), json!("true"), json!("false"), json!(account), json!(STRANGER)],
+        };
+        values.into_iter().map(Filler::Value).collect()
+    }
+
+    /// Whether it is a name, an id or an address, of which only the identity matters.
+    fn is_name(&self) -> bool {
+        const ENDS: &[&str] = &[
+            "Name",
+            "Names",
+            "Arn",
+            "ARN",
+            "Arns",
+            "ARNs",
+            "Id",
+            "ID",
+            "Ids",
+            "IDs",
+            "Bucket",
+            "Role",
+            "Key",
+            "Topic",
+            "Address",
+            "Location",
+            "Prefix",
+            "Namespace",
+            "Description",
+            "Title",
+        ];
+        const EXACT: &[&str] = &[
+            "Branch",
+            "CustomData",
+            "ExternalEntityLink",
+            "FunctionName",
+            "Image",
+            "Includes",
+            "Input",
+            "NotificationArn",
+            "Owner",
+            "Path",
+            "Repo",
+            "Resource",
+            "TemplatePath",
+            "TemplateConfiguration",
+            "ParameterOverrides",
+            "Value",
+            "Subnets",
+            "SecurityGroupIds",
+            "S3ObjectKey",
+            "ImageTag",
+            "Tags",
+            "Fqdn",
+            "Subscription",
+            "Endpoint",
+            "Excludes",
+            "AlarmActions",
+            "Capabilities",
+            "UserParameters",
+            "Credential",
+            "Account",
+            "PrimarySource",
+            "SourceIdentifier",
+            "ArtifactIdentifier",
+            "TargetPipeline",
+            "TargetAction",
+            "KMSMasterKeyID",
+            "ListenerArns",
+        ];
+        let last = self.last();
+        // The keys of an action's configuration that are switches stand in the table; the rest are names.
+        let setting = self.path.iter().rev().nth(1).is_some_and(|key| *key == "Configuration");
+        setting || EXACT.contains(&last) || ENDS.iter().any(|end| last.ends_with(end))
+    }
+
+    /// The environments that a name may turn out to mean, if its expression says that it means one: `${Environment}`
+    /// may be production, `${ProjectName}` is only a name.
+    fn environments(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let names = !self.expression.starts_with("AWS::")
+            && self.says(&["env", "environment", "stage", "tier", "landscape", "account"]);
+        if names { ["prod", "dev"].as_slice() } else { &[] }.iter().copied()
+    }
+
+    /// Whether the expression has one of these words.
+    fn says(&self, wanted: &[&str]) -> bool {
+        let mut words = Vec::new();
+        let mut word = String::new();
+        let mut before = ' ';
+        for character in self.expression.chars() {
+            let starts = !character.is_alphanumeric() || (character.is_uppercase() && !before.is_uppercase());
+            if starts {
+                words.push(std::mem::take(&mut word));
+            }
+            word.extend(character.to_lowercase().filter(|c| c.is_alphanumeric()));
+            before = character;
+        }
+        words.push(word);
+        words
+            .iter()
+            .any(|word| wanted.iter().any(|wanted| word == wanted || word.strip_suffix("name") == Some(*wanted)))
+    }
+}
+
+/// Names whose words say what is done.
+const WORDS: &[(&[&str], &[&str])] = &[
+    (&["Stages", "Name"], &["deploy", "test", "prod", "update-pipeline", "security-scan", "alarm-check"]),
+    (&["Actions", "Name"], &["deploy", "test", "prod", "update-pipeline", "security-scan", "alarm-check"]),
+    (&["Configuration", "ProjectName"], &["deploy", "test", "security-scan"]),
+    (&["Configuration", "FunctionName"], &["deploy", "test", "security-scan", "alarm-check"]),
+    (&["Configuration", "StateMachineArn"], &["deploy", "test", "security-scan"]),
+    (&["Rules", "Name"], &["alarm-check", "window-check"]),
+    (&["EnvironmentVariables", "Name"], &["token", "path"]),
 ];
 
-/// Properties that are true or false.
-const FLAGS: &[&str] = &[
-    "Enabled",
-    "PollForSourceChanges",
-    "PrivilegedMode",
-    "BlockPublicAcls",
-    "BlockPublicPolicy",
-    "IgnorePublicAcls",
-    "RestrictPublicBuckets",
-    "ActionsEnabled",
-    "ObjectLockEnabled",
+/// Settings of few words, the more exact paths first.
+const TEXTS: &[(&[&str], &[&str])] = &[
+    (&["VersioningConfiguration", "Status"], &["Enabled", "Suspended"]),
+    (&["CloudWatchLogs", "Status"], &["ENABLED", "DISABLED"]),
+    (&["S3Logs", "Status"], &["ENABLED", "DISABLED"]),
+    (&["Status"], &["Enabled", "Disabled", "ENABLED", "DISABLED"]),
+    (&["MFADelete"], &["Enabled", "Disabled"]),
+    (&["ObjectLockEnabled"], &["Enabled", "true", "false"]),
+    (&["Mode"], &["COMPLIANCE", "GOVERNANCE"]),
+    (&["SSEAlgorithm"], &["AES256", "aws:kms", "aws:kms:dsse"]),
+    (&["ObjectOwnership"], &["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"]),
+    (&["ActionMode"], &["CREATE_UPDATE", "CHANGE_SET_REPLACE", "CHANGE_SET_EXECUTE", "DELETE_ONLY"]),
+    (&["ActionTypeId", "Category"], &["Source", "Build", "Test", "Deploy", "Approval", "Invoke", "Compute"]),
+    (
+        &["ActionTypeId", "Provider"],
+        &[
+            "Manual",
+            "CodeBuild",
+            "CodeDeploy",
+            "CloudFormation",
+            "S3",
+            "Lambda",
+            "StepFunctions",
+            "Commands",
+            "CodeCommit",
+            "CodeStarSourceConnection",
+            "GitHub",
+            "ECR",
+            "InspectorScan",
+            "ECRBuildAndPublish",
+            "CodePipeline",
+            "DeviceFarm",
+        ],
+    ),
+    (&["RuleTypeId", "Provider"], &["CloudWatchAlarm", "DeploymentWindow", "LambdaInvoke", "VariableCheck"]),
+    (&["ActionTypeId", "Owner"], &["AWS", "ThirdParty", "Custom"]),
+    (&["Result"], &["ROLLBACK", "FAIL", "RETRY", "SKIP", "IGNORE"]),
+    (&["Configuration", "Cron"], &["* * * * * *", "0 0 9-17 ? * MON-FRI *"]),
+    (&["Configuration", "PollForSourceChanges"], &["true", "false"]),
+    (&["Configuration", "InspectorRunMode"], &["SourceCodeScan", "ECRImageScan"]),
+    (&["Configuration", "CriticalThreshold"], &["", "0"]),
+    (&["Configuration", "HighThreshold"], &["", "0"]),
+    (&["Configuration", "MediumThreshold"], &["", "0"]),
+    (&["Configuration", "LowThreshold"], &["", "0"]),
+    (&["Configuration", "BuildspecOverride"], &["", "buildspec.yml", "terraform apply"]),
+    (&["Configuration", "OverwriteStackSet"], &["true", "false"]),
+    (
+        &["Configuration", "EnvironmentVariables"],
+        &["[]", "[{\"name\":\"API_TOKEN\",\"value\":\"redacted:secret-like\",\"type\":\"PLAINTEXT\"}]"],
+    ),
+    (&["Configuration", "Command"], &["", "terraform apply"]),
+    (&["Actions", "Region"], &["us-east-1", "eu-west-1"]),
+    (&["ArtifactStores", "Region"], &["us-east-1", "eu-west-1"]),
+    (&["RetryMode"], &["ALL_ACTIONS", "FAILED_ACTIONS"]),
+    (&["Events"], &["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"]),
+    (&["TriggerEvents"], &["DeploymentFailure", "DeploymentRollback", "DeploymentStop", "DeploymentSuccess"]),
+    (&["DeploymentType"], &["IN_PLACE", "BLUE_GREEN"]),
+    (&["DeploymentOption"], &["WITH_TRAFFIC_CONTROL", "WITHOUT_TRAFFIC_CONTROL"]),
+    (&["ActionOnTimeout"], &["STOP_DEPLOYMENT", "CONTINUE_DEPLOYMENT"]),
+    (&["TerminateBlueInstancesOnDeploymentSuccess", "Action"], &["TERMINATE", "KEEP_ALIVE"]),
+    (&["RevisionType"], &["S3", "GitHub", "String", "AppSpecContent"]),
+    (&["TrafficRoutingConfig", "Type"], &["AllAtOnce", "TimeBasedCanary", "TimeBasedLinear"]),
+    (&["MinimumHealthyHosts", "Type"], &["HOST_COUNT", "FLEET_PERCENT"]),
+    (&["EnvironmentVariables", "Type"], &["PLAINTEXT", "SECRETS_MANAGER", "PARAMETER_STORE"]),
+    (&["EnvironmentVariables", "Value"], &["redacted", "redacted:secret-like"]),
+    (
+        &["Environment", "Image"],
+        &[
+            "aws/codebuild/standard:7.0",
+            "public.ecr.aws/opaque/opaque:latest",
+            "999999999999.dkr.ecr.us-east-1.amazonaws.com/opaque@sha256:0000000000000000000000000000000000000000000000000000000000000000",
+        ],
+    ),
+    (&["ImagePullCredentialsType"], &["CODEBUILD", "SERVICE_ROLE"]),
+    (&["Source", "BuildSpec"], &["", "buildspec.yml", "inline", "arn:aws:s3:::opaque/buildspec.yml"]),
+    (&["Source", "Type"], SOURCES),
+    (&["SecondarySources", "Type"], SOURCES),
+    (&["Source", "Location"], LOCATIONS),
+    (&["SecondarySources", "Location"], LOCATIONS),
+    (&["LocationUserInfo"], &["", "name", "password"]),
+    (&["Artifacts", "Type"], &["S3", "CODEPIPELINE", "NO_ARTIFACTS"]),
+    (&["SecondaryArtifacts", "Type"], &["S3", "CODEPIPELINE", "NO_ARTIFACTS"]),
+    (&["Cache", "Type"], &["NO_CACHE", "LOCAL", "S3"]),
+    (&["Auth", "Type"], &["OAUTH", "CODECONNECTIONS", "SECRETS_MANAGER"]),
+    (&["FilterGroups", "Type"], &["EVENT", "HEAD_REF", "BASE_REF", "ACTOR_ACCOUNT_ID", "FILE_PATH", "COMMIT_MESSAGE"]),
+    (
+        &["FilterGroups", "Pattern"],
+        &["PUSH", "PULL_REQUEST_CREATED", "WORKFLOW_JOB_QUEUED", "^refs/heads/main$", ".*", "^[0-9]+$"],
+    ),
+    (&["Triggers", "BuildType"], &["BUILD", "BUILD_BATCH", "RUNNER_BUILDKITE_BUILD"]),
+    (&["BranchFilter"], &["", "^main$", ".*"]),
+    (&["Scope"], &["GITHUB_ORGANIZATION", "GITHUB_GLOBAL", "GITLAB_GROUP"]),
+    (&["RequiresCommentApproval"], &["DISABLED", "FORK_PULL_REQUESTS", "ALL_PULL_REQUESTS"]),
+    (&["ApproverRoles"], &["GITHUB_READ", "GITHUB_ADMIN"]),
+    (
+        &["EventTypeIds"],
+        &["codepipeline-pipeline-pipeline-execution-failed", "codepipeline-pipeline-manual-approval-needed"],
+    ),
+    (&["TargetType"], &["SNS", "AWSChatbotSlack"]),
+    (&["TargetStatus"], &["ACTIVE", "UNREACHABLE"]),
+    (&["AllowedIPRange"], &["", "0.0.0.0/0", "192.0.2.0/24"]),
+    (&["EncryptionType"], &["AES256", "KMS"]),
+    (&["ScanFrequency"], &["SCAN_ON_PUSH", "CONTINUOUS_SCAN", "MANUAL"]),
+    (&["ScanType"], &["BASIC", "ENHANCED"]),
+    (&["ScheduleExpression"], &["rate(1 days)", "rate(400 days)", "cron(0 0 1 * ? *)"]),
+    (&["ExportConfigType"], &["S3", "NO_EXPORT"]),
+    (&["ReadWriteType"], &["All", "WriteOnly", "ReadOnly"]),
+    (&["DataResources", "Type"], &["AWS::S3::Object", "AWS::Lambda::Function"]),
+    (&["DataResources", "Values"], &["arn:aws:s3", "arn:aws:s3:::opaque/"]),
+    (&["FieldSelectors", "Field"], &["eventCategory", "resources.type", "resources.ARN", "readOnly", "eventName"]),
+    (&["FieldSelectors", "Equals"], &["Data", "AWS::S3::Object", "true", "false", "opaque"]),
+    (&["FieldSelectors", "NotEquals"], &["true", "opaque"]),
+    (&["FieldSelectors", "StartsWith"], &["arn:aws:s3:::", "arn:aws:s3:::opaque/"]),
+    (&["FieldSelectors", "NotStartsWith"], &["arn:aws:s3:::", "arn:aws:s3:::opaque/"]),
+    (&["ImageTagMutabilityExclusionFilterValue"], &["*", "opaque"]),
+    (&["RepositoryFilters", "Filter"], &["*", "opaque"]),
+    (&["Commands"], &["", "terraform apply"]),
 ];
 
-/// Properties that are numbers.
-const NUMBERS: &[&str] = &["RunOrder", "Days", "Years", "TimeoutInMinutes"];
+const SOURCES: &[&str] = &["GITHUB", "CODEPIPELINE", "S3", "CODECOMMIT", "NO_SOURCE", "BITBUCKET"];
 
-/// Properties that are lists.
-const LISTS: &[&str] = &["Alarms", "Events", "Actions", "Stages", "Rules"];
+const LOCATIONS: &[&str] = &[
+    "",
+    "https://github.com/opaque/opaque.git",
+    "http://opaque/opaque.git",
+    "CODEBUILD_DEFAULT_WEBHOOK_SOURCE_LOCATION",
+];
+
+/// Whole parts that may be there or not, with what they look like.
+const OBJECTS: &[(&[&str], &[&str])] = &[
+    (
+        &["Stages"],
+        &[
+            r#"[]"#,
+            r#"{"Name": "Gate", "Actions": [{"Name": "Approve", "ActionTypeId": {"Category": "Approval", "Owner": "AWS", "Provider": "Manual", "Version": "1"}}]}"#,
+            r#"{"Name": "Deploy", "Actions": [{"Name": "Deploy", "ActionTypeId": {"Category": "Deploy", "Owner": "AWS", "Provider": "CodeDeploy", "Version": "1"}}]}"#,
+            r#"{"Name": "Build", "Actions": [{"Name": "Build", "ActionTypeId": {"Category": "Build", "Owner": "AWS", "Provider": "CodeBuild", "Version": "1"}}]}"#,
+        ],
+    ),
+    (
+        &["Stages", "Actions"],
+        &[
+            r#"[]"#,
+            r#"{"Name": "Approve", "RunOrder": 1, "ActionTypeId": {"Category": "Approval", "Owner": "AWS", "Provider": "Manual", "Version": "1"}}"#,
+            r#"{"Name": "Deploy", "RunOrder": 1, "ActionTypeId": {"Category": "Deploy", "Owner": "AWS", "Provider": "CodeDeploy", "Version": "1"}}"#,
+            r#"{"Name": "Build", "RunOrder": 1, "ActionTypeId": {"Category": "Build", "Owner": "AWS", "Provider": "CodeBuild", "Version": "1"}}"#,
+        ],
+    ),
+    (
+        &["ActionTypeId"],
+        &[
+            r#"{"Category": "Approval", "Owner": "AWS", "Provider": "Manual", "Version": "1"}"#,
+            r#"{"Category": "Deploy", "Owner": "AWS", "Provider": "CloudFormation", "Version": "1"}"#,
+            r#"{"Category": "Source", "Owner": "AWS", "Provider": "CodeCommit", "Version": "1"}"#,
+        ],
+    ),
+    (&["Actions", "Configuration"], &[r#"{"ActionMode": "DELETE_ONLY"}"#, r#"{"PollForSourceChanges": "false"}"#]),
+    (&["ServerSideEncryptionByDefault"], &[r#"{"SSEAlgorithm": "AES256"}"#, r#"{"SSEAlgorithm": "aws:kms"}"#]),
+    (
+        &["ServerSideEncryptionConfiguration"],
+        &[
+            r#"[{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]"#,
+            r#"{"BucketKeyEnabled": true, "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}"#,
+        ],
+    ),
+    (
+        &["ObjectLockConfiguration", "Rule"],
+        &[
+            r#"{"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 400}}"#,
+            r#"{"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}"#,
+        ],
+    ),
+    (&["DefaultRetention"], &[r#"{"Mode": "COMPLIANCE", "Days": 400}"#, r#"{"Mode": "GOVERNANCE", "Days": 1}"#]),
+    (&["EncryptionKey"], &[r#"{"Id": "opaque", "Type": "KMS"}"#]),
+    (
+        &["BeforeEntry"],
+        &[
+            r#"{"Conditions": [{"Result": "FAIL", "Rules": [{"Name": "Alarm", "RuleTypeId": {"Provider": "CloudWatchAlarm"}}, {"Name": "Window", "RuleTypeId": {"Provider": "DeploymentWindow"}}]}]}"#,
+        ],
+    ),
+    (
+        &["OnSuccess"],
+        &[
+            r#"{"Conditions": [{"Result": "ROLLBACK", "Rules": [{"Name": "Alarm", "RuleTypeId": {"Provider": "CloudWatchAlarm"}}]}]}"#,
+        ],
+    ),
+    (&["OnFailure"], &[r#"{"Result": "ROLLBACK"}"#, r#"{"Result": "SKIP"}"#]),
+    (&["AlarmConfiguration", "Alarms"], &[r#"[]"#, r#"[{"Name": "opaque"}]"#, r#"{"Name": "opaque"}"#]),
+    (
+        &["LifecycleConfiguration", "Rules"],
+        &[r#"[]"#, r#"{"Id": "opaque", "Status": "Enabled", "ExpirationInDays": 1}"#],
+    ),
+    (
+        &["EnvironmentVariables"],
+        &[r#"[]"#, r#"[{"Name": "API_TOKEN", "Value": "redacted:secret-like", "Type": "PLAINTEXT"}]"#],
+    ),
+    (
+        &["FilterGroups"],
+        &[
+            r#"[]"#,
+            r#"[[{"Type": "EVENT", "Pattern": "PULL_REQUEST_CREATED"}]]"#,
+            r#"[{"Type": "EVENT", "Pattern": "PULL_REQUEST_CREATED"}]"#,
+            r#"{"Type": "EVENT", "Pattern": "PULL_REQUEST_CREATED"}"#,
+        ],
+    ),
+    (&["InputArtifacts"], &[r#"[]"#, r#"{"Name": "opaque"}"#]),
+    (&["OutputArtifacts"], &[r#"[]"#, r#"{"Name": "opaque"}"#]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spot<'a>(path: &'a [&'a str], expression: &'a str) -> Spot<'a> {
+        Spot { path, expression, account: "111111111111", region: "eu-west-1" }
+    }
+
+    #[test]
+    fn names_are_opaque_unless_they_name_an_environment() {
+        let path = ["Stages", "Actions", "Configuration", "StackName"];
+        assert!(whole(&spot(&path, "ProjectName")).is_empty());
+        assert!(whole(&spot(&path, "AWS::StackName")).is_empty());
+        assert!(embedded(&spot(&path, "Percentage")).is_empty());
+        for expression in ["Environment", "EnvName", "DeployStage", "pStage"] {
+            assert_eq!(embedded(&spot(&path, expression)), [Filler::Word("prod"), Filler::Word("dev")], "{expression}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_tried_as_everything() {
+        let values = whole(&spot(&["NewSwitch", "SomethingNew"], "X"));
+        assert!(values.contains(&Filler::Value(json!("true"))) && values.contains(&Filler::Value(Value::Null)));
+    }
+
+    #[test]
+    fn samples_are_json() {
+        for sample in OBJECTS.iter().flat_map(|(_, samples)| *samples) {
+            assert!(serde_json::from_str::<Value>(sample).is_ok(), "{sample}");
+        }
+    }
+}

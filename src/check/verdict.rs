@@ -29,15 +29,19 @@ pub(super) fn merged(answers: &[(&World, ComplianceType)]) -> (ComplianceType, u
     (verdict, at, alternatives)
 }
 
-/// One line per answer, the default's first, then the shortest way to every other one.
+/// One line per answer, the default's first, then the shortest way to every other one. The default's line names only what
+/// the other lines change.
 fn said(answers: &[(&World, ComplianceType)]) -> Vec<Alternative> {
-    let mut lines: Vec<Alternative> = Vec::new();
+    let mut told: Vec<(&World, ComplianceType)> = Vec::new();
     for (world, compliance) in answers {
-        if lines.iter().all(|line| line.compliance != *compliance) {
-            lines.push(Alternative { when: world.when.clone(), default: world.default, compliance: *compliance });
+        if told.iter().all(|(_, known)| known != compliance) {
+            told.push((world, *compliance));
         }
     }
-    lines
+    let changed: Vec<&str> = told.iter().flat_map(|(world, _)| world.changed.keys()).map(String::as_str).collect();
+    told.into_iter()
+        .map(|(world, compliance)| Alternative { when: world.when(&changed), default: world.default, compliance })
+        .collect()
 }
 
 #[cfg(test)]

@@ -1,69 +1,79 @@
 //! Which choices are tried.
 //!
-//! In: the open choices of a group. Out: assignments, the default one first. Small sets of choices are tried in every
-//! combination; larger ones one choice at a time, beside the default, so that the work stays linear.
+//! In: the open choices of a group. Out: assignments, the default one first, then those that change the least. Small sets
+//! of choices are tried in every combination. Of larger ones every single change is tried, then pairs of changes, as many
+//! as the bound allows: hardly anything hangs on three parameters at once, and the work must stay bounded.
 
 use crate::template::{Assignment, Choice};
 
 /// Combinations up to here are all tried.
 const ALL_COMBINATIONS: usize = 16;
 
-/// More single changes than these are not tried.
-const MOST: usize = 64;
+/// No more worlds than these are tried.
+const MOST: usize = 96;
 
 /// One way to choose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct World {
     pub(super) assignment: Assignment,
-    /// `A=x, B=y`: what differs from the default, or the default itself.
-    pub(super) when: String,
+    /// What differs from the first world.
+    pub(super) changed: Assignment,
     /// Whether nobody has to give anything for it.
     pub(super) default: bool,
+}
+
+impl World {
+    /// `A=x, B=y`: what differs from the first world; of the first world, its values of the parameters in `of`.
+    pub(super) fn when(&self, of: &[&str]) -> String {
+        let said = |assignment: &Assignment, all: bool| {
+            let named = assignment.iter().filter(|(name, _)| all || of.contains(&name.as_str()));
+            named.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
+        };
+        if self.changed.is_empty() { said(&self.assignment, of.is_empty()) } else { said(&self.changed, true) }
+    }
 }
 
 /// All ways that are tried; always at least one.
 pub(super) fn worlds(choices: &[Choice]) -> Vec<World> {
     let base: Assignment = choices.iter().filter_map(|c| Some((c.name.clone(), c.values.first()?.clone()))).collect();
     let combinations = choices.iter().try_fold(1_usize, |all, choice| all.checked_mul(choice.values.len().max(1)));
-    let mut assignments = vec![base.clone()];
+    let mut changes: Vec<Assignment> = vec![Assignment::new()];
     if combinations.is_some_and(|all| all <= ALL_COMBINATIONS) {
         for choice in choices {
-            let more: Vec<Assignment> = choice
-                .values
-                .iter()
-                .skip(1)
-                .flat_map(|value| {
-                    assignments.iter().map(|known| {
-                        let mut changed = known.clone();
-                        changed.insert(choice.name.clone(), value.clone());
-                        changed
-                    })
-                })
-                .collect();
-            assignments.extend(more);
+            let more: Vec<Assignment> =
+                others(choice).flat_map(|one| changes.iter().map(move |c| with(c, &one))).collect();
+            changes.extend(more);
         }
+        changes.sort_by_key(Assignment::len);
     } else {
-        let single = choices.iter().flat_map(|choice| choice.values.iter().skip(1).map(move |value| (choice, value)));
-        assignments.extend(single.take(MOST).map(|(choice, value)| {
-            let mut changed = base.clone();
-            changed.insert(choice.name.clone(), value.clone());
-            changed
-        }));
+        let single: Vec<(String, String)> = choices.iter().flat_map(others).collect();
+        let singles = single.iter().map(|one| with(&Assignment::new(), one));
+        let pairs = single.iter().enumerate().flat_map(|(nth, one)| {
+            let later = single.iter().skip(nth + 1).filter(|(name, _)| *name != one.0);
+            later.map(move |other| with(&with(&Assignment::new(), one), other))
+        });
+        changes.extend(singles.chain(pairs).take(MOST - 1));
     }
-    assignments.into_iter().map(|assignment| world(assignment, &base, choices)).collect()
+    changes
+        .into_iter()
+        .map(|changed| {
+            let mut assignment = base.clone();
+            assignment.extend(changed.clone());
+            let default = choices.iter().all(|c| c.default.is_some() && c.default.as_ref() == assignment.get(&c.name));
+            World { assignment, changed, default }
+        })
+        .collect()
 }
 
-fn world(assignment: Assignment, base: &Assignment, choices: &[Choice]) -> World {
-    let said = |differs: bool| -> Vec<String> {
-        let of = assignment.iter().filter(|(name, value)| !differs || base.get(*name) != Some(value));
-        of.map(|(name, value)| format!("{name}={value}")).collect()
-    };
-    let different = said(true);
-    let when = if different.is_empty() { said(false) } else { different }.join(", ");
-    let default = choices
-        .iter()
-        .all(|choice| choice.default.is_some() && choice.default.as_ref() == assignment.get(&choice.name));
-    World { assignment, when, default }
+/// Every value but the first.
+fn others(choice: &Choice) -> impl Iterator<Item = (String, String)> {
+    choice.values.iter().skip(1).map(|value| (choice.name.clone(), value.clone()))
+}
+
+fn with(assignment: &Assignment, (name, value): &(String, String)) -> Assignment {
+    let mut changed = assignment.clone();
+    changed.insert(name.clone(), value.clone());
+    changed
 }
 
 #[cfg(test)]
@@ -76,13 +86,25 @@ mod tests {
     }
 
     #[test]
-    fn few_choices_are_combined_and_many_are_not() {
-        let said = |choices: &[Choice]| worlds(choices).into_iter().map(|world| world.when).collect::<Vec<_>>();
+    fn few_choices_are_combined_and_of_many_every_pair_is_tried_within_bounds() {
+        let said = |choices: &[Choice]| worlds(choices).iter().map(|world| world.when(&[])).collect::<Vec<_>>();
         assert_eq!(said(&[]), [""]);
         let two = [choice("A", &["x", "y"]), choice("B", &["1", "2"])];
         assert_eq!(said(&two), ["A=x, B=1", "A=y", "B=2", "A=y, B=2"]);
-        let many: Vec<Choice> = (0..10).map(|n| choice(&format!("P{n}"), &["No", "Yes"])).collect();
-        assert_eq!(said(&many).len(), 11);
-        assert!(worlds(&many).first().unwrap().default);
+        let ten: Vec<Choice> = (0..10).map(|n| choice(&format!("P{n}"), &["No", "Yes"])).collect();
+        assert_eq!(said(&ten).len(), 1 + 10 + 45);
+        assert!(worlds(&ten).first().unwrap().default);
+        let many: Vec<Choice> = (0..40).map(|n| choice(&format!("P{n}"), &["a", "b", "c"])).collect();
+        assert_eq!(said(&many).len(), MOST);
+        assert!(said(&many).contains(&"P39=c".to_owned()), "single changes come before pairs");
+    }
+
+    #[test]
+    fn the_default_names_only_what_the_others_change() {
+        let three = [choice("A", &["x", "y"]), choice("B", &["1", "2"]), choice("C", &["u", "v"])];
+        let worlds = worlds(&three);
+        assert_eq!(worlds.first().unwrap().when(&["B"]), "B=1");
+        let sizes: Vec<usize> = worlds.iter().map(|world| world.changed.len()).collect();
+        assert_eq!(sizes, [0, 1, 1, 1, 2, 2, 2, 3]);
     }
 }

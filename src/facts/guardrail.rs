@@ -17,7 +17,7 @@ use super::joins::Joins;
 use super::policy_condition::{Narrowing, Reached, narrowing, only_in_regions};
 use super::policy_document::{PolicyDocument, Statement};
 use super::seen::{Seen, is_set, list_at, name, property, text_at, text_or};
-use crate::inventory::{AccountId, Arn, Resource};
+use crate::inventory::{AccountId, Arn, Resource, TypeName};
 
 const SERVICE_CONTROL: &str = "SERVICE_CONTROL_POLICY";
 const RESOURCE_CONTROL: &str = "RESOURCE_CONTROL_POLICY";
@@ -193,7 +193,10 @@ struct Question<'a> {
 /// What stands between an account and an action on a resource; without one, on any resource of the kind.
 pub(super) fn rails(account: &AccountId, action: &str, resource: Option<&str>, joins: &Joins) -> Rails {
     let Some(path) = joins.guardrails.accounts.get(account) else {
-        let doubts = vec![format!("account {account} is not among the accounts that were listed")];
+        let mut doubts = joins.gaps.over(account, None, &TypeName::POLICY);
+        if doubts.is_empty() {
+            doubts.push(format!("account {account} is not among the accounts that were listed"));
+        }
         return Rails { doubts, ..Rails::default() };
     };
     match &path.management {

@@ -3,3 +3,4 @@
 /// The twelve ways in which pipelines stand, or seem to stand, behind an approval, written as templates.
 mod approval;
 mod hook;
+mod soundness;

@@ -1,6 +1,7 @@
 //! `pipewarden check`: judge pipelines before they exist.
 
 mod inputs;
+mod inventory;
 mod parameters;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,8 @@ pub(super) struct CheckArgs {
     /// Region that it will be deployed to
     #[arg(long, value_name = "NAME")]
     region: Option<Region>,
+    #[command(flatten)]
+    inventory: inventory::InventoryArgs,
     /// Format to print
     #[arg(long, value_name = "NAME", default_value = "json", value_parser = PossibleValuesParser::new(CHECK_FORMATS.iter().map(|f| f.name())))]
     format: String,
@@ -56,15 +59,25 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
     let config = written.resolve(&file).map_err(Failure::usage)?;
     let now = OffsetDateTime::now_utc();
-    let place = Place::new(args.account.clone(), args.region.clone());
+    let run = args.inventory.open()?;
+    let mut place = Place::new(args.account.clone(), args.region.clone());
     let parameters = args.parameters.values()?;
-    let read = inputs::read(&args.paths, &parameters, &place, Limits::default())?;
-    let policies = policies::load_for(&config, &args.policies, now, Some(&types_of(&read.groups)))?;
+    let mut read = inputs::read(&args.paths, &parameters, &place, Limits::default())?;
+    if let Some(home) = run.as_ref().map(|run| inventory::home(run, &read.groups, &place)).transpose()?.flatten() {
+        // Stdin can be read only once; what comes from there needs to be told its account.
+        if !args.paths.iter().any(|path| path == "-") {
+            place = home;
+            read = inputs::read(&args.paths, &parameters, &place, Limits::default())?;
+        }
+    }
     for name in args.parameters.unknown(&read.documents) {
         tracing::warn!("`--parameter {name}=…`: no template that was checked has a parameter of this name");
     }
+    let policies = policies::load_for(&config, &args.policies, now, Some(&types_of(&read.groups)))?;
+    let audited = run.as_ref().map(|run| inventory::look_up(run, &read.groups)).transpose()?;
     let failed = |error: CheckError| Failure::failed(&error);
-    let check = Check::new(&policies, &config.settings, &config.rules, now, None, &place).map_err(failed)?;
+    let check =
+        Check::new(&policies, &config.settings, &config.rules, now, audited.as_deref(), &place).map_err(failed)?;
     let mut report = empty(&policies, args);
     report.ignored = read.ignored;
     for group in &read.groups {
