@@ -32,12 +32,12 @@ impl CheckFormat for CheckMarkdown {
         let overview = Overview::of(report);
         let mut page = Vec::new();
         let (end, sentence) = ending(report, &overview);
-        write!(page, "## pipewarden: {}\n\n{}\n\n", end.name(), capital(&plain(&sentence, 600)))?;
-        write!(page, "- Violations: {}\n", overview.by_severity())?;
+        writeln!(page, "## pipewarden: {}\n\n{}\n", end.name(), capital(&plain(&sentence, 600)))?;
+        writeln!(page, "- Violations: {}", overview.by_severity())?;
         let count = |number: usize| grouped(number as u64);
-        write!(
+        writeln!(
             page,
-            "- Answers: {} violated, {} known before, {} excepted, {} not decided, {} only when deployed, {} good, {} not applicable\n- Files: {}\n",
+            "- Answers: {} violated, {} known before, {} excepted, {} not decided, {} only when deployed, {} good, {} not applicable\n- Files: {}",
             count(overview.violations.len()),
             count(overview.known.len()),
             count(overview.excepted.len()),
@@ -58,7 +58,12 @@ impl CheckFormat for CheckMarkdown {
         });
         list(&mut page, "This change removes", "", removed)?;
         let head = "| severity | what must hold | where | what to do |\n|---|---|---|---|\n";
-        list(&mut page, "Violations, worst first", head, overview.violations.iter().map(|one| row(report, one)))?;
+        list(
+            &mut page,
+            "What must hold and does not, worst first",
+            head,
+            overview.violations.iter().map(|one| row(report, one)),
+        )?;
         let head = "| severity | what must hold | where | exception |\n|---|---|---|---|\n";
         let excepted = overview.excepted.iter().map(|one| {
             let cells = [
@@ -82,7 +87,7 @@ impl CheckFormat for CheckMarkdown {
         list(&mut page, "Not decided", "", undecided)?;
         if !overview.only_deployed.is_empty() {
             let text = wording::only_deployed(overview.only_deployed.len());
-            write!(page, "\n{}\n", plain(&text, 300))?;
+            writeln!(page, "\n{}", plain(&text, 300))?;
         }
         let resolved = report
             .resolved
@@ -110,9 +115,9 @@ fn list(page: &mut Vec<u8>, title: &str, head: &str, lines: impl Iterator<Item =
         }
     }
     if left > 0 {
-        write!(
+        writeln!(
             page,
-            "\n… and {} that GitHub's limit leaves no room for; the log or `--output json=FILE` has them.\n",
+            "\n… and {} that GitHub's limit leaves no room for; the log or `--output json=FILE` has them.",
             counted(left, "more line")
         )?;
     }

@@ -5,6 +5,8 @@
 
 mod address;
 mod excerpt;
+#[cfg(test)]
+mod fixture;
 mod github;
 mod gitlab;
 mod json;

@@ -176,3 +176,47 @@ pub(super) fn ending(report: &CheckReport, overview: &Overview<'_>) -> (Ending, 
     let but = if but.is_empty() { String::new() } else { format!(", with {}", but.join(", ")) };
     (Ending::Passed, format!("nothing blocks{but} (exit code 0)"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::UnreadableFile;
+    use super::super::fixture::{finding, report, undecided};
+    use super::*;
+
+    #[test]
+    fn reasons_are_grouped_and_what_can_be_given_comes_first() {
+        let report = report(vec![
+            undecided("a", 1, Blind::Elsewhere, "elsewhere"),
+            undecided("b", 1, Blind::Unresolved, "`Bucket` has no value"),
+            undecided("c", 2, Blind::Unresolved, "`Bucket` has no value"),
+            undecided("d", 3, Blind::Unresolved, "`Key` has no value"),
+            undecided("e", 4, Blind::OnlyDeployed, "deployed"),
+        ]);
+        let overview = Overview::of(&report);
+        let said: Vec<(&str, usize)> =
+            overview.undecided.iter().map(|one| (one.because[0].as_str(), one.findings.len())).collect();
+        assert_eq!(said, [("`Bucket` has no value", 2), ("`Key` has no value", 1), ("elsewhere", 1)]);
+        assert_eq!((overview.undecided_findings(), overview.only_deployed.len()), (4, 1));
+    }
+
+    #[test]
+    fn the_end_names_its_reason_and_its_exit_code() {
+        let mut report = report(vec![finding("a", Severity::Medium, "a.yaml", 1)]);
+        let said = |report: &CheckReport| ending(report, &Overview::of(report));
+        assert_eq!(
+            said(&report),
+            (Ending::Blocked, "1 violation at or above LOW blocks the change (exit code 1)".to_owned())
+        );
+        report.fail_on = Some(Severity::High);
+        let (end, text) = said(&report);
+        assert!(end == Ending::Passed && text.contains("1 violation below HIGH"), "{text}");
+        report.findings[0].change = Change::Known;
+        assert!(said(&report).1.contains("1 violation known before"), "{}", said(&report).1);
+        report.findings = vec![undecided("a", 1, Blind::Unresolved, "x")];
+        assert!(said(&report).0 == Ending::Passed && said(&report).1.contains("1 answer not decided"));
+        report.fail_on_gaps = true;
+        assert!(said(&report).0 == Ending::NotDecided && said(&report).1.contains("exit code 2"));
+        report.unreadable.push(UnreadableFile { file: "b".into(), at: None, message: "x".to_owned() });
+        assert!(said(&report).0 == Ending::NoVerdict && said(&report).1.contains("exit code 3"));
+    }
+}

@@ -12,8 +12,6 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-use serde::Serialize;
-
 use super::overview::Overview;
 use super::sarif_model::{
     ArtifactLocation, AutomationDetails, Configuration, Driver, Invocation, Location, Log, LogicalLocation, Message,
@@ -29,7 +27,7 @@ use crate::report::text::{NAME, counted, short, visible};
 /// The `sarif` format.
 pub struct Sarif;
 
-const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 const ROOT: &str = "%SRCROOT%";
 
 /// Limits of GitHub's code scanning.
@@ -166,9 +164,9 @@ fn rule(report: &CheckReport, id: &str, undecided: bool) -> Rule {
     let severity = control.map_or(Severity::Low, |control| control.severity);
     let title = wording::title(report, id);
     let fix = report.fixes.get(id).cloned().unwrap_or_default();
-    let remediation = control.map_or("", |control| control.remediation.as_str());
-    let mut text = [title.as_str(), &fix.rationale, remediation].map(|text| visible(text).into_owned()).join("\n\n");
-    let mut markdown = [title.as_str(), &fix.rationale, remediation].map(|text| plain(text, 2_000)).join("\n\n");
+    let remediation = control.map_or_else(String::new, |control| wording::remediation(&control.remediation));
+    let mut text = [title.as_str(), &fix.rationale, &remediation].map(|text| visible(text).into_owned()).join("\n\n");
+    let mut markdown = [title.as_str(), &fix.rationale, &remediation].map(|text| plain(text, 2_000)).join("\n\n");
     for (name, language, fragment) in
         [("CloudFormation", "yaml", &fix.cloudformation), ("Terraform", "hcl", &fix.terraform)]
     {
@@ -371,4 +369,83 @@ fn invocation(report: &CheckReport, left_out: usize) -> Invocation {
         notifications.push(Notification { level: "note", message: NotificationText { text }, locations: Vec::new() });
     }
     Invocation { execution_successful: report.unreadable.is_empty(), tool_execution_notifications: notifications }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::fixture::{finding, report, undecided};
+    use super::*;
+    use crate::finding::Blind;
+
+    fn log(report: &CheckReport, limits: &Limits) -> Value {
+        let mut bytes = Vec::new();
+        write_log(report, limits, &mut bytes).unwrap();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    fn many() -> CheckReport {
+        let severity = |line: u32| if line == 30 { Severity::Critical } else { Severity::Low };
+        report((1..=30).map(|line| finding(&format!("c{}", line % 3), severity(line), "a.yaml", line)).collect())
+    }
+
+    #[test]
+    fn what_is_over_a_limit_goes_to_further_runs_and_then_is_counted() {
+        let log = log(&many(), &Limits { results: 10, runs: 2, bytes: usize::MAX });
+        let runs = log["runs"].as_array().unwrap();
+        assert_eq!(runs.len(), 2);
+        assert!(runs.iter().all(|run| run["results"].as_array().unwrap().len() == 10));
+        assert_eq!(runs[0]["results"][0]["level"], "error", "the worst is first");
+        assert_ne!(runs[0]["automationDetails"]["id"], runs[1]["automationDetails"]["id"]);
+        let said = runs[0]["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"].as_str().unwrap();
+        assert!(said.starts_with("10 results left out"), "{said}");
+        for run in runs {
+            for result in run["results"].as_array().unwrap() {
+                let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+                assert_eq!(run["tool"]["driver"]["rules"][index]["id"], result["ruleId"]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_cut_and_counted() {
+        let log = log(&many(), &Limits { results: 10, runs: 20, bytes: 5_000 });
+        let written: usize =
+            log["runs"].as_array().unwrap().iter().map(|run| run["results"].as_array().unwrap().len()).sum();
+        assert!(written > 0 && written < 30, "{written}");
+        let said =
+            log["runs"][0]["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"].as_str().unwrap();
+        assert!(said.starts_with(&format!("{} results left out", 30 - written)), "{said}");
+    }
+
+    #[test]
+    fn open_questions_have_rules_of_their_own_and_what_only_deployment_shows_is_no_result() {
+        let mut findings = vec![finding("c", Severity::High, "a.yaml", 1)];
+        findings.push(undecided("c", 2, Blind::Unresolved, "`X` has no value"));
+        findings.push(undecided("c", 3, Blind::OnlyDeployed, "only deployed"));
+        let log = log(&report(findings), &GITHUB);
+        let run = &log["runs"][0];
+        let results = run["results"].as_array().unwrap();
+        assert_eq!(results.len(), 2);
+        assert_eq!((&results[0]["ruleId"], &results[1]["ruleId"]), (&Value::from("c"), &Value::from("c/undecided")));
+        assert_eq!((&results[1]["kind"], &results[1]["level"]), (&Value::from("review"), &Value::Null));
+        let rules = &run["tool"]["driver"]["rules"];
+        assert_eq!(rules[0]["properties"]["security-severity"], "8.0");
+        assert_eq!(rules[0]["properties"]["tags"].as_array().unwrap().len(), 10);
+        assert_eq!(rules[1]["properties"].get("security-severity"), None);
+        assert_eq!(rules[1]["defaultConfiguration"]["level"], "note");
+        assert!(rules[0]["help"]["text"].as_str().unwrap().contains("Mend <thing>."));
+        let said = run["invocations"][0]["toolExecutionNotifications"].to_string();
+        assert!(said.contains("1 answer needs the deployed account") && said.contains("`X` has no value"), "{said}");
+    }
+
+    #[test]
+    fn equal_fingerprints_of_a_file_are_told_apart() {
+        let mut findings = vec![finding("c", Severity::Low, "a.yaml", 1), finding("c", Severity::Low, "a.yaml", 2)];
+        findings[1].fingerprint = findings[0].fingerprint.clone();
+        let log = log(&report(findings), &GITHUB);
+        let of = |nth: usize| log["runs"][0]["results"][nth]["partialFingerprints"]["pipewarden/v1"].clone();
+        assert_eq!(of(1), format!("{}:2", of(0).as_str().unwrap()));
+    }
 }

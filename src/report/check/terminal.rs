@@ -175,7 +175,7 @@ impl<'a> Page<'a> {
         if violations.is_empty() {
             return Ok(());
         }
-        self.heading("Violations, worst first")?;
+        self.heading("What must hold and does not, worst first")?;
         // What points at the same place is shown together, under its worst.
         let mut places: BTreeMap<(&SourcePlace, &str), usize> = BTreeMap::new();
         let mut groups: Vec<Vec<&'a TemplateFinding>> = Vec::new();
@@ -207,7 +207,7 @@ impl<'a> Page<'a> {
     fn group(&mut self, report: &CheckReport, group: &[&'a TemplateFinding]) -> io::Result<()> {
         let Some(worst) = group.first() else { return Ok(()) };
         let secret = group.iter().any(|one| secret::is_about_secrets(&one.finding.control));
-        let heading = format!("{}  {}", wording::at(report, &worst.place), wording::subject(worst));
+        let heading = format!("{} · {}", wording::at(report, &worst.place), wording::subject(worst));
         self.wrapped(0, 2, Some(Tone::Strong), &heading)?;
         if let Some(excerpt) = self.excerpts.at(&worst.place, secret) {
             self.excerpt(&excerpt, level(worst.finding.severity), AnnotationKind::Primary, "")?;
@@ -320,19 +320,16 @@ impl<'a> Page<'a> {
             let because = wording::because(reason);
             let text = format!("{answers}, the worst {}: {because}", reason.worst());
             self.wrapped(0, 2, None, &text)?;
-            let mut names: Vec<String> = Vec::new();
-            for finding in &reason.findings {
-                let name = format!("{} of {}", short(&finding.finding.control, NAME), short(&finding.logical_id, NAME));
-                if !names.contains(&name) && names.len() < CONTROLS {
-                    names.push(name);
-                }
-            }
-            let place = match reason.findings.first() {
-                Some(first) if !reason.alternatives.is_empty() => format!(" ({})", wording::at(report, &first.place)),
-                _ => String::new(),
+            let controls: BTreeSet<&str> = reason.findings.iter().map(|one| one.finding.control.as_str()).collect();
+            let places: BTreeSet<&SourcePlace> = reason.findings.iter().map(|one| &one.place).collect();
+            let names: Vec<String> = controls.iter().take(CONTROLS).map(|name| short(name, NAME)).collect();
+            let names = format!("{}{}", names.join(", "), more(controls.len(), CONTROLS));
+            let first = places.first().map_or_else(String::new, |place| wording::at(report, place));
+            let others = match places.len().saturating_sub(1) as u64 {
+                0 => String::new(),
+                others => format!(" and {}", counted(others, "more place")),
             };
-            let names = format!("{}{}{place}", names.join(", "), more(reason.findings.len(), names.len()));
-            self.wrapped(2, 4, Some(Tone::Quiet), &names)?;
+            self.wrapped(2, 4, Some(Tone::Quiet), &format!("{names} at {first}{others}"))?;
         }
         let rest = overview.undecided.iter().skip(REASONS);
         let left: usize = rest.clone().map(|reason| reason.findings.len()).sum();
