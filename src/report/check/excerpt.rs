@@ -173,7 +173,7 @@ mod tests {
     fn one_endless_line_is_cut_at_the_place_and_not_walked() {
         let mut line = String::from("{");
         for number in 0..200_000 {
-            line.push_str(&format!("\"ü{number}\":{{\"password\":\"hunter2\"}},"));
+            line.push_str(&["\"ü", &number.to_string(), "\":{\"password\":\"hunter2\"},"].concat());
         }
         let sources = BTreeMap::from([(Arc::from("f"), Arc::from(line.as_str()))]);
         let mut excerpts = Excerpts::of(&sources);

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use super::overview::{Overview, ending};
 use super::{CheckFormat, CheckReport, wording};
 use crate::finding::{Severity, TemplateFinding};
-use crate::report::text::{NAME, counted, short};
+use crate::report::text::{NAME, counted, short, visible};
 
 /// The `github` format.
 pub struct GitHub;
@@ -119,7 +119,7 @@ impl Commands<'_> {
         *written += 1;
         write!(self.out, "::{} ", kind.word())?;
         if let Some((path, at)) = file {
-            write!(self.out, "file={},", property(path))?;
+            write!(self.out, "file={},", property(&visible(path)))?;
             if let Some((line, column, end_line, end_column)) = at {
                 write!(self.out, "line={line},endLine={end_line},")?;
                 // GitHub takes columns only where a place is within one line.

@@ -1,4 +1,4 @@
-//! JUnit XML, which CodeBuild, Jenkins, GitLab and others show as test results.
+//! `JUnit` XML, which CodeBuild, Jenkins, GitLab and others show as test results.
 //!
 //! In: a report. Out: a suite per file, a case per control and resource. A violation is a failure, what could not be
 //! decided an error, and what does not apply, is known or excepted is skipped with the reason.

@@ -18,6 +18,8 @@ pub struct CheckMarkdown;
 const LARGEST: usize = 960 * 1024;
 /// Bytes of a table, so that one does not leave the others out.
 const TABLE: usize = 600 * 1024;
+/// Second places that a row names.
+const RELATED: usize = 3;
 
 impl CheckFormat for CheckMarkdown {
     fn name(&self) -> &'static str {
@@ -141,14 +143,14 @@ fn control(report: &CheckReport, finding: &TemplateFinding) -> String {
 }
 
 fn place(report: &CheckReport, finding: &TemplateFinding) -> String {
-    let related: String = finding
+    let related: Vec<String> = finding
         .related
         .iter()
-        .take(3)
+        .take(RELATED)
         .map(|one| format!("<br>{}: {}", plain(&wording::at(report, &one.place), 400), plain(&one.message, 200)))
         .collect();
     let at = plain(&wording::at(report, &finding.place), 400);
-    format!("{at}<br>{}{related}", plain(&wording::subject(finding), 600))
+    format!("{at}<br>{}{}", plain(&wording::subject(finding), 600), related.concat())
 }
 
 fn capital(text: &str) -> String {

@@ -90,7 +90,7 @@ fn write_log(report: &CheckReport, limits: &Limits, out: &mut dyn Write) -> io::
     }
     let invocation = invocation(report, listed.len() - written);
     let runs = runs.into_iter().enumerate().map(|(number, (rules, results))| Run {
-        tool: Tool { driver: driver(report, rules) },
+        tool: Tool { driver: driver(report, &rules) },
         automation_details: AutomationDetails {
             // Code scanning wants a category of its own for every run of a log; it ends at the last slash.
             id: if number == 0 { "pipewarden/".to_owned() } else { format!("pipewarden-{}/", number + 1) },
@@ -144,7 +144,7 @@ fn rule_id(control: &str, undecided: bool) -> String {
     if undecided { format!("{control}/undecided") } else { control.to_owned() }
 }
 
-fn driver(report: &CheckReport, rules: Rules) -> Driver<'_> {
+fn driver<'a>(report: &'a CheckReport, rules: &Rules) -> Driver<'a> {
     Driver {
         name: "pipewarden",
         version: &report.tool_version,
