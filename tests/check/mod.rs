@@ -2,5 +2,9 @@
 
 /// The twelve ways in which pipelines stand, or seem to stand, behind an approval, written as templates.
 mod approval;
+/// Which outputs go where, as a user asks for them.
+mod formats;
 mod hook;
+/// Every output on one report of mixed outcomes and hostile names.
+mod outputs;
 mod soundness;

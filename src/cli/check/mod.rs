@@ -1,5 +1,6 @@
 //! `pipewarden check`: judge pipelines before they exist.
 
+mod formats;
 mod inputs;
 mod inventory;
 mod parameters;
@@ -9,19 +10,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
 use time::OffsetDateTime;
 
 use super::Exit;
 use super::failure::Failure;
-use super::options::{PolicyOptions, Threshold, print, threshold};
+use super::options::{PolicyOptions, Threshold, threshold};
 use super::policies;
 use crate::check::{Check, CheckError, types_of};
+use formats::FormatOptions;
+
 use crate::config::Written;
 use crate::evaluate::Policies;
 use crate::finding::SourcePlace;
 use crate::inventory::{AccountId, Region};
-use crate::report::check::{CHECK_FORMATS, CheckReport, CheckedFile, Fix, Notice, UnreadableFile};
+use crate::report::check::{CheckReport, CheckedFile, Fix, Notice, UnreadableFile};
 use crate::template::{Limits, Place};
 
 /// Options of `check`.
@@ -44,9 +46,7 @@ pub(super) struct CheckArgs {
     region: Option<Region>,
     #[command(flatten)]
     inventory: inventory::InventoryArgs,
-    /// Format to print
-    #[arg(long, value_name = "NAME", default_value = "json", value_parser = PossibleValuesParser::new(CHECK_FORMATS.iter().map(|f| f.name())))]
-    format: String,
+    formats: FormatOptions,
     /// Exit with 1 if something is non-compliant at or above this severity; `none` never does
     #[arg(long, value_name = "SEVERITY", default_value = "low", value_parser = threshold)]
     fail_on: Threshold,
@@ -56,6 +56,7 @@ pub(super) struct CheckArgs {
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
+    let outputs = args.formats.resolve()?;
     let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
     let config = written.resolve(&file).map_err(Failure::usage)?;
     let now = OffsetDateTime::now_utc();
@@ -104,9 +105,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         .map(|(file, span, message)| Notice { place: SourcePlace { file, span }, message })
         .collect();
     report.notices.sort();
-    if let Some(format) = CHECK_FORMATS.iter().find(|format| format.name() == args.format) {
-        print(&|out| format.write(&report, out))?;
-    }
+    outputs.write(&report)?;
     Ok(exit(&report))
 }
 
@@ -138,6 +137,8 @@ fn empty(policies: &Policies, args: &CheckArgs) -> CheckReport {
         sources: BTreeMap::new(),
         fail_on: args.fail_on.0,
         fail_on_gaps: args.fail_on_gaps,
+        compared: false,
+        roots: formats::roots(),
     }
 }
 

@@ -3,9 +3,30 @@
 //! In: a [`CheckReport`]. Out: bytes in a writer. All formats are written from the same list of findings, so that no two
 //! of them can disagree.
 
+mod address;
+mod excerpt;
+#[cfg(test)]
+mod fixture;
+mod github;
+mod gitlab;
 mod json;
+mod junit;
+mod markdown;
+mod overview;
+mod sarif;
+mod sarif_model;
+mod secret;
+mod terminal;
+mod wording;
 
+pub use address::Roots;
+pub use github::GitHub;
+pub use gitlab::GitLab;
 pub use json::CheckJson;
+pub use junit::Junit;
+pub use markdown::CheckMarkdown;
+pub use sarif::Sarif;
+pub use terminal::CheckTerminal;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -17,7 +38,8 @@ use crate::finding::{ComplianceType, Control, Framework, Removal, Severity, Sour
 use crate::inventory::Position;
 
 /// All formats of `check`.
-pub const CHECK_FORMATS: &[&dyn CheckFormat] = &[&CheckJson];
+pub const CHECK_FORMATS: &[&dyn CheckFormat] =
+    &[&CheckTerminal::PLAIN, &Sarif, &GitHub, &CheckMarkdown, &GitLab, &Junit, &CheckJson];
 
 /// One way to write what was checked.
 pub trait CheckFormat: Sync {
@@ -25,6 +47,10 @@ pub trait CheckFormat: Sync {
     fn name(&self) -> &'static str;
     /// One line for `--help`.
     fn about(&self) -> &'static str;
+    /// Whether it is one document that nothing may stand before or behind.
+    fn is_document(&self) -> bool {
+        true
+    }
     /// Writes the whole report.
     ///
     /// # Errors
@@ -100,6 +126,10 @@ pub struct CheckReport {
     pub fail_on: Option<Severity>,
     /// Whether gaps fail the check.
     pub fail_on_gaps: bool,
+    /// Whether there was a state before to compare with.
+    pub compared: bool,
+    /// What paths are relative to.
+    pub roots: Roots,
 }
 
 /// What to write to comply.
