@@ -171,8 +171,8 @@ impl Template {
 
 fn declared(entry: &Entry, resolver: &mut Resolver<'_>) -> Option<Raw> {
     let type_name = entry.value.text_at(&["Type"])?;
-    let condition = entry.value.text_at(&["Condition"]);
-    if condition.and_then(|name| resolver.condition(name)) == Some(false) {
+    let condition = entry.value.get("Condition").and_then(Node::scalar);
+    if condition.and_then(|name| resolver.condition(&name)) == Some(false) {
         return None;
     }
     let nothing = Node::new(Tree::Map(Vec::new()), entry.key_span);
