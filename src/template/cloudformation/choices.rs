@@ -215,6 +215,9 @@ impl<'r> Uses<'r> {
             let regions = stores.iter().filter_map(|store| store.text_at(&["Region"]));
             self.regions.extend(regions.filter(|name| name.contains('-')).map(str::to_owned));
         }
+        if let Some(globals) = self.root.get("Globals") {
+            self.read.walk(globals, self.root, 0);
+        }
         // A reference to a resource of any type reads its name.
         let mut followed = BTreeSet::new();
         loop {
