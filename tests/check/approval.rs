@@ -292,7 +292,7 @@ fn case_07_production_in_one_name_only() {
         ),
         NonCompliant
     );
-    assert_eq!(verdict(&two("", "DeployTest")), Compliant);
+    assert_eq!(verdict(&two("", "DeployTest")), NotApplicable);
 }
 
 #[test]

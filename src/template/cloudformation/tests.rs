@@ -121,13 +121,15 @@ fn every_function_in_both_forms() {
 #[test]
 fn an_open_key_of_a_mapping_matters_only_where_its_values_differ() {
     let value = |key: &str, given: &[(&str, &str)]| {
-        resolved(&format!("{HEAD}      V: !FindInMap [Sizes, !Ref 'Custom', {key}]\n").replace("Custom", "Path"), given)
-            ["V"]
-            .clone()
+        resolved(&format!("{HEAD}      V: !FindInMap [Sizes, !ImportValue size, {key}]\n"), given)["V"].clone()
     };
     assert_eq!(value("Same", &[]), json!("s"));
-    assert_eq!(value("Small", &[]), json!("${Fn::FindInMap Sizes ${Path} Small}"));
-    assert_eq!(value("Small", &[("{{resolve:ssm:/ci/bucket}}", "api")]), json!(2));
+    assert_eq!(value("Small", &[]), json!("${Fn::FindInMap Sizes ${Fn::ImportValue size} Small}"));
+    assert_eq!(value("Small", &[("Fn::ImportValue size", "api")]), json!(2));
+    // A parameter has one of the keys, or the stack cannot be made.
+    let text = format!("{HEAD}      V: !FindInMap [Sizes, !Ref Env, Small]\n");
+    let choice = &template(&text, &[]).choices()[0];
+    assert_eq!((choice.name.as_str(), choice.values.as_slice()), ("Env", ["api", "web"].map(str::to_owned).as_slice()));
 }
 
 #[test]
