@@ -3,6 +3,7 @@
 //! In: a scope and a name. Out: the ARN, which is the uid of the resource and the address for tags.
 
 use super::Scope;
+pub(super) use crate::inventory::alarm_name;
 use crate::inventory::{Arn, Reference, TypeName};
 
 /// `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE` in the scope's account and Region.
@@ -19,14 +20,6 @@ pub(super) fn of_bucket(scope: &Scope, name: &str) -> String {
 pub(super) fn bucket_name(text: &str) -> &str {
     let name = Arn::parse(text).map_or(text, |arn| arn.resource);
     name.split('/').next().unwrap_or(name)
-}
-
-/// An alarm's name, whether it is written as a name or as an ARN.
-pub(super) fn alarm_name(text: &str) -> &str {
-    match Arn::parse(text) {
-        Ok(arn) if arn.service == "cloudwatch" => arn.resource.strip_prefix("alarm:").unwrap_or(arn.resource),
-        _ => text,
-    }
 }
 
 /// A reference from the scope, unless the name is empty.

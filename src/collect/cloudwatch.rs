@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::fields::Fields;
 use super::pages::all_pages;
 use super::{CallError, Collected, Collector, Reach, Scope, arn};
-use crate::inventory::{Properties, Reference, Resource, TypeName};
+use crate::inventory::{Properties, Reference, Resource, TypeName, alarms_in_rule};
 
 /// Reads CloudWatch.
 #[derive(Debug, Clone, Copy)]
@@ -141,25 +141,6 @@ fn composite_properties(alarm: &CompositeAlarm) -> Properties {
         .put("StateUpdatedTimestamp", time(alarm.state_updated_timestamp()))
         .put("StateTransitionedTimestamp", time(alarm.state_transitioned_timestamp()))
         .properties()
-}
-
-/// The alarms that the rule of a composite alarm names: `ALARM("errors") OR NOT OK(arn:…:alarm:latency)`.
-fn alarms_in_rule(rule: &str) -> BTreeSet<&str> {
-    let mut found = BTreeSet::new();
-    let mut rest = rule;
-    // A name may hold brackets and spaces where it stands in quotation marks.
-    while let Some((before, after)) = rest.split_once('(') {
-        rest = after;
-        let asks = ["ALARM", "OK", "INSUFFICIENT_DATA"].iter().any(|state| before.trim_end().ends_with(state));
-        let after = after.trim_start();
-        let quoted = after.strip_prefix('"').and_then(|text| text.split_once('"'));
-        let (name, left) = quoted.or_else(|| after.split_once(')')).unwrap_or((after, ""));
-        if asks && !name.trim().is_empty() {
-            found.insert(arn::alarm_name(name.trim()));
-            rest = left;
-        }
-    }
-    found
 }
 
 fn time(at: Option<&DateTime>) -> Option<Value> {

@@ -14,9 +14,8 @@ use super::codebuild_builds::{self, BATCH_GET_BUILDS, LIST_BUILDS};
 use super::codebuild_properties::properties;
 use super::codebuild_reports::{self, BATCH_GET_REPORT_GROUPS, LIST_REPORT_GROUPS, LIST_SOURCE_CREDENTIALS};
 use super::pages::{all_pages, in_order};
-use super::secrets::variable_value;
 use super::{CallError, Collected, Collector, Reach, Scope, arn, secret_reference};
-use crate::inventory::{GapCause, Reference, Resource, TypeName};
+use crate::inventory::{GapCause, Reference, Resource, TypeName, variable_value};
 
 /// Reads CodeBuild.
 #[derive(Debug, Clone, Copy)]

@@ -11,11 +11,10 @@ use serde_json::Value;
 
 use super::checks::checks;
 use super::fields::{Fields, moment};
-use super::secrets::{source_location, variable_value};
-use crate::inventory::{Properties, deploy_commands};
+use crate::inventory::{Properties, deploy_commands, is_inline_buildspec, source_location, user_info, variable_value};
 
 pub(super) fn properties(name: &str, project: &Project) -> Properties {
-    let inline = project.source().and_then(ProjectSource::buildspec).filter(|text| is_inline(text));
+    let inline = project.source().and_then(ProjectSource::buildspec).filter(|text| is_inline_buildspec(text));
     let commands = inline.map(|text| deploy_commands(text).into_iter().collect::<Vec<_>>());
     Fields::new()
         .text("Name", Some(name))
@@ -43,7 +42,7 @@ pub(super) fn properties(name: &str, project: &Project) -> Properties {
 fn source(source: &ProjectSource) -> Value {
     let location = source.location().map(source_location);
     // The script itself may hold secrets.
-    let buildspec = source.buildspec().map(|text| if is_inline(text) { "inline" } else { text });
+    let buildspec = source.buildspec().map(|text| if is_inline_buildspec(text) { "inline" } else { text });
     let auth = source.auth().map(|auth| Fields::new().text("Type", Some(auth.r#type())).value());
     Fields::new()
         .text("Type", Some(source.r#type()))
@@ -54,26 +53,6 @@ fn source(source: &ProjectSource) -> Value {
         .put("InsecureSsl", source.insecure_ssl())
         .put("Auth", auth)
         .value()
-}
-
-/// What stood before the host of a URL: a `name` alone, or one with a `password`.
-fn user_info(url: &str) -> Option<&'static str> {
-    let clean = source_location(url);
-    let removed = url.split_once("://")?.1.strip_suffix(clean.split_once("://")?.1)?;
-    let removed = removed.strip_suffix('@').unwrap_or(removed);
-    if removed.is_empty() {
-        None
-    } else if removed.contains(':') {
-        Some("password")
-    } else {
-        Some("name")
-    }
-}
-
-/// Whether a build specification is given as text. What is neither one line nor free of YAML's and JSON's marks is
-/// taken for text, so that a script never passes for a path.
-pub(super) fn is_inline(buildspec: &str) -> bool {
-    !buildspec.starts_with("arn:") && buildspec.trim().contains(['\n', ':', '{'])
 }
 
 fn artifacts(artifacts: &ProjectArtifacts) -> Value {
@@ -231,19 +210,10 @@ mod tests {
             assert_eq!(value["Source"]["BuildSpec"], path);
             assert_eq!(value.get("DeployCommands"), None);
         }
-        assert!(is_inline("version: 0.2"));
-        assert!(is_inline("{\"version\":0.2}"));
+        assert!(is_inline_buildspec("version: 0.2"));
+        assert!(is_inline_buildspec("{\"version\":0.2}"));
         let value = Value::Object(properties("web", &project("")));
         assert_eq!(value["Source"].get("BuildSpec"), None);
-    }
-
-    #[test]
-    fn user_information_is_told_and_not_kept() {
-        assert_eq!(user_info("https://me:pw@github.com/o/r"), Some("password"));
-        assert_eq!(user_info("https://token@github.com/o/r"), Some("name"));
-        for url in ["https://github.com/o/r@v1", "git@github.com:o/r.git", "bucket/source.zip", ""] {
-            assert_eq!(user_info(url), None, "{url}");
-        }
     }
 
     #[test]

@@ -12,8 +12,7 @@ use serde_json::Value;
 
 use super::checks::checks;
 use super::fields::Fields;
-use super::secrets::{configuration_value, variable_value};
-use crate::inventory::{Arn, deploy_commands};
+use crate::inventory::{Arn, configuration_value, deploy_commands, variable_value};
 
 /// One stage.
 pub(super) fn stage(stage: &StageDeclaration) -> Value {

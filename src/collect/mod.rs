@@ -48,7 +48,6 @@ mod s3_properties;
 mod s3_replication;
 mod scope;
 mod secret_reference;
-mod secrets;
 pub mod secretsmanager;
 pub mod sns;
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //!
 //! The types know no clock, environment, network or file; [`mod@file`] and the [`json_lines`] under it alone touch the disk.
 
+mod alarm_rule;
 mod check_command;
 mod coverage;
 mod deploy_command;
@@ -15,8 +16,10 @@ mod identity;
 pub mod json_lines;
 mod redaction;
 mod resource;
+mod secret_value;
 mod span;
 
+pub use alarm_rule::{alarm_name, alarms_in_rule};
 pub use check_command::{CheckCommand, CheckKind, check_commands};
 pub use coverage::{CallCounts, Coverage, CoverageKey, Outcome, Skip};
 pub use deploy_command::deploy_commands;
@@ -24,6 +27,7 @@ pub use gap::{Affects, Gap, GapCause};
 pub use identity::{AccountId, Arn, IdentityError, Partition, Region, ResourceUid, TypeName};
 pub use redaction::{REDACTED, REDACTED_SECRET, is_redacted_secret, looks_secret, redact};
 pub use resource::{Origin, Properties, Reference, Resource, Tags};
+pub use secret_value::{configuration_value, is_inline_buildspec, source_location, user_info, variable_value};
 pub use span::{Position, Span};
 
 use serde::{Deserialize, Serialize};

@@ -188,7 +188,9 @@ fn declared(entry: &Entry, resolver: &mut Resolver<'_>) -> Option<Raw> {
         return None;
     }
     let nothing = Node::new(Tree::Map(Vec::new()), entry.key_span);
-    let (properties, more) = resolver.properties(entry.value.get("Properties").unwrap_or(&nothing));
+    let own = entry.value.get("Properties").unwrap_or(&nothing).clone();
+    let own = super::shape::with_globals(&resolver.template.root, type_name, own);
+    let (properties, more) = resolver.properties(&own);
     let more = more.or_else(|| {
         let added = function::adds_more(entry.value.entries())?;
         Some(resolver.token(&added.key, added.key_span, "check the template as it is after the macro ran"))

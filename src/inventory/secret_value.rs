@@ -1,17 +1,19 @@
-//! Secrets out of what AWS answers, before it becomes a property.
+//! Secrets out of what AWS answers or a template says, before it becomes a property.
 //!
 //! In: configuration values, environment variables, URLs. Out: the same with a fixed word in place of whatever could
-//! be a secret. Free text is judged strictly: where a part of a value looks like a secret, the whole value goes.
+//! be a secret. Free text is judged strictly: where a part of a value looks like a secret, the whole value goes. It
+//! stands here because what is deployed and what is declared must lose the same.
 
 use serde_json::{Map, Value};
 
-use crate::inventory::{REDACTED, REDACTED_SECRET, looks_secret, redact};
+use super::redaction::{REDACTED, REDACTED_SECRET, looks_secret, redact};
 
 /// Types of environment variables whose value says where the secret is, not what it is.
 const REFERENCE_TYPES: &[&str] = &["SECRETS_MANAGER", "PARAMETER_STORE"];
 
 /// The value of an environment variable. A missing type means plaintext.
-pub(super) fn variable_value(name: &str, type_name: Option<&str>, value: &str) -> String {
+#[must_use]
+pub fn variable_value(name: &str, type_name: Option<&str>, value: &str) -> String {
     if type_name.is_some_and(|word| REFERENCE_TYPES.contains(&word)) && !has_secret_form(value) {
         value.to_owned()
     } else {
@@ -20,7 +22,8 @@ pub(super) fn variable_value(name: &str, type_name: Option<&str>, value: &str) -
 }
 
 /// One value of an action's or a rule's configuration.
-pub(super) fn configuration_value(name: &str, value: &str) -> String {
+#[must_use]
+pub fn configuration_value(name: &str, value: &str) -> String {
     match name {
         "EnvironmentVariables" => variables_in_json(value).unwrap_or_else(|| REDACTED.to_owned()),
         // AWS masks a stored token with asterisks; that there is one is what a control judges.
@@ -30,9 +33,32 @@ pub(super) fn configuration_value(name: &str, value: &str) -> String {
 }
 
 /// The address of a source, without user name and password, and without a query, which may carry a token.
-pub(super) fn source_location(url: &str) -> String {
+#[must_use]
+pub fn source_location(url: &str) -> String {
     let bare = without_userinfo(url);
     bare.split(['?', '#']).next().unwrap_or(&bare).to_owned()
+}
+
+/// What stood before the host of a URL: a `name` alone, or one with a `password`.
+#[must_use]
+pub fn user_info(url: &str) -> Option<&'static str> {
+    let clean = without_userinfo(url);
+    let removed = url.split_once("://")?.1.strip_suffix(clean.split_once("://")?.1)?;
+    let removed = removed.strip_suffix('@').unwrap_or(removed);
+    if removed.is_empty() {
+        None
+    } else if removed.contains(':') {
+        Some("password")
+    } else {
+        Some("name")
+    }
+}
+
+/// Whether a build specification is given as text. What is neither one line nor free of YAML's and JSON's marks is
+/// taken for text, so that a script never passes for a path.
+#[must_use]
+pub fn is_inline_buildspec(buildspec: &str) -> bool {
+    !buildspec.starts_with("arn:") && buildspec.trim().contains(['\n', ':', '{'])
 }
 
 /// A URL without user name and password.
@@ -200,5 +226,22 @@ mod tests {
         assert_eq!(source_location("https://user:p?w@host/x#y"), "https://host/x");
         assert_eq!(without_userinfo("user:pass@host/x"), "host/x");
         assert_eq!(configuration_value("X", "see https://a:b@c and https://d:e@f"), REDACTED);
+    }
+
+    #[test]
+    fn user_information_is_told_and_not_kept() {
+        for url in ["https://me:pw@github.com/o/r", "https://me:pw@github.com/o/r?token=t", "https://me:p?w@host/x#y"] {
+            assert_eq!(user_info(url), Some("password"), "{url}");
+        }
+        assert_eq!(user_info("https://token@github.com/o/r"), Some("name"));
+        for url in ["https://github.com/o/r@v1", "git@github.com:o/r.git", "bucket/source.zip", ""] {
+            assert_eq!(user_info(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn no_script_passes_for_a_path() {
+        assert!(is_inline_buildspec("version: 0.2") && is_inline_buildspec("{\"version\":0.2}"));
+        assert!(!is_inline_buildspec("ci/buildspec.yml") && !is_inline_buildspec("arn:aws:s3:::specs/build.yml"));
     }
 }

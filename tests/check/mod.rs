@@ -1,0 +1,4 @@
+//! `pipewarden check`.
+
+/// One pipeline, described in every way there is.
+mod roads;
