@@ -7,4 +7,6 @@ mod formats;
 mod hook;
 /// Every output on one report of mixed outcomes and hostile names.
 mod outputs;
+/// One pipeline, described in every way there is.
+mod roads;
 mod soundness;

@@ -9,13 +9,14 @@ mod pipeline;
 mod project;
 mod words;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::hole::Holes;
 use super::node::Node;
 use super::source::{Assignment, Choice, Group, Parsed, Place, Raw, Reading, Source};
 use super::{Document, TemplateFormat};
-use crate::inventory::{AccountId, Arn, Region, Span};
+use crate::inventory::{AccountId, Arn, Region};
 
 /// Answers and inputs of the API, by their fields.
 pub struct ApiJson;
@@ -59,23 +60,45 @@ impl TemplateFormat for ApiJson {
     }
 
     fn recognises(&self, document: &Document) -> bool {
-        KINDS.iter().any(|(found, _)| !found(&document.root).is_empty())
+        answers(&document.root).into_iter().any(|answer| KINDS.iter().any(|(found, _)| !found(answer).is_empty()))
     }
 
     fn read(&self, document: Document, reading: &Reading<'_>) -> Parsed {
         let file = Arc::clone(&document.file);
         let surrounding = Surrounding { file: &file, place: reading.place };
-        let described = KINDS
-            .iter()
-            .flat_map(|(found, described)| found(&document.root).into_iter().map(move |node| (node, described)))
-            .filter_map(|(node, described)| described(&document.root, node, &surrounding))
-            .collect();
+        let mut described: Vec<Described> = Vec::new();
+        for answer in answers(&document.root) {
+            for (found, describe) in KINDS {
+                let of_kind = found(answer).into_iter().filter_map(|node| describe(answer, node, &surrounding));
+                described.extend(of_kind);
+            }
+        }
+        told_apart(&mut described);
         let source = Box::new(Descriptions(described));
         Parsed {
             groups: vec![Group { format: self.name(), file: Arc::clone(&file), source, before: None }],
             notices: document.notices.iter().map(|(span, text)| (Arc::clone(&file), *span, text.clone())).collect(),
             documents: vec![document],
             ..Parsed::default()
+        }
+    }
+}
+
+/// The answers in a document: itself, each of several in a list, and what a recording keeps under `data`.
+fn answers(root: &Node) -> Vec<&Node> {
+    let listed = root.elements().iter();
+    std::iter::once(root).chain(listed).chain(root.get("data")).filter(|answer| answer.is_map()).collect()
+}
+
+/// The same thing described twice stays two: the later ones are numbered.
+fn told_apart(described: &mut [Described]) {
+    let mut seen: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for one in described {
+        let key = (one.raw.type_name.clone(), one.raw.logical_id.clone());
+        let number = seen.entry(key).or_default();
+        *number += 1;
+        if *number > 1 {
+            one.raw.logical_id = format!("{}#{number}", one.raw.logical_id);
         }
     }
 }
@@ -122,7 +145,8 @@ impl Surrounding<'_> {
             logical_id,
             name: name.scalar().unwrap_or_default(),
             file: Arc::clone(self.file),
-            span: named_at(name),
+            // The line of the name is the one that a person recognises.
+            span: name.span,
             construct_path: None,
             place,
             stack: None,
@@ -130,11 +154,6 @@ impl Surrounding<'_> {
             more: None,
         }
     }
-}
-
-/// A resource stands where its name does: that is the line that a person recognises.
-fn named_at(name: &Node) -> Span {
-    name.span
 }
 
 /// Maps with all of these keys.

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::super::Limits;
@@ -113,6 +111,15 @@ fn a_pipeline_alone_is_in_the_account_of_its_role_and_one_with_tags_has_them() {
     let (tagged, _) = raws(&json!({"pipeline": pipeline(), "tags": [{"key": "env", "value": "prod"}]}));
     let tags = json!([{"Key": "env", "Value": "prod"}]);
     assert_eq!(tagged[0].property("Tags").unwrap().to_value(), tags);
+}
+
+#[test]
+fn recorded_answers_and_lists_of_them_are_read() {
+    let printed = json!({"pipeline": pipeline()});
+    let (recorded, _) = raws(&json!({"status_code": 200, "data": printed}));
+    assert_eq!(recorded.len(), 1);
+    let (listed, _) = raws(&json!([printed, {"projects": []}, printed]));
+    assert_eq!(listed.iter().map(|raw| raw.logical_id.as_str()).collect::<Vec<_>>(), ["web", "web#2"]);
 }
 
 #[test]
