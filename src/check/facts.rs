@@ -15,13 +15,15 @@ use serde_json::Value;
 
 use super::possible::{self, Filler, Spot};
 use super::surroundings::Surroundings;
-use crate::facts::{Fact, Facts, Subject, subject};
+use crate::facts::{Fact, Facts, Rules, Subject, subject};
 use crate::inventory::{Affects, Resource};
 use crate::template::hole::{Piece, has_holes, pieces, whole};
 use crate::template::{DeclaredResource, Holes};
 
-/// Tries with one hole filled, at most: a hostile template must not cost more.
-const ALONE: usize = 400;
+/// Tries with one hole filled, at most, over all worlds: a hostile template must not cost more.
+const ALONE: usize = 1_600;
+/// Fewer are not worth it in any world.
+const LEAST: usize = 24;
 /// Tries with all holes filled, each drawn from its values.
 const DRAWN: usize = 12;
 
@@ -41,6 +43,7 @@ pub(super) fn subjects(
     declared: &[DeclaredResource],
     holes: &Holes,
     surroundings: &Surroundings<'_>,
+    worlds: usize,
 ) -> Vec<(usize, Subject)> {
     let trying = Trying { declared, holes, surroundings };
     let itself = trying.subjects(&Filling::new());
@@ -49,13 +52,17 @@ pub(super) fn subjects(
         return itself;
     }
     let mut blamed: BTreeMap<Place, BTreeSet<usize>> = BTreeMap::new();
-    for (hole, filler) in possible.iter().flat_map(|(hole, all)| all.iter().map(move |one| (*hole, one))).take(ALONE) {
-        for place in differences(&itself, &trying.subjects(&Filling::from([(hole, filler)]))) {
-            blamed.entry(place).or_default().insert(hole);
+    let every: BTreeSet<usize> = possible.keys().copied().collect();
+    let affordable = possible.values().map(Vec::len).sum::<usize>() <= (ALONE / worlds.max(1)).max(LEAST);
+    if affordable {
+        for (hole, filler) in possible.iter().flat_map(|(hole, all)| all.iter().map(move |one| (*hole, one))) {
+            for place in differences(&itself, &trying.subjects(&Filling::from([(hole, filler)]))) {
+                blamed.entry(place).or_default().insert(hole);
+            }
         }
     }
-    let every: BTreeSet<usize> = possible.keys().copied().collect();
-    for filling in drawn(&possible) {
+    let together = if affordable { Vec::new() } else { in_step(&possible) };
+    for filling in together.into_iter().chain(drawn(&possible)) {
         for place in differences(&itself, &trying.subjects(&filling)) {
             blamed.entry(place).or_insert_with(|| every.clone());
         }
@@ -105,6 +112,7 @@ fn possible_values(
                 expression: holes.get(hole).map_or("", |hole| hole.expression.as_str()),
                 account,
                 region,
+                rules: surroundings.rules,
             };
             if let Some(hole) = whole(text) {
                 return add(hole, possible::whole(&spot(hole)));
@@ -134,6 +142,16 @@ fn possible_values(
     }
     possible.retain(|_, values| !values.is_empty());
     possible
+}
+
+/// Fillings of all holes at once, each value of each hole in one of them at least.
+fn in_step(possible: &BTreeMap<usize, Vec<Filler>>) -> Vec<Filling<'_>> {
+    let longest = possible.values().map(Vec::len).max().unwrap_or(0);
+    let nth = |nth: usize| {
+        let value = move |values: &'_ Vec<Filler>| nth % values.len().max(1);
+        possible.iter().filter_map(|(hole, values)| Some((*hole, values.get(value(values))?))).collect()
+    };
+    (0..longest).map(nth).collect()
 }
 
 /// Fillings of all holes at once, in a fixed order: what two holes decide only together shows in some of them.
@@ -180,7 +198,8 @@ impl Trying<'_> {
         }
         let mut resource = resource.clone();
         let (account, region) = (resource.account.as_str().to_owned(), resource.region.as_str().to_owned());
-        let fill = Fill { holes: self.holes, filling, account: &account, region: &region };
+        let fill =
+            Fill { holes: self.holes, filling, account: &account, region: &region, rules: self.surroundings.rules };
         resource.uid.0 = fill.text(&resource.uid.0);
         resource.properties.values_mut().for_each(|value| fill.value(value));
         resource.tags.values_mut().for_each(|value| *value = fill.text(value));
@@ -237,6 +256,7 @@ struct Fill<'a> {
     filling: &'a Filling<'a>,
     account: &'a str,
     region: &'a str,
+    rules: &'a Rules,
 }
 
 impl Fill<'_> {
@@ -268,7 +288,7 @@ impl Fill<'_> {
     /// other parts of an ARN of it.
     fn itself(&self, hole: usize) -> String {
         let expression = self.holes.get(hole).map_or("", |hole| hole.expression.as_str());
-        let spot = Spot { path: &[], expression, account: self.account, region: self.region };
+        let spot = Spot { path: &[], expression, account: self.account, region: self.region, rules: self.rules };
         spot.fixed().map_or_else(|| name(hole, &expression.replace([':', '/'], ".")), str::to_owned)
     }
 }

@@ -119,7 +119,7 @@ impl<'a> Check<'a> {
             let mut declared = shape::declared(&raws, &holes);
             declared.extend(surroundings.stand_ins(&declared, &holes));
             causes.see(&declared, &holes);
-            for (nth, mut subject) in facts::subjects(&declared, &holes, &surroundings) {
+            for (nth, mut subject) in facts::subjects(&declared, &holes, &surroundings, worlds.len()) {
                 let Some(one) = declared.get(nth) else { continue };
                 subject.uid = one.id.clone();
                 let findings = match judged.get(&one.id) {
@@ -158,7 +158,7 @@ impl<'a> Check<'a> {
     /// unknown.
     #[must_use]
     pub fn facts(&self, declared: &[DeclaredResource], holes: &Holes) -> Vec<(usize, Subject)> {
-        facts::subjects(declared, holes, &self.surroundings())
+        facts::subjects(declared, holes, &self.surroundings(), 1)
     }
 }
 

@@ -7,6 +7,8 @@
 
 use serde_json::{Value, json};
 
+use crate::facts::Rules;
+
 /// Where a hole stands.
 pub(super) struct Spot<'a> {
     /// The keys from the resource's properties down to the hole; positions in lists are left out.
@@ -17,6 +19,8 @@ pub(super) struct Spot<'a> {
     pub(super) account: &'a str,
     /// The Region of the resource.
     pub(super) region: &'a str,
+    /// What the configuration says: its own words count too.
+    pub(super) rules: &'a Rules,
 }
 
 /// One way to fill a hole.
@@ -49,6 +53,16 @@ pub(super) fn whole(spot: &Spot<'_>) -> Vec<Filler> {
     if let Some((_, values)) = TEXTS.iter().find(|(path, _)| spot.ends_with(path)) {
         return values.iter().map(|value| Filler::Value(Value::from(*value))).collect();
     }
+    if spot.last() == "Region" {
+        return [spot.region, "us-east-1", "eu-west-1"].map(|region| Filler::Value(Value::from(region))).to_vec();
+    }
+    if spot.ends_with(&["Actions", "RoleArn"]) {
+        return vec![Filler::Value(json!(format!("arn:aws:iam::{STRANGER}:role/opaque")))];
+    }
+    let configured = spot.configured();
+    if !configured.is_empty() {
+        return configured;
+    }
     if spot.is_name() {
         return spot.environments().map(Filler::Word).collect();
     }
@@ -77,6 +91,10 @@ pub(super) fn embedded(spot: &Spot<'_>) -> Vec<Filler> {
     if spot.last() == "Cron" {
         return exact(&["*"]);
     }
+    if spot.last() == "FullRepositoryId" && !spot.rules.allowed_source_owners.is_empty() {
+        let owners = spot.rules.allowed_source_owners.iter().map(String::as_str).chain(["stranger"]);
+        return owners.map(|owner| Filler::Value(Value::from(owner))).collect();
+    }
     spot.environments().map(Filler::Word).collect()
 }
 
@@ -98,6 +116,23 @@ impl<'a> Spot<'a> {
             "AWS::URLSuffix" => Some("amazonaws.com"),
             _ => None,
         }
+    }
+
+    /// The words that the configuration gives a meaning: owners, branches, services. Without any, a name is a name.
+    fn configured(&self) -> Vec<Filler> {
+        let practice = &self.rules.practice;
+        let owners = &self.rules.allowed_source_owners;
+        let known: Vec<String> = match self.last() {
+            "Owner" if self.path.contains(&"Configuration") => owners.iter().cloned().collect(),
+            "FullRepositoryId" => owners.iter().map(|owner| format!("{owner}/opaque")).collect(),
+            "Branch" | "BranchName" | "Includes" => {
+                practice.branches.values().flatten().map(|pattern| pattern.replace('*', "opaque")).collect()
+            }
+            "UserParameters" => practice.services.values().flatten().cloned().collect(),
+            _ => Vec::new(),
+        };
+        let stranger = (!known.is_empty()).then(|| "stranger/opaque".to_owned());
+        known.into_iter().chain(stranger).map(|text| Filler::Value(Value::from(text))).collect()
     }
 
     /// Whether it stands inside a policy document.
@@ -134,7 +169,15 @@ impl<'a> Spot<'a> {
                        "Condition": {"Bool": {"aws:SecureTransport": "false"}}}),
             ],
             "Condition" => vec![Value::Null, json!({"StringEquals": {"aws:PrincipalAccount": account}})],
-            _ => vec![json!("*"), json!("true"), json!("false"), json!(account), json!(STRANGER)],
+            _ => vec![
+                json!("*"),
+                json!("true"),
+                json!("false"),
+                json!(account),
+                json!(STRANGER),
+                json!("aws:kms"),
+                json!(format!("arn:aws:iam::{account}:role/opaque")),
+            ],
         };
         values.into_iter().map(Filler::Value).collect()
     }
@@ -179,7 +222,6 @@ impl<'a> Spot<'a> {
             "TemplatePath",
             "TemplateConfiguration",
             "ParameterOverrides",
-            "Value",
             "Subnets",
             "SecurityGroupIds",
             "S3ObjectKey",
@@ -298,8 +340,6 @@ const TEXTS: &[(&[&str], &[&str])] = &[
         &["[]", "[{\"name\":\"API_TOKEN\",\"value\":\"redacted:secret-like\",\"type\":\"PLAINTEXT\"}]"],
     ),
     (&["Configuration", "Command"], &["", "terraform apply"]),
-    (&["Actions", "Region"], &["us-east-1", "eu-west-1"]),
-    (&["ArtifactStores", "Region"], &["us-east-1", "eu-west-1"]),
     (&["RetryMode"], &["ALL_ACTIONS", "FAILED_ACTIONS"]),
     (&["Events"], &["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"]),
     (&["TriggerEvents"], &["DeploymentFailure", "DeploymentRollback", "DeploymentStop", "DeploymentSuccess"]),
@@ -309,6 +349,7 @@ const TEXTS: &[(&[&str], &[&str])] = &[
     (&["TerminateBlueInstancesOnDeploymentSuccess", "Action"], &["TERMINATE", "KEEP_ALIVE"]),
     (&["RevisionType"], &["S3", "GitHub", "String", "AppSpecContent"]),
     (&["TrafficRoutingConfig", "Type"], &["AllAtOnce", "TimeBasedCanary", "TimeBasedLinear"]),
+    (&["MinimumHealthyHosts", "Value"], &["0", "1", "50", "100"]),
     (&["MinimumHealthyHosts", "Type"], &["HOST_COUNT", "FLEET_PERCENT"]),
     (&["EnvironmentVariables", "Type"], &["PLAINTEXT", "SECRETS_MANAGER", "PARAMETER_STORE"]),
     (&["EnvironmentVariables", "Value"], &["redacted", "redacted:secret-like"]),
@@ -461,7 +502,8 @@ mod tests {
     use super::*;
 
     fn spot<'a>(path: &'a [&'a str], expression: &'a str) -> Spot<'a> {
-        Spot { path, expression, account: "111111111111", region: "eu-west-1" }
+        static RULES: std::sync::LazyLock<Rules> = std::sync::LazyLock::new(Rules::default);
+        Spot { path, expression, account: "111111111111", region: "eu-west-1", rules: &RULES }
     }
 
     #[test]
