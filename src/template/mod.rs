@@ -20,6 +20,7 @@ mod json;
 pub mod node;
 pub mod shape;
 mod source;
+pub mod terraform;
 mod yaml;
 
 pub use document::{Document, Limits, Unreadable};
@@ -40,7 +41,7 @@ pub trait TemplateFormat: Sync {
 }
 
 /// All formats; the first one that recognises a document reads it.
-pub const FORMATS: &[&dyn TemplateFormat] = &[&cloudformation::CloudFormation];
+pub const FORMATS: &[&dyn TemplateFormat] = &[&cloudformation::CloudFormation, &terraform::Terraform];
 
 /// The format of a document, if it is of any.
 #[must_use]
