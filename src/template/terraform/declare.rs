@@ -241,7 +241,7 @@ fn join(parts: Vec<Part>, made: &mut Declared) {
             known.insert((owner, name), number);
         }
     }
-    let mut doubts: Vec<(&'static Split, String)> = Vec::new();
+    let mut doubts: BTreeMap<&'static str, (&'static Split, String)> = BTreeMap::new();
     for part in parts {
         for owner in &part.owners {
             made.parts.insert((owner.clone(), part.split.property));
@@ -250,7 +250,7 @@ fn join(parts: Vec<Part>, made: &mut Declared) {
             {
                 put(raw, &part);
             } else if whole(owner).is_some() {
-                doubts.push((part.split, owner.clone()));
+                doubts.entry(part.split.terraform).or_insert_with(|| (part.split, owner.clone()));
             }
         }
     }
@@ -264,8 +264,7 @@ fn join(parts: Vec<Part>, made: &mut Declared) {
             if raw.type_name == "AWS::S3::BucketPolicy" { "AWS::S3::BucketPolicy" } else { "AWS::SNS::TopicPolicy" };
         made.parts.extend(owner.map(|owner| (owner, property)));
     }
-    doubts.dedup_by(|a, b| a.0.terraform == b.0.terraform);
-    for (split, hole) in doubts {
+    for (split, hole) in doubts.into_values() {
         for raw in made.raws.iter_mut().filter(|raw| raw.type_name == split.owner) {
             if raw.property(split.property).is_none() {
                 raw.set(split.property, Node::text(hole.as_str(), raw.span));

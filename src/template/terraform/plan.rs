@@ -12,6 +12,8 @@ use crate::inventory::Span;
 /// One instance of a resource or data source.
 #[derive(Debug, Clone)]
 pub(super) struct Instance<'p> {
+    /// Its place in [`Plan::instances`].
+    pub(super) number: usize,
     pub(super) address: &'p str,
     pub(super) module: ModulePath,
     pub(super) type_name: &'p str,
@@ -86,6 +88,7 @@ fn instance<'p>(entry: &'p Node, values: &'p Node) -> Option<Instance<'p>> {
     let (module, rest) = split_modules(parts(address));
     let written_key = rest.last().and_then(|part| part.key.clone());
     Some(Instance {
+        number: 0,
         address,
         module,
         type_name: entry.text_at(&["type"])?,
@@ -145,6 +148,7 @@ impl<'p> Plan<'p> {
                 keys.insert(part.key.clone());
             }
         }
+        instance.number = self.instances.len();
         let key = (written(&instance.module), plain);
         self.by_name.entry(key).or_default().push(self.instances.len());
         self.instances.push(instance);

@@ -36,8 +36,8 @@ pub(super) enum Meaning {
     Unset,
     /// The name or ARN of a resource of this type.
     Identity { text: String, type_name: String },
-    /// The values of a data source that is read when the plan is applied, by its address.
-    Document(String),
+    /// The values of a data source that is read when the plan is applied, by its number.
+    Document(usize),
     /// Known after apply.
     Open,
 }
@@ -258,7 +258,7 @@ impl<'p> Resolver<'p> {
             && instance.type_name == "aws_iam_policy_document"
             && matches!(attribute, "json" | "minified_json")
         {
-            return Meaning::Document(instance.address.to_owned());
+            return Meaning::Document(instance.number);
         }
         if let Some(text) = kind.and_then(|kind| self.identity(instance, kind, attribute)) {
             return Meaning::Identity { text, type_name: instance.type_name.to_owned() };
@@ -338,7 +338,7 @@ fn one_of(meanings: Vec<Meaning>, wanted: &str) -> Meaning {
     let mut known = None;
     let mut unset = false;
     let mut open = false;
-    let mut documents: Vec<String> = Vec::new();
+    let mut documents: Vec<usize> = Vec::new();
     let mut identities: Vec<(String, String)> = Vec::new();
     for meaning in meanings {
         match meaning {
@@ -349,7 +349,7 @@ fn one_of(meanings: Vec<Meaning>, wanted: &str) -> Meaning {
                     identities.push((text, type_name));
                 }
             }
-            Meaning::Document(address) if !documents.contains(&address) => documents.push(address),
+            Meaning::Document(number) if !documents.contains(&number) => documents.push(number),
             other => known = Some(other),
         }
     }
@@ -361,7 +361,7 @@ fn one_of(meanings: Vec<Meaning>, wanted: &str) -> Meaning {
     }
     match (identities.pop(), documents.pop()) {
         (Some((text, type_name)), None) => Meaning::Identity { text, type_name },
-        (None, Some(address)) if documents.is_empty() => Meaning::Document(address),
+        (None, Some(number)) if documents.is_empty() => Meaning::Document(number),
         (Some(_), Some(_)) | (None, Some(_)) => Meaning::Open,
         (None, None) => match known {
             Some(known) if single => known,

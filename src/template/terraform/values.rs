@@ -249,8 +249,8 @@ impl<'p> Values<'_, 'p> {
         match self.resolver.expression(expression, &at.scope, name, 0) {
             Meaning::Value(node) => Some(moved(node, near)),
             Meaning::Identity { text, .. } => Some(Node::text(text, near)),
-            Meaning::Document(address) => {
-                let source = self.resolver.plan.instances.iter().find(|one| one.data && one.address == address);
+            Meaning::Document(number) => {
+                let source = self.resolver.plan.instances.get(number);
                 let made = source.filter(|_| at.depth < 8).map(|source| policy::document(self, source, at.depth + 1));
                 Some(made.map_or_else(|| self.hole(Some(expression), at, name, near), |made| moved(made, near)))
             }
