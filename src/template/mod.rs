@@ -22,6 +22,7 @@ mod json;
 pub mod node;
 pub mod shape;
 mod source;
+pub mod terraform;
 mod yaml;
 
 pub use document::{Document, Limits, Unreadable};
@@ -42,7 +43,8 @@ pub trait TemplateFormat: Sync {
 }
 
 /// All formats; the first one that recognises a document reads it.
-pub const FORMATS: &[&dyn TemplateFormat] = &[&cdk::Cdk, &cloudformation::CloudFormation, &api_json::ApiJson];
+pub const FORMATS: &[&dyn TemplateFormat] =
+    &[&cdk::Cdk, &cloudformation::CloudFormation, &terraform::Terraform, &api_json::ApiJson];
 
 /// The format of a document, if it is of any.
 #[must_use]
