@@ -11,12 +11,19 @@
 //! * A **hole** ([`crate::template::Hole`]) is a value somewhere in a property. Facts are derived with everything that the
 //!   value could be (`possible`); a fact that comes out the same is known, one that does not is unknown (`facts`).
 
+mod baseline;
+mod change;
 mod facts;
 mod judge;
 mod place;
 mod possible;
+mod protection;
+mod removals;
+mod stages;
 mod surroundings;
 mod verdict;
 mod worlds;
 
-pub use judge::{Check, CheckError, Checked};
+pub use baseline::{BASELINE_SCHEMA_VERSION, Baseline, BaselineError};
+pub use change::{Comparison, Matching};
+pub use judge::{Check, CheckError, Checked, Looked};

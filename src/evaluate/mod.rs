@@ -8,6 +8,7 @@
 mod cases;
 mod condition;
 mod control;
+mod deciding;
 mod engine;
 mod error;
 mod exception;
@@ -21,6 +22,7 @@ mod usage;
 mod vocabulary;
 
 pub use cases::{Case, CaseFailure, CorpusRow, corpus, run_cases};
+pub use deciding::Deciding;
 pub use engine::{Asking, Principal, Settings, unlisted};
 pub use error::{EvaluateError, PolicyError, PolicyErrors, SourceText};
 pub use exception::{Exception, ExceptionRules};

@@ -17,7 +17,7 @@ use super::policies;
 use crate::check::{Check, CheckError};
 use crate::config::Written;
 use crate::evaluate::Policies;
-use crate::finding::SourcePlace;
+use crate::finding::{SourcePlace, TemplateFinding};
 use crate::inventory::{AccountId, Region};
 use crate::report::check::{CHECK_FORMATS, CheckReport, CheckedFile, Fix, Notice, UnreadableFile};
 use crate::template::{Limits, Place};
@@ -131,7 +131,7 @@ fn exit(report: &CheckReport) -> Exit {
         Exit::Failed
     } else if report.blocking().next().is_some() {
         Exit::NonCompliant
-    } else if report.fail_on_gaps && report.gaps().next().is_some() {
+    } else if report.fail_on_gaps && report.gaps().any(TemplateFinding::is_new_gap) {
         Exit::Gaps
     } else {
         Exit::Compliant

@@ -1,0 +1,172 @@
+//! Findings that were accepted once, in a file.
+//!
+//! In: findings, or the text of a baseline. Out: the text of a baseline, or which findings stand in it. It exists for
+//! those who have no earlier state to compare with; it keeps what each finding was about, so that one that got worse is
+//! not hidden by it.
+//!
+//! An entry is found again by its fingerprint and its file; if its file holds nothing any more, by its fingerprint alone,
+//! once. So a file can be moved, and a second file with the same logical ids is not covered by the first.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::judge::Check;
+use crate::evaluate::Policies;
+use crate::finding::{Change, ComplianceType, Severity, TemplateFinding};
+
+/// Version of the form of a baseline.
+pub const BASELINE_SCHEMA_VERSION: u32 = 1;
+
+/// A baseline that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BaselineError {
+    /// It is no JSON of the right form.
+    #[error("is not a baseline: {0}; write one with --write-baseline")]
+    Form(#[from] serde_json::Error),
+    /// Another version wrote it.
+    #[error("has schemaVersion {0}, and this version reads 1; write it again with --write-baseline")]
+    Version(u32),
+}
+
+/// Accepted findings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Baseline {
+    schema_version: u32,
+    findings: Vec<Accepted>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Accepted {
+    fingerprint: String,
+    control: String,
+    severity: Severity,
+    compliance: ComplianceType,
+    logical_id: String,
+    file: Arc<str>,
+    /// The facts that made the verdict.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    evidence: BTreeMap<String, Value>,
+}
+
+impl Baseline {
+    /// Accepts everything that is open among these findings.
+    #[must_use]
+    pub fn of(findings: &[TemplateFinding], policies: &Policies) -> Self {
+        let open = findings.iter().filter(|finding| is_open(finding) && finding.finding.exception.is_none());
+        let mut findings: Vec<Accepted> = open
+            .map(|one| Accepted {
+                fingerprint: one.fingerprint.clone(),
+                control: one.finding.control.clone(),
+                severity: one.finding.severity,
+                compliance: one.finding.compliance,
+                logical_id: one.logical_id.clone(),
+                file: Arc::clone(&one.place_of_resource()),
+                evidence: policies.deciding(&one.finding.control).of_evidence(&one.finding.evidence),
+            })
+            .collect();
+        findings.sort_by(|a, b| (&a.fingerprint, &a.file).cmp(&(&b.fingerprint, &b.file)));
+        Self { schema_version: BASELINE_SCHEMA_VERSION, findings }
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// [`BaselineError`], to be said after the name of the file.
+    pub fn read(text: &str) -> Result<Self, BaselineError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Version {
+            schema_version: u32,
+        }
+        let Version { schema_version } = serde_json::from_str(text)?;
+        if schema_version != BASELINE_SCHEMA_VERSION {
+            return Err(BaselineError::Version(schema_version));
+        }
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// Its text: one finding a line, sorted, so that versions of it can be compared.
+    ///
+    /// # Errors
+    /// What the serialiser answers.
+    pub fn write(&self) -> Result<String, BaselineError> {
+        let lines: Result<Vec<String>, _> = self.findings.iter().map(serde_json::to_string).collect();
+        let lines = lines?.join(",\n    ");
+        let findings = if lines.is_empty() { "[]".to_owned() } else { format!("[\n    {lines}\n  ]") };
+        Ok(format!("{{\n  \"schemaVersion\": {},\n  \"findings\": {findings}\n}}\n", self.schema_version))
+    }
+
+    /// How many findings are accepted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.findings.len()
+    }
+
+    /// Whether nothing is accepted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.findings.is_empty()
+    }
+}
+
+impl Check<'_> {
+    /// Marks the findings that a baseline holds, those excepted that `decided` says something better is known of; says how
+    /// many of its entries are about `looked_at` files, or files that are gone, and occur no more.
+    pub fn accept(
+        &self,
+        findings: &mut [TemplateFinding],
+        baseline: &Baseline,
+        decided: &dyn Fn(&TemplateFinding) -> bool,
+        looked_at: &dyn Fn(&str) -> bool,
+    ) -> usize {
+        let present: BTreeSet<Arc<str>> = findings.iter().map(TemplateFinding::place_of_resource).collect();
+        let mut open: Vec<&mut TemplateFinding> = findings.iter_mut().filter(|one| is_open(one)).collect();
+        open.sort_by(|a, b| (&a.fingerprint, &a.place).cmp(&(&b.fingerprint, &b.place)));
+        let mut left: Vec<&Accepted> = baseline.findings.iter().collect();
+        for with_file in [true, false] {
+            for finding in &mut open {
+                let file = finding.place_of_resource();
+                let at = left.iter().position(|entry| {
+                    entry.fingerprint == finding.fingerprint
+                        && entry.control == finding.finding.control
+                        && if with_file { entry.file == file } else { !present.contains(&entry.file) }
+                });
+                let Some(entry) = at.map(|at| left.remove(at)) else { continue };
+                if !decided(finding) {
+                    finding.change = self.since(entry, finding);
+                }
+            }
+            // A finding that was met in its own file is not met a second time.
+            let met: BTreeSet<(Arc<str>, String)> = baseline
+                .findings
+                .iter()
+                .filter(|entry| left.iter().all(|other| !std::ptr::eq(*other, *entry)))
+                .map(|entry| (Arc::clone(&entry.file), entry.fingerprint.clone()))
+                .collect();
+            open.retain(|one| !met.contains(&(one.place_of_resource(), one.fingerprint.clone())));
+        }
+        left.iter().filter(|entry| looked_at(&entry.file)).count()
+    }
+
+    fn since(&self, entry: &Accepted, finding: &TemplateFinding) -> Change {
+        let now = &finding.finding;
+        let worse = match (entry.compliance, now.compliance) {
+            (ComplianceType::NonCompliant, ComplianceType::NonCompliant) => {
+                let deciding = self.policies.deciding(&now.control);
+                deciding.is_worse(&entry.evidence, &now.evidence) || now.severity > entry.severity
+            }
+            (ComplianceType::InsufficientData, ComplianceType::NonCompliant) => true,
+            _ => false,
+        };
+        if worse { Change::Worsened } else { Change::Known }
+    }
+}
+
+fn is_open(finding: &TemplateFinding) -> bool {
+    matches!(finding.finding.compliance, ComplianceType::NonCompliant | ComplianceType::InsufficientData)
+}
