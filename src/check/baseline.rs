@@ -57,7 +57,7 @@ impl Baseline {
     /// Accepts everything that is open among these findings.
     #[must_use]
     pub fn of(findings: &[TemplateFinding], policies: &Policies) -> Self {
-        let open = findings.iter().filter(|finding| is_open(finding) && finding.finding.exception.is_none());
+        let open = findings.iter().filter(|finding| Self::takes(finding));
         let mut findings: Vec<Accepted> = open
             .map(|one| Accepted {
                 fingerprint: one.fingerprint.clone(),
@@ -65,12 +65,18 @@ impl Baseline {
                 severity: one.finding.severity,
                 compliance: one.finding.compliance,
                 logical_id: one.logical_id.clone(),
-                file: Arc::clone(&one.place_of_resource()),
+                file: one.place_of_resource(),
                 evidence: policies.deciding(&one.finding.control).of_evidence(&one.finding.evidence),
             })
             .collect();
         findings.sort_by(|a, b| (&a.fingerprint, &a.file).cmp(&(&b.fingerprint, &b.file)));
         Self { schema_version: BASELINE_SCHEMA_VERSION, findings }
+    }
+
+    /// Whether a baseline of now would hold a finding.
+    #[must_use]
+    pub fn takes(finding: &TemplateFinding) -> bool {
+        is_open(finding) && finding.finding.exception.is_none()
     }
 
     /// Reads one.
@@ -115,42 +121,39 @@ impl Baseline {
 }
 
 impl Check<'_> {
-    /// Marks the findings that a baseline holds, those excepted that `decided` says something better is known of; says how
-    /// many of its entries are about `looked_at` files, or files that are gone, and occur no more.
+    /// Marks the findings that a baseline holds, except those that `decided` says something better is known of. `exists`
+    /// says whether a file that was not looked at is still there. Answers how many entries occur no more.
     pub fn accept(
         &self,
         findings: &mut [TemplateFinding],
         baseline: &Baseline,
         decided: &dyn Fn(&TemplateFinding) -> bool,
-        looked_at: &dyn Fn(&str) -> bool,
+        exists: &dyn Fn(&str) -> bool,
     ) -> usize {
         let present: BTreeSet<Arc<str>> = findings.iter().map(TemplateFinding::place_of_resource).collect();
+        let is_gone = |entry: &Accepted| !present.contains(&entry.file) && !exists(&entry.file);
+        let mut left: BTreeMap<&str, Vec<&Accepted>> = BTreeMap::new();
+        for entry in &baseline.findings {
+            left.entry(&entry.fingerprint).or_default().push(entry);
+        }
         let mut open: Vec<&mut TemplateFinding> = findings.iter_mut().filter(|one| is_open(one)).collect();
         open.sort_by(|a, b| (&a.fingerprint, &a.place).cmp(&(&b.fingerprint, &b.place)));
-        let mut left: Vec<&Accepted> = baseline.findings.iter().collect();
-        for with_file in [true, false] {
-            for finding in &mut open {
+        for in_its_file in [true, false] {
+            open.retain_mut(|finding| {
+                let Some(entries) = left.get_mut(finding.fingerprint.as_str()) else { return false };
                 let file = finding.place_of_resource();
-                let at = left.iter().position(|entry| {
-                    entry.fingerprint == finding.fingerprint
-                        && entry.control == finding.finding.control
-                        && if with_file { entry.file == file } else { !present.contains(&entry.file) }
+                let at = entries.iter().position(|entry| {
+                    entry.control == finding.finding.control
+                        && if in_its_file { entry.file == file } else { is_gone(entry) }
                 });
-                let Some(entry) = at.map(|at| left.remove(at)) else { continue };
+                let Some(entry) = at.map(|at| entries.remove(at)) else { return true };
                 if !decided(finding) {
                     finding.change = self.since(entry, finding);
                 }
-            }
-            // A finding that was met in its own file is not met a second time.
-            let met: BTreeSet<(Arc<str>, String)> = baseline
-                .findings
-                .iter()
-                .filter(|entry| left.iter().all(|other| !std::ptr::eq(*other, *entry)))
-                .map(|entry| (Arc::clone(&entry.file), entry.fingerprint.clone()))
-                .collect();
-            open.retain(|one| !met.contains(&(one.place_of_resource(), one.fingerprint.clone())));
+                false
+            });
         }
-        left.iter().filter(|entry| looked_at(&entry.file)).count()
+        left.values().flatten().filter(|entry| present.contains(&entry.file) || is_gone(entry)).count()
     }
 
     fn since(&self, entry: &Accepted, finding: &TemplateFinding) -> Change {

@@ -62,7 +62,8 @@ impl Check<'_> {
         for finding in &before.findings {
             earlier.insert((&finding.finding.resource.uid, finding.finding.control.as_str()), finding);
         }
-        let mut comparison = Comparison { matched: old_of.keys().map(|id| (*id).clone()).collect(), ..Comparison::default() };
+        let mut comparison =
+            Comparison { matched: old_of.keys().map(|id| (*id).clone()).collect(), ..Comparison::default() };
         let mut still: BTreeSet<(&ResourceUid, &str)> = BTreeSet::new();
         for finding in &now.findings {
             let (uid, control) = (&finding.finding.resource.uid, finding.finding.control.as_str());

@@ -54,6 +54,15 @@ pub struct Checked {
     pub looked: Vec<Looked>,
 }
 
+impl Checked {
+    /// Adds what was found in another group.
+    pub fn add(&mut self, other: Self) {
+        self.findings.extend(other.findings);
+        self.resources += other.resources;
+        self.looked.extend(other.looked);
+    }
+}
+
 /// A resource that was looked at, under the first choice that declares it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Looked {

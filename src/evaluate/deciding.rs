@@ -181,7 +181,9 @@ fn wishes(node: &Value, wanted: bool, found: &mut Vec<Wish>) {
     match operator.as_str() {
         "<" | "<=" => compare(fact("left"), fact("right")),
         ">" | ">=" => compare(fact("right"), fact("left")),
-        "isEmpty" => found.extend(fact("arg").map(|fact| if wanted { Wish::Empty(fact) } else { Wish::NotEmpty(fact) })),
+        "isEmpty" => {
+            found.extend(fact("arg").map(|fact| if wanted { Wish::Empty(fact) } else { Wish::NotEmpty(fact) }))
+        }
         "contains" if wanted => {
             let literal = side("right").and_then(|right| right.get("Value")).and_then(Value::as_str);
             found.extend(fact("left").zip(literal).map(|(fact, literal)| Wish::Contains(fact, literal.to_owned())));
@@ -230,9 +232,8 @@ mod tests {
 
     #[test]
     fn worse_follows_the_direction_of_the_demand() {
-        let worse = |control: &str, before: Value, now: Value| {
-            deciding(control).is_worse(&evidence(&before), &evidence(&now))
-        };
+        let worse =
+            |control: &str, before: Value, now: Value| deciding(control).is_worse(&evidence(&before), &evidence(&now));
         let approval = "codepipeline-production-approval-required";
         let ungated = |actions: Value| json!({"approvalExpected": true, "unapprovedProductionActions": actions});
         assert!(worse(approval, ungated(json!(["P/A"])), ungated(json!(["P/A", "P/B"]))));

@@ -1,5 +1,7 @@
 //! `pipewarden check`: judge pipelines before they exist.
 
+mod base;
+mod git;
 mod inputs;
 
 use std::collections::BTreeMap;
@@ -14,13 +16,14 @@ use super::Exit;
 use super::failure::Failure;
 use super::options::{PolicyOptions, Threshold, print, threshold};
 use super::policies;
-use crate::check::{Check, CheckError};
+use crate::check::{Check, CheckError, Checked};
 use crate::config::Written;
 use crate::evaluate::Policies;
 use crate::finding::{SourcePlace, TemplateFinding};
 use crate::inventory::{AccountId, Region};
 use crate::report::check::{CHECK_FORMATS, CheckReport, CheckedFile, Fix, Notice, UnreadableFile};
 use crate::template::{Limits, Place};
+use base::{BaseOptions, Now};
 
 /// Options of `check`.
 #[derive(Debug, Args)]
@@ -41,6 +44,8 @@ pub(super) struct CheckArgs {
     /// Region that it will be deployed to
     #[arg(long, value_name = "NAME")]
     region: Option<Region>,
+    #[command(flatten)]
+    base: BaseOptions,
     /// Format to print
     #[arg(long, value_name = "NAME", default_value = "json", value_parser = PossibleValuesParser::new(CHECK_FORMATS.iter().map(|f| f.name())))]
     format: String,
@@ -55,8 +60,8 @@ pub(super) struct CheckArgs {
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
     let config = written.resolve(&file).map_err(Failure::usage)?;
-    let now = OffsetDateTime::now_utc();
-    let policies = policies::load(&config, &args.policies, now)?;
+    let moment = OffsetDateTime::now_utc();
+    let policies = policies::load(&config, &args.policies, moment)?;
     let place = Place::new(args.account.clone(), args.region.clone());
     let mut parameters = BTreeMap::new();
     for given in &args.parameter {
@@ -65,11 +70,13 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         };
         parameters.insert(name.to_owned(), value.to_owned());
     }
-    let read = inputs::read(&args.paths, &parameters, &place, Limits::default())?;
+    let limits = Limits::default();
+    let read = inputs::read(&args.paths, &parameters, &place, limits)?;
     let failed = |error: CheckError| Failure::failed(&error);
-    let check = Check::new(&policies, &config.settings, &config.rules, now, None, &place).map_err(failed)?;
+    let check = Check::new(&policies, &config.settings, &config.rules, moment, None, &place).map_err(failed)?;
     let mut report = empty(&policies, args);
     report.ignored = read.ignored;
+    let mut all = Checked::default();
     for group in &read.groups {
         let checked = check.judge(group).map_err(failed)?;
         report.files.push(CheckedFile {
@@ -77,11 +84,20 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
             format: group.format.to_owned(),
             resources: checked.resources,
         });
-        report.findings.extend(checked.findings);
+        all.add(checked);
     }
+    let now = Now { paths: &args.paths, inputs: &read, parameters: &parameters, place: &place, limits };
+    let compared = args.base.compare(&check, &policies, &now, &mut all)?;
+    report.findings = all.findings;
+    (report.removed, report.resolved) = (compared.removed, compared.resolved);
     report.findings.sort_by(|a, b| a.order().cmp(&b.order()));
     report.files.sort();
-    report.sources = read.documents.iter().map(|one| (Arc::clone(&one.file), Arc::clone(&one.text))).collect();
+    report.sources = read
+        .documents
+        .iter()
+        .chain(&compared.documents)
+        .map(|one| (Arc::clone(&one.file), Arc::clone(&one.text)))
+        .collect();
     report.unreadable = read
         .unreadable
         .into_iter()
@@ -91,6 +107,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     report.notices = read
         .notices
         .into_iter()
+        .chain(compared.notices)
         .map(|(file, span, message)| Notice { place: SourcePlace { file, span }, message })
         .collect();
     report.notices.sort();
