@@ -173,3 +173,84 @@ impl Check<'_> {
 fn is_open(finding: &TemplateFinding) -> bool {
     matches!(finding.finding.compliance, ComplianceType::NonCompliant | ComplianceType::InsufficientData)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::judge::Checked;
+    use super::super::testing::{action, check, checked, finding, open, pipeline, stage};
+    use super::*;
+
+    const APPROVAL: &str = "codepipeline-production-approval-required";
+
+    fn ungated(file: &str, actions: &[&str]) -> Checked {
+        let actions: Vec<String> = actions.iter().map(|name| action(name, "Deploy", "CodeDeploy", 1)).collect();
+        checked(file, &pipeline(&stage("Prod", &actions)))
+    }
+
+    fn baseline(of: &Checked) -> Baseline {
+        let text = Baseline::of(&of.findings, check().policies).write().unwrap();
+        Baseline::read(&text).unwrap()
+    }
+
+    fn accept(now: &mut Checked, baseline: &Baseline, exists: bool) -> usize {
+        check().accept(&mut now.findings, baseline, &|_| false, &|_| exists)
+    }
+
+    #[test]
+    fn what_stands_in_it_is_known_until_it_gets_worse() {
+        let accepted = baseline(&ungated("a.yaml", &["Cluster"]));
+        let mut same = ungated("a.yaml", &["Cluster"]);
+        assert_eq!(accept(&mut same, &accepted, true), 0);
+        assert!(open(&same).iter().all(|one| one.change == Change::Known));
+        let mut worse = ungated("a.yaml", &["Cluster", "Site"]);
+        accept(&mut worse, &accepted, true);
+        assert_eq!(finding(&worse, APPROVAL).change, Change::Worsened);
+    }
+
+    #[test]
+    fn a_copy_is_not_covered_and_a_moved_file_is() {
+        let accepted = baseline(&ungated("a.yaml", &["Cluster"]));
+        let mut both = ungated("a.yaml", &["Cluster"]);
+        both.add(ungated("b.yaml", &["Cluster"]));
+        accept(&mut both, &accepted, false);
+        let of = |file: &str| {
+            let mut all = both.findings.iter().filter(|one| one.finding.control == APPROVAL);
+            all.find(|one| &*one.place.file == file).unwrap().change
+        };
+        assert_eq!((of("a.yaml"), of("b.yaml")), (Change::Known, Change::New));
+        let mut moved = ungated("b.yaml", &["Cluster"]);
+        accept(&mut moved, &accepted, false);
+        assert_eq!(finding(&moved, APPROVAL).change, Change::Known);
+        let mut beside = ungated("b.yaml", &["Cluster"]);
+        assert_eq!(accept(&mut beside, &accepted, true), 0, "a.yaml is there, only not looked at");
+        assert_eq!(finding(&beside, APPROVAL).change, Change::New);
+    }
+
+    #[test]
+    fn entries_that_are_gone_are_counted() {
+        let before = ungated("a.yaml", &["Cluster"]);
+        let accepted = baseline(&before);
+        let mut now = checked("a.yaml", &pipeline(""));
+        let gone = accept(&mut now, &accepted, true);
+        assert!(gone > 0 && gone <= accepted.len(), "{gone}");
+    }
+
+    #[test]
+    fn it_is_written_the_same_each_time_one_finding_a_line() {
+        let checked = ungated("a.yaml", &["Cluster"]);
+        let write = |findings: &[TemplateFinding]| Baseline::of(findings, check().policies).write().unwrap();
+        let text = write(&checked.findings);
+        let reversed: Vec<_> = checked.findings.iter().rev().cloned().collect();
+        assert_eq!(text, write(&reversed));
+        assert_eq!(text.lines().count(), baseline(&checked).len() + 5);
+        assert_eq!(write(&[]), "{\n  \"schemaVersion\": 1,\n  \"findings\": []\n}\n");
+    }
+
+    #[test]
+    fn another_version_or_another_file_says_what_to_do() {
+        let version = Baseline::read("{\"schemaVersion\": 2, \"more\": 1}").unwrap_err().to_string();
+        assert!(version.contains("schemaVersion 2") && version.contains("--write-baseline"), "{version}");
+        let form = Baseline::read("[]").unwrap_err().to_string();
+        assert!(form.contains("not a baseline") && form.contains("--write-baseline"), "{form}");
+    }
+}

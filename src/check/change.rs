@@ -162,3 +162,184 @@ fn take_pairs<'a>(
     now.retain(|one| !taken.contains(&one.declared.id));
     before.retain(|one| !taken_before.contains(&one.declared.id));
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{Declared, action, check, checked, finding, open, pipeline, stage};
+    use super::*;
+
+    const APPROVAL: &str = "codepipeline-production-approval-required";
+
+    fn deploy(name: &str) -> String {
+        action(name, "Deploy", "CodeDeploy", 2)
+    }
+
+    fn approval() -> String {
+        action("Approve", "Approval", "Manual", 1)
+    }
+
+    fn compared(now: &Checked, before: &Checked, matching: &Matching) -> (Comparison, Checked) {
+        let comparison = check().compare(now, before, matching);
+        let mut now = Checked { findings: now.findings.clone(), ..Checked::default() };
+        comparison.apply(&mut now.findings);
+        (comparison, now)
+    }
+
+    fn removed(comparison: &Comparison) -> Vec<&str> {
+        comparison.removed.iter().map(|one| one.what.as_str()).collect()
+    }
+
+    #[test]
+    fn what_did_not_change_is_known() {
+        let text = pipeline(&stage("Prod", &[deploy("Cluster")]));
+        let (before, now) = (checked("a.yaml", &text), checked("a.yaml", &format!("# a line\n{text}")));
+        let (comparison, now) = compared(&now, &before, &Matching::default());
+        assert!(!open(&now).is_empty());
+        assert!(open(&now).iter().all(|one| one.change == Change::Known));
+        assert!(comparison.removed.is_empty() && comparison.resolved.is_empty());
+    }
+
+    #[test]
+    fn an_approval_that_goes_is_new_and_named_and_one_that_comes_is_resolved() {
+        let without = checked("a.yaml", &pipeline(&stage("Prod", &[deploy("Cluster")])));
+        let with = checked("a.yaml", &pipeline(&stage("Prod", &[approval(), deploy("Cluster")])));
+        let (comparison, now) = compared(&without, &with, &Matching::default());
+        assert_eq!(finding(&now, APPROVAL).change, Change::New);
+        assert_eq!(removed(&comparison), ["approval Prod/Approve of pipeline web"]);
+        let (comparison, _) = compared(&with, &without, &Matching::default());
+        assert!(comparison.resolved.iter().any(|one| one.finding.control == APPROVAL));
+        assert_eq!(removed(&comparison), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn an_approval_that_moves_behind_the_deployment_is_named_by_what_it_stood_before() {
+        let gate = stage("Gate", &[approval()]);
+        let prod = stage("Prod", &[deploy("Cluster")]);
+        let before = checked("a.yaml", &pipeline(&[gate.clone(), prod.clone()].concat()));
+        let now = checked("a.yaml", &pipeline(&[prod, gate].concat()));
+        let (comparison, _) = compared(&now, &before, &Matching::default());
+        assert_eq!(removed(&comparison), ["approval before Prod/Cluster of pipeline web"]);
+    }
+
+    #[test]
+    fn another_ungated_action_makes_it_worse() {
+        let before = checked("a.yaml", &pipeline(&stage("Prod", &[deploy("Cluster")])));
+        let now = checked("a.yaml", &pipeline(&stage("Prod", &[deploy("Cluster"), deploy("Site")])));
+        let (_, changed) = compared(&now, &before, &Matching::default());
+        assert_eq!(finding(&changed, APPROVAL).change, Change::Worsened);
+        let (_, better) = compared(&before, &now, &Matching::default());
+        assert_eq!(finding(&better, APPROVAL).change, Change::Known);
+    }
+
+    #[test]
+    fn a_moved_file_and_a_renamed_resource_stay_what_they_were() {
+        let text = pipeline(&stage("Prod", &[deploy("Cluster")]));
+        let before = checked("old.yaml", &text);
+        let is_known = |now: &Checked, matching: &Matching| {
+            let (_, now) = compared(now, &before, matching);
+            finding(&now, APPROVAL).change == Change::Known
+        };
+        assert!(is_known(&checked("new.yaml", &text), &Matching::default()));
+        assert!(is_known(&checked("old.yaml", &text.replace("  Web:", "  Site:")), &Matching::default()));
+        let other = text.replace("  Web:", "  Site:").replace("Name: web", "Name: site");
+        assert!(!is_known(&checked("new.yaml", &other), &Matching::default()));
+        assert!(is_known(&checked("new.yaml", &other), &Matching { loose: true, ..Matching::default() }));
+    }
+
+    #[test]
+    fn a_copy_beside_the_old_one_is_new() {
+        let text = pipeline(&stage("Prod", &[deploy("Cluster")]));
+        let before = checked("a.yaml", &text);
+        let mut both = checked("a.yaml", &text);
+        both.add(checked("b.yaml", &text));
+        let (_, now) = compared(&both, &before, &Matching::default());
+        let changes: Vec<(&str, Change)> = now
+            .findings
+            .iter()
+            .filter(|one| one.finding.control == APPROVAL)
+            .map(|one| (&*one.place.file, one.change))
+            .collect();
+        assert_eq!(changes, [("a.yaml", Change::Known), ("b.yaml", Change::New)]);
+    }
+
+    #[test]
+    fn everything_that_protected_is_named_when_it_goes() {
+        let bucket = |properties: serde_json::Value| ("AWS::S3::Bucket", "Artifacts", properties);
+        let group = |properties: serde_json::Value| ("AWS::CodeDeploy::DeploymentGroup", "Group", properties);
+        let before = Declared {
+            file: "p.json",
+            resources: vec![
+                bucket(json!({
+                    "VersioningConfiguration": {"Status": "Enabled"}, "ObjectLockEnabled": true,
+                    "ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled",
+                        "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 30}}},
+                })),
+                group(json!({
+                    "AutoRollbackConfiguration": {"Enabled": true, "Events": ["DEPLOYMENT_FAILURE"]},
+                    "AlarmConfiguration": {"Enabled": true, "Alarms": [{"Name": "errors"}]},
+                })),
+            ],
+        };
+        let now = Declared {
+            file: "p.json",
+            resources: vec![bucket(json!({"VersioningConfiguration": {"Status": "Suspended"}})), group(json!({}))],
+        };
+        let (before, now) = (check().judge_source(&before).unwrap(), check().judge_source(&now).unwrap());
+        let (comparison, _) = compared(&now, &before, &Matching::default());
+        let said = removed(&comparison);
+        for what in [
+            "versioning of bucket Artifacts",
+            "Object Lock of bucket Artifacts",
+            "retention of 30 days of bucket Artifacts",
+            "compliance mode of bucket Artifacts",
+            "rollback of deployment group Group",
+            "rollback on DEPLOYMENT_FAILURE of deployment group Group",
+            "alarms of deployment group Group",
+            "alarm errors of deployment group Group",
+        ] {
+            assert!(said.contains(&what), "{what}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn a_trigger_that_listens_to_more_branches_is_named() {
+        let pipeline = |branches: serde_json::Value| {
+            let push = json!([{"Branches": branches}]);
+            let git = json!({"SourceActionName": "Checkout", "Push": push});
+            let properties = json!({"Name": "web", "Stages": [], "Triggers": [{"GitConfiguration": git}]});
+            let resources = vec![("AWS::CodePipeline::Pipeline", "Web", properties)];
+            check().judge_source(&Declared { file: "p.json", resources }).unwrap()
+        };
+        let said = |before: serde_json::Value, now: serde_json::Value| {
+            let (comparison, _) = compared(&pipeline(now), &pipeline(before), &Matching::default());
+            removed(&comparison).into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let main = json!({"Includes": ["main"]});
+        let named = ["branch restriction of trigger Checkout of pipeline web"];
+        assert_eq!(said(main.clone(), json!({})), named);
+        assert_eq!(said(main.clone(), json!({"Includes": ["**"]})), named);
+        assert_eq!(said(main.clone(), json!({"Includes": ["release"]})), Vec::<String>::new());
+        assert_eq!(said(main.clone(), main), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_was_open_and_is_violated_now_is_worse() {
+        let bucket = |versioning: serde_json::Value| {
+            let store = json!({"Name": "p", "Stages": [], "ArtifactStore": {"Location": "b"}});
+            let properties = json!({"BucketName": "b", "VersioningConfiguration": versioning});
+            let resources = vec![("AWS::S3::Bucket", "B", properties), ("AWS::CodePipeline::Pipeline", "P", store)];
+            check().judge_source(&Declared { file: "t", resources }).unwrap()
+        };
+        let (unknown, off) = (bucket(json!("${V}")), bucket(json!({"Status": "Suspended"})));
+        let change = |now: &Checked, before: &Checked| {
+            let (_, now) = compared(now, before, &Matching::default());
+            finding(&now, "s3-artifact-bucket-versioning").change
+        };
+        assert_eq!(change(&off, &unknown), Change::Worsened);
+        assert_eq!(change(&unknown, &off), Change::Known);
+        assert_eq!(change(&unknown, &unknown), Change::Known);
+        assert_eq!(change(&unknown, &bucket(json!({"Status": "Enabled"}))), Change::New);
+    }
+}

@@ -21,6 +21,8 @@ mod protection;
 mod removals;
 mod stages;
 mod surroundings;
+#[cfg(test)]
+mod testing;
 mod verdict;
 mod worlds;
 

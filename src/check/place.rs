@@ -79,7 +79,8 @@ impl Pointing<'_> {
         gaps.iter().find_map(|gap| {
             let hole = self.holes.iter().find(|(number, hole)| {
                 let sentence = self.holes.gap(*number, &resource.account, &resource.region, Affects::Details);
-                sentence.is_some_and(|sentence| sentence.sentence() == *gap)
+                // Some facts say in front of a sentence what it is about.
+                sentence.is_some_and(|sentence| gap.ends_with(&sentence.sentence()))
                     || gap.starts_with(&format!("{}:{}:{}: ", hole.file, hole.span.start.line, hole.span.start.column))
             });
             let (_, hole) = hole.filter(|(_, hole)| hole.span.start.line > 0)?;
@@ -271,4 +272,152 @@ fn nearest_approval(declared: &DeclaredResource, ungated: &Step, steps: &[Step])
         (&last.pointer, format!("{} is the last stage before it; no approval follows", last.label))
     };
     Some(Related { place: place_of(declared, pointer)?, message })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{Declared, action, check, checked, finding, pipeline, stage};
+    use super::*;
+
+    const APPROVAL: &str = "codepipeline-production-approval-required";
+
+    fn deploy(name: &str, order: u32) -> String {
+        action(name, "Deploy", "CodeDeploy", order)
+    }
+
+    /// The text that a place underlines.
+    fn at<'t>(text: &'t str, place: &SourcePlace) -> &'t str {
+        let line = text.lines().nth(place.span.start.line as usize - 1).unwrap();
+        assert_eq!(place.span.start.line, place.span.end.line);
+        &line[place.span.start.column as usize - 1..place.span.end.column as usize - 1]
+    }
+
+    #[test]
+    fn a_missing_approval_points_at_the_ungated_action_and_the_approval_that_comes_too_late() {
+        let text = pipeline(
+            &[
+                stage("Prod", &[deploy("Cluster", 1), deploy("Site", 2)]),
+                stage("Gate", &[action("Approve", "Approval", "Manual", 1)]),
+            ]
+            .concat(),
+        );
+        let checked = checked("a.yaml", &text);
+        let found = finding(&checked, APPROVAL);
+        assert_eq!(at(&text, &found.place), "Name: Cluster");
+        assert_eq!(found.property_path, "Stages/Prod/Cluster");
+        let related: Vec<_> = found.related.iter().map(|one| (at(&text, &one.place), one.message.as_str())).collect();
+        let late = ("Name: Approve", "the nearest approval, Gate/Approve, comes after it");
+        assert_eq!(related, [late, ("Name: Site", "Prod/Site too")]);
+    }
+
+    #[test]
+    fn without_any_approval_the_last_stage_before_is_related() {
+        let text = pipeline(&stage("Prod", &[deploy("Cluster", 1)]));
+        let checked = checked("a.yaml", &text);
+        let [related] = finding(&checked, APPROVAL).related.as_slice() else { panic!() };
+        assert_eq!(at(&text, &related.place), "Name: Build");
+        assert!(related.message.contains("Build is the last stage before it"));
+    }
+
+    #[test]
+    fn the_fingerprint_stays_when_lines_move_and_another_action_goes_ungated() {
+        let one = pipeline(&stage("Prod", &[deploy("Cluster", 1)]));
+        let more = format!("# moved\n{}", pipeline(&stage("Prod", &[deploy("Another", 1), deploy("Cluster", 2)])));
+        let (one, more) = (checked("a.yaml", &one), checked("b.yaml", &more));
+        let (one, more) = (finding(&one, APPROVAL), finding(&more, APPROVAL));
+        assert_ne!(one.property_path, more.property_path);
+        assert_eq!(one.fingerprint, more.fingerprint);
+    }
+
+    #[test]
+    fn a_stage_that_lacks_something_is_named_by_its_line() {
+        let text = pipeline(&stage("Prod", &[deploy("Cluster", 1)]));
+        let checked = checked("a.yaml", &text);
+        let found = finding(&checked, "codepipeline-production-stage-rollback-on-failure");
+        assert_eq!((at(&text, &found.place), found.property_path.as_str()), ("Name: Prod", "Stages/Prod"));
+    }
+
+    #[test]
+    fn the_property_that_decides_is_pointed_at_and_a_missing_one_at_its_resource() {
+        let bucket = |properties: &str| {
+            let pipeline = pipeline(&stage("Prod", &[deploy("Cluster", 1)]));
+            format!(
+                "{pipeline}      ArtifactStore: {{Type: S3, Location: artifacts}}\n  Bucket:\n    Type: AWS::S3::Bucket\n    Properties:\n      BucketName: artifacts\n{properties}"
+            )
+        };
+        let pointed = |properties: &str, control: &str| {
+            let text = bucket(properties);
+            let checked = checked("a.yaml", &text);
+            let found = finding(&checked, control);
+            assert_eq!(found.finding.compliance, ComplianceType::NonCompliant, "{found:?}");
+            (at(&text, &found.place).to_owned(), found.property_path.clone())
+        };
+        let versioning = "s3-artifact-bucket-versioning";
+        let suspended = "      VersioningConfiguration:\n        Status: Suspended\n";
+        let path = "VersioningConfiguration/Status".to_owned();
+        assert_eq!(pointed(suspended, versioning), ("Status: Suspended".to_owned(), path));
+        assert_eq!(pointed("", versioning), ("Bucket".to_owned(), String::new()));
+        let partly =
+            "      PublicAccessBlockConfiguration:\n        BlockPublicAcls: true\n        IgnorePublicAcls: false\n";
+        let (block, name) = ("PublicAccessBlockConfiguration".to_owned(), "PublicAccessBlockConfiguration".to_owned());
+        assert_eq!(pointed(partly, "s3-artifact-bucket-public-access-blocked"), (block, name));
+        let customer = "codepipeline-artifact-store-customer-key";
+        assert_eq!(pointed("", customer), ("Web".to_owned(), String::new()));
+    }
+
+    #[test]
+    fn a_part_that_holds_is_not_blamed_for_the_one_that_does_not() {
+        let group = "Resources:\n  Group:\n    Type: AWS::CodeDeploy::DeploymentGroup\n    Properties:\n      AlarmConfiguration:\n        Enabled: true\n        Alarms: [{Name: errors}]\n      AutoRollbackConfiguration:\n        Enabled: true\n        Events: [DEPLOYMENT_FAILURE]\n";
+        let checked = checked("a.yaml", group);
+        let found = finding(&checked, "codedeploy-rollback-on-alarm");
+        assert_eq!(found.property_path, "AutoRollbackConfiguration/Events/0");
+        assert_eq!(found.place.span.start.line, 10);
+    }
+
+    #[test]
+    fn an_execution_mode_is_the_place_and_not_the_stages() {
+        let text = format!("{}      ExecutionMode: PARALLEL\n", pipeline(&stage("Prod", &[deploy("Cluster", 1)])));
+        let checked = checked("a.yaml", &text);
+        let found = finding(&checked, "codepipeline-production-execution-mode-ordered");
+        assert_eq!(at(&text, &found.place), "ExecutionMode: PARALLEL");
+    }
+
+    #[test]
+    fn an_open_value_points_at_its_expression() {
+        let properties = json!({"BucketName": "b", "VersioningConfiguration": "${Versioning}"});
+        let store = json!({"Name": "p", "Stages": [], "ArtifactStore": {"Location": "b"}});
+        let resources = vec![("AWS::S3::Bucket", "B", properties), ("AWS::CodePipeline::Pipeline", "P", store)];
+        let checked = check().judge_source(&Declared { file: "t.yaml", resources }).unwrap();
+        let found = finding(&checked, "s3-artifact-bucket-versioning");
+        assert_eq!(found.finding.compliance, ComplianceType::InsufficientData, "{found:?}");
+        assert_eq!((found.place.span.start.line, &*found.place.file), (100, "t.yaml"));
+        assert_eq!(found.property_path, "VersioningConfiguration");
+        assert_eq!(found.related, []);
+    }
+
+    #[test]
+    fn secrets_of_an_action_point_at_its_variables() {
+        let build = "        - Name: Compile2\n          ActionTypeId: {Category: Build, Owner: AWS, Provider: CodeBuild, Version: '1'}\n          Configuration:\n            ProjectName: x\n            EnvironmentVariables: '[{\"name\":\"DB_PASSWORD\",\"value\":\"redacted:secret-like\",\"type\":\"PLAINTEXT\"}]'\n";
+        let text = pipeline(&stage("More", &[build.to_owned()]));
+        let checked = checked("a.yaml", &text);
+        let found = finding(&checked, "codepipeline-actions-no-plaintext-secrets");
+        assert_eq!(found.property_path, "Stages/More/Compile2/Configuration/EnvironmentVariables");
+        assert!(at(&text, &found.place).starts_with("EnvironmentVariables:"));
+    }
+
+    #[test]
+    fn many_properties_are_tried_in_bounded_time() {
+        let mut text = String::from(
+            "Resources:\n  Bucket:\n    Type: AWS::S3::Bucket\n    Properties:\n      BucketName: b\n      LifecycleConfiguration:\n        Rules:\n",
+        );
+        for nth in 0..3000 {
+            text.push_str(&format!("        - {{Id: r{nth}, Status: Enabled, ExpirationInDays: 1}}\n"));
+        }
+        text.push_str("  Web:\n    Type: AWS::CodePipeline::Pipeline\n    Properties:\n      Stages: []\n      ArtifactStore: {Location: b}\n");
+        let checked = checked("a.yaml", &text);
+        let found = finding(&checked, "s3-artifact-bucket-growth-bounded");
+        assert!(found.property_path.starts_with("LifecycleConfiguration/Rules"), "{}", found.property_path);
+    }
 }

@@ -152,7 +152,9 @@ pub(super) fn removed(pairs: &[Pair<'_>], now: &[Looked], before: &[Looked]) -> 
         }
     }
     let kept: BTreeSet<_> = pairs.iter().map(|(_, old)| &old.declared.id).collect();
-    for old in before.iter().filter(|old| !kept.contains(&old.declared.id)) {
+    // What is only named stands in for something elsewhere: nothing of it is seen.
+    let seen = |old: &&Looked| !old.declared.resource.unseen.contains_key("*");
+    for old in before.iter().filter(|old| !kept.contains(&old.declared.id)).filter(seen) {
         let kind = PROTECTING.iter().find(|(name, _)| *name == old.declared.resource.type_name);
         if let Some((_, said)) = kind {
             removed.insert(Removal { what: format!("{said} {}", old.name), place: beside(old, now) });

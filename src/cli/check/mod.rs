@@ -60,8 +60,8 @@ pub(super) struct CheckArgs {
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
     let config = written.resolve(&file).map_err(Failure::usage)?;
-    let moment = OffsetDateTime::now_utc();
-    let policies = policies::load(&config, &args.policies, moment)?;
+    let now = OffsetDateTime::now_utc();
+    let policies = policies::load(&config, &args.policies, now)?;
     let place = Place::new(args.account.clone(), args.region.clone());
     let mut parameters = BTreeMap::new();
     for given in &args.parameter {
@@ -73,7 +73,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let limits = Limits::default();
     let read = inputs::read(&args.paths, &parameters, &place, limits)?;
     let failed = |error: CheckError| Failure::failed(&error);
-    let check = Check::new(&policies, &config.settings, &config.rules, moment, None, &place).map_err(failed)?;
+    let check = Check::new(&policies, &config.settings, &config.rules, now, None, &place).map_err(failed)?;
     let mut report = empty(&policies, args);
     report.ignored = read.ignored;
     let mut all = Checked::default();
@@ -86,8 +86,8 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         });
         all.add(checked);
     }
-    let now = Now { paths: &args.paths, inputs: &read, parameters: &parameters, place: &place, limits };
-    let compared = args.base.compare(&check, &policies, &now, &mut all)?;
+    let given = Now { paths: &args.paths, inputs: &read, parameters: &parameters, place: &place, limits };
+    let compared = args.base.compare(&check, &policies, &given, &mut all)?;
     report.findings = all.findings;
     (report.removed, report.resolved) = (compared.removed, compared.resolved);
     report.findings.sort_by(|a, b| a.order().cmp(&b.order()));
@@ -139,6 +139,7 @@ fn empty(policies: &Policies, args: &CheckArgs) -> CheckReport {
         sources: BTreeMap::new(),
         fail_on: args.fail_on.0,
         fail_on_gaps: args.fail_on_gaps,
+        compared: args.base.compares(),
     }
 }
 

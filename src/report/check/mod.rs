@@ -100,6 +100,8 @@ pub struct CheckReport {
     pub fail_on: Option<Severity>,
     /// Whether gaps fail the check.
     pub fail_on_gaps: bool,
+    /// Whether there was a state before to compare with.
+    pub compared: bool,
 }
 
 /// What to write to comply.

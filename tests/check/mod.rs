@@ -1,0 +1,4 @@
+//! `pipewarden check` as a user meets it.
+
+/// What a change is compared with: commits, files, baselines.
+mod change;
