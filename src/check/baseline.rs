@@ -160,7 +160,7 @@ impl Check<'_> {
         let now = &finding.finding;
         let worse = match (entry.compliance, now.compliance) {
             (ComplianceType::NonCompliant, ComplianceType::NonCompliant) => {
-                let deciding = self.policies.deciding(&now.control);
+                let deciding = self.demands.of(&now.control);
                 deciding.is_worse(&entry.evidence, &now.evidence) || now.severity > entry.severity
             }
             (ComplianceType::InsufficientData, ComplianceType::NonCompliant) => true,
@@ -177,7 +177,7 @@ fn is_open(finding: &TemplateFinding) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::judge::Checked;
-    use super::super::testing::{action, check, checked, finding, open, pipeline, stage};
+    use super::super::testing::{action, check, checked, finding, open, pipeline, policies, stage};
     use super::*;
 
     const APPROVAL: &str = "codepipeline-production-approval-required";
@@ -188,7 +188,7 @@ mod tests {
     }
 
     fn baseline(of: &Checked) -> Baseline {
-        let text = Baseline::of(&of.findings, check().policies).write().unwrap();
+        let text = Baseline::of(&of.findings, policies()).write().unwrap();
         Baseline::read(&text).unwrap()
     }
 
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn it_is_written_the_same_each_time_one_finding_a_line() {
         let checked = ungated("a.yaml", &["Cluster"]);
-        let write = |findings: &[TemplateFinding]| Baseline::of(findings, check().policies).write().unwrap();
+        let write = |findings: &[TemplateFinding]| Baseline::of(findings, policies()).write().unwrap();
         let text = write(&checked.findings);
         let reversed: Vec<_> = checked.findings.iter().rev().cloned().collect();
         assert_eq!(text, write(&reversed));

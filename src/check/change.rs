@@ -91,7 +91,7 @@ impl Check<'_> {
         let (before, after) = (&old.finding, &now.finding);
         match (before.compliance, after.compliance) {
             (NonCompliant, NonCompliant) => {
-                let worse = self.policies.deciding(&after.control).is_worse(&before.evidence, &after.evidence);
+                let worse = self.demands.of(&after.control).is_worse(&before.evidence, &after.evidence);
                 if worse || after.severity > before.severity { Change::Worsened } else { Change::Known }
             }
             (InsufficientData, NonCompliant) => Change::Worsened,

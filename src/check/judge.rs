@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::place::Pointing;
-use super::removals::Removals;
+use super::place::{Demands, Pointing};
 use super::surroundings::Surroundings;
 use super::worlds::{World, worlds};
 use super::{facts, verdict};
@@ -34,7 +33,7 @@ static NOBODY: BTreeMap<AccountId, Principal> = BTreeMap::new();
 
 /// Everything that is the same for all groups.
 pub struct Check<'a> {
-    pub(super) policies: &'a Policies,
+    pub(super) demands: Demands<'a>,
     asking: Asking<'a>,
     rules: &'a Rules,
     now: OffsetDateTime,
@@ -97,7 +96,7 @@ impl<'a> Check<'a> {
         let written = now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339)?;
         let asking = Asking::new(policies, &written, "template", settings, &NOBODY)?;
         let stale_alarm_days = settings.0.get("alarmWithoutDataDays").copied().unwrap_or(7);
-        Ok(Self { policies, asking, rules, now, stale_alarm_days, audited, place })
+        Ok(Self { demands: Demands::new(policies), asking, rules, now, stale_alarm_days, audited, place })
     }
 
     /// Judges what a group declares.
@@ -150,15 +149,8 @@ impl<'a> Check<'a> {
             }
             all.push((declared, holes));
         }
-        let pointing: Vec<Pointing<'_>> = all
-            .iter()
-            .map(|(declared, holes)| Pointing {
-                policies: self.policies,
-                declared,
-                holes,
-                removals: Removals::new(declared, holes, &surroundings),
-            })
-            .collect();
+        let pointing: Vec<Pointing<'_>> =
+            all.iter().map(|(declared, holes)| Pointing::new(&self.demands, declared, holes, &surroundings)).collect();
         let mut findings: Vec<TemplateFinding> =
             answers.into_values().filter_map(|answers| finding(&answers, &worlds, &pointing)).collect();
         drop(pointing);

@@ -22,7 +22,7 @@ mod removals;
 mod stages;
 mod surroundings;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod verdict;
 mod worlds;
 

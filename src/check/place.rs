@@ -7,13 +7,16 @@
 //! positions. The fingerprint keeps only its first name (`Stages`): there is one finding of a control on a resource,
 //! whatever number of actions it names, so a second ungated action is the same finding, grown worse, and not another one.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
 use super::removals::{Effect, Removals, members, properties, unescaped, value_at};
 use super::stages::{Step, steps};
+use super::surroundings::Surroundings;
 use crate::evaluate::{Deciding, Policies};
 use crate::finding::{ComplianceType, Finding, Related, SourcePlace};
 use crate::inventory::{Affects, Position, Span};
@@ -35,12 +38,37 @@ impl Pointed {
     }
 }
 
+/// The demands of controls, each read once.
+pub(super) struct Demands<'a> {
+    policies: &'a Policies,
+    read: Mutex<BTreeMap<String, Arc<Deciding>>>,
+}
+
+impl<'a> Demands<'a> {
+    pub(super) fn new(policies: &'a Policies) -> Self {
+        Self { policies, read: Mutex::default() }
+    }
+
+    pub(super) fn of(&self, control: &str) -> Arc<Deciding> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = read.get(control) {
+            return Arc::clone(known);
+        }
+        let deciding = Arc::new(self.policies.deciding(control));
+        read.insert(control.to_owned(), Arc::clone(&deciding));
+        deciding
+    }
+}
+
 /// Everything that places are found with, under one choice.
 pub(super) struct Pointing<'a> {
-    pub(super) policies: &'a Policies,
+    demands: &'a Demands<'a>,
     pub(super) declared: &'a [DeclaredResource],
-    pub(super) holes: &'a Holes,
-    pub(super) removals: Removals<'a>,
+    holes: &'a Holes,
+    removals: Removals<'a>,
+    steps: RefCell<BTreeMap<usize, Rc<Vec<Step>>>>,
+    /// What gaps say of each hole: the whole sentence, and how it begins.
+    sentences: OnceCell<Vec<(usize, String, String)>>,
 }
 
 /// Elements of one set that are looked for as actions, at most.
@@ -49,7 +77,17 @@ const MOST_NAMED: usize = 50;
 /// How far below a property its members are tried.
 const DEEPEST: usize = 6;
 
-impl Pointing<'_> {
+impl<'a> Pointing<'a> {
+    pub(super) fn new(
+        demands: &'a Demands<'a>,
+        declared: &'a [DeclaredResource],
+        holes: &'a Holes,
+        surroundings: &'a Surroundings<'a>,
+    ) -> Self {
+        let removals = Removals::new(declared, holes, surroundings);
+        Self { demands, declared, holes, removals, steps: RefCell::default(), sentences: OnceCell::new() }
+    }
+
     /// The place of a finding on the resource of that number.
     pub(super) fn of(&self, nth: usize, finding: &Finding) -> Option<Pointed> {
         let declared = self.declared.get(nth)?;
@@ -57,10 +95,10 @@ impl Pointing<'_> {
         if !undecided && finding.compliance != ComplianceType::NonCompliant {
             return Some(at_resource(declared));
         }
-        let deciding = self.policies.deciding(&finding.control);
+        let deciding = self.demands.of(&finding.control);
         let failing = deciding.failing(&finding.evidence);
         let mut pointed = self
-            .at_actions(declared, finding, &deciding, &failing)
+            .at_actions(nth, declared, finding, &deciding, &failing)
             .or_else(|| self.at_property(nth, declared, &failing, &deciding.must_be_empty()))
             .unwrap_or_else(|| at_resource(declared));
         if undecided && let Some(place) = self.open_value(&finding.gaps) {
@@ -75,15 +113,21 @@ impl Pointing<'_> {
 
     /// The expression that the first gap is about.
     fn open_value(&self, gaps: &[String]) -> Option<SourcePlace> {
-        let resource = &self.declared.first()?.resource;
-        gaps.iter().find_map(|gap| {
-            let hole = self.holes.iter().find(|(number, hole)| {
-                let sentence = self.holes.gap(*number, &resource.account, &resource.region, Affects::Details);
-                // Some facts say in front of a sentence what it is about.
-                sentence.is_some_and(|sentence| gap.ends_with(&sentence.sentence()))
-                    || gap.starts_with(&format!("{}:{}:{}: ", hole.file, hole.span.start.line, hole.span.start.column))
+        let sentences = self.sentences.get_or_init(|| {
+            let Some(first) = self.declared.first() else { return Vec::new() };
+            let (account, region) = (&first.resource.account, &first.resource.region);
+            let said = self.holes.iter().filter_map(|(number, hole)| {
+                let sentence = self.holes.gap(number, account, region, Affects::Details)?.sentence();
+                let start = hole.span.start;
+                Some((number, sentence, format!("{}:{}:{}: ", hole.file, start.line, start.column)))
             });
-            let (_, hole) = hole.filter(|(_, hole)| hole.span.start.line > 0)?;
+            said.collect()
+        });
+        gaps.iter().find_map(|gap| {
+            // Some facts say in front of a sentence what it is about.
+            let about = |sentence: &str, begin: &str| gap.ends_with(sentence) || gap.starts_with(begin);
+            let (number, _, _) = sentences.iter().find(|(_, sentence, begin)| about(sentence, begin))?;
+            let hole = self.holes.get(*number).filter(|hole| hole.span.start.line > 0)?;
             Some(SourcePlace { file: Arc::clone(&hole.file), span: hole.span })
         })
     }
@@ -91,13 +135,14 @@ impl Pointing<'_> {
     /// The actions and stages that the evidence names.
     fn at_actions(
         &self,
+        nth: usize,
         declared: &DeclaredResource,
         finding: &Finding,
         deciding: &Deciding,
         failing: &BTreeSet<String>,
     ) -> Option<Pointed> {
         let stages = declared.resource.properties.get("Stages")?;
-        let steps = steps(stages, self.holes);
+        let steps = Rc::clone(self.steps.borrow_mut().entry(nth).or_insert_with(|| Rc::new(steps(stages, self.holes))));
         let wrong = deciding.must_be_empty();
         let mut named: Vec<(&Step, String)> = Vec::new();
         let mut approval = false;

@@ -32,12 +32,16 @@ impl Files for Nothing {
     }
 }
 
-pub(super) fn check() -> Check<'static> {
+pub(crate) fn policies() -> &'static Policies {
+    &POLICIES
+}
+
+pub(crate) fn check() -> Check<'static> {
     Check::new(&POLICIES, &Settings::default(), &RULES, datetime!(2026-11-21 00:00 UTC), None, &PLACE).unwrap()
 }
 
 /// Findings on a CloudFormation template.
-pub(super) fn checked(file: &str, text: &str) -> Checked {
+pub(crate) fn checked(file: &str, text: &str) -> Checked {
     let document = Document::read(file, text.as_bytes(), &Limits::default()).unwrap();
     let parameters = BTreeMap::new();
     let reading = Reading { files: &Nothing, parameters: &parameters, place: &PLACE, limits: Limits::default() };
@@ -50,20 +54,20 @@ pub(super) fn checked(file: &str, text: &str) -> Checked {
 }
 
 /// The finding of a control.
-pub(super) fn finding<'c>(checked: &'c Checked, control: &str) -> &'c TemplateFinding {
+pub(crate) fn finding<'c>(checked: &'c Checked, control: &str) -> &'c TemplateFinding {
     checked.findings.iter().find(|one| one.finding.control == control).unwrap()
 }
 
-pub(super) fn open(checked: &Checked) -> Vec<&TemplateFinding> {
+pub(crate) fn open(checked: &Checked) -> Vec<&TemplateFinding> {
     checked.findings.iter().filter(|one| one.finding.compliance < ComplianceType::Compliant).collect()
 }
 
 /// Resources without a format; `${NAME}` as a whole value is a hole.
 #[derive(Debug)]
-pub(super) struct Declared {
-    pub(super) file: &'static str,
+pub(crate) struct Declared {
+    pub(crate) file: &'static str,
     /// Type, logical id, properties.
-    pub(super) resources: Vec<(&'static str, &'static str, Value)>,
+    pub(crate) resources: Vec<(&'static str, &'static str, Value)>,
 }
 
 impl Source for Declared {
@@ -106,7 +110,7 @@ impl Source for Declared {
 }
 
 /// A pipeline of a source, a build and these stages.
-pub(super) fn pipeline(stages: &str) -> String {
+pub(crate) fn pipeline(stages: &str) -> String {
     let mut text = String::from(
         "Resources:\n  Web:\n    Type: AWS::CodePipeline::Pipeline\n    Properties:\n      Name: web\n      PipelineType: V2\n      Stages:\n",
     );
@@ -116,11 +120,11 @@ pub(super) fn pipeline(stages: &str) -> String {
     text
 }
 
-pub(super) fn stage(name: &str, actions: &[String]) -> String {
+pub(crate) fn stage(name: &str, actions: &[String]) -> String {
     format!("      - Name: {name}\n        Actions:\n{}", actions.concat())
 }
 
-pub(super) fn action(name: &str, category: &str, provider: &str, order: u32) -> String {
+pub(crate) fn action(name: &str, category: &str, provider: &str, order: u32) -> String {
     format!(
         "        - ActionTypeId: {{Category: {category}, Owner: AWS, Provider: {provider}, Version: '1'}}\n          Name: {name}\n          RunOrder: {order}\n"
     )

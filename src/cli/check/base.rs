@@ -258,3 +258,51 @@ impl BaseOptions {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::check::testing::{Declared, check, policies};
+    use crate::finding::ComplianceType;
+    use crate::template::{Group, Source};
+
+    fn bucket(versioning: &str) -> Box<dyn Source> {
+        let store = json!({"Name": "p", "Stages": [], "ArtifactStore": {"Location": "b"}});
+        let properties = json!({"BucketName": "b", "VersioningConfiguration": {"Status": versioning}});
+        let resources =
+            vec![("AWS::S3::Bucket", "aws_s3_bucket.b", properties), ("AWS::CodePipeline::Pipeline", "p", store)];
+        Box::new(Declared { file: "plan.json", resources })
+    }
+
+    fn planned(before: &str, after: &str, base: Option<&str>) -> (Compared, Change) {
+        let group = Group {
+            format: "Terraform plan",
+            file: "plan.json".into(),
+            source: bucket(after),
+            before: Some(bucket(before)),
+        };
+        let inputs = Inputs { groups: vec![group], ..Inputs::default() };
+        let (paths, parameters, place) = (["plan.json".to_owned()], BTreeMap::new(), Place::new(None, None));
+        let limits = Limits::default();
+        let now = Now { paths: &paths, inputs: &inputs, parameters: &parameters, place: &place, limits };
+        let mut checked = check().judge(&inputs.groups[0]).unwrap();
+        let options = BaseOptions { base: base.map(str::to_owned), baseline: None, write_baseline: None };
+        let compared = options.compare(&check(), policies(), &now, &mut checked).unwrap();
+        let mut findings = checked.findings.iter();
+        let found = findings.find(|one| one.finding.control == "s3-artifact-bucket-versioning").unwrap();
+        assert_eq!(found.finding.compliance, ComplianceType::NonCompliant);
+        (compared, found.change)
+    }
+
+    #[test]
+    fn a_plan_names_what_it_removes_by_itself_and_tells_old_from_new_when_asked() {
+        let (compared, change) = planned("Enabled", "Suspended", None);
+        let removed: Vec<&str> = compared.removed.iter().map(|one| one.what.as_str()).collect();
+        assert_eq!((removed, change), (vec!["versioning of bucket b"], Change::New));
+        assert_eq!(planned("Suspended", "Suspended", None).1, Change::New, "everything blocks unless told otherwise");
+        assert_eq!(planned("Suspended", "Suspended", Some("plan")).1, Change::Known);
+        assert_eq!(planned("Enabled", "Suspended", Some("plan")).1, Change::New);
+    }
+}
