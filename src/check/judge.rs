@@ -8,11 +8,12 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::causes::Causes;
+use super::place::{Demands, Pointing};
 use super::surroundings::Surroundings;
 use super::worlds::{World, worlds};
-use super::{facts, place, verdict};
+use super::{facts, verdict};
 use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings};
-use crate::facts::{Rules, Subject};
+use crate::facts::{Facts, Rules, Subject};
 use crate::finding::{Change, ComplianceType, Finding, TemplateFinding};
 use crate::inventory::{AccountId, Inventory, ResourceUid, TypeName};
 use crate::template::{DeclaredResource, Group, Holes, Place, Source, shape};
@@ -33,6 +34,7 @@ static NOBODY: BTreeMap<AccountId, Principal> = BTreeMap::new();
 
 /// Everything that is the same for all groups.
 pub struct Check<'a> {
+    pub(super) demands: Demands<'a>,
     asking: Asking<'a>,
     rules: &'a Rules,
     now: OffsetDateTime,
@@ -66,6 +68,28 @@ pub struct Checked {
     pub findings: Vec<TemplateFinding>,
     /// How many resources were judged.
     pub resources: usize,
+    /// What was looked at, to be compared with another state.
+    pub looked: Vec<Looked>,
+}
+
+impl Checked {
+    /// Adds what was found in another group.
+    pub fn add(&mut self, other: Self) {
+        self.findings.extend(other.findings);
+        self.resources += other.resources;
+        self.looked.extend(other.looked);
+    }
+}
+
+/// A resource that was looked at, under the first choice that declares it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Looked {
+    /// The resource.
+    pub declared: DeclaredResource,
+    /// Its name as a person reads it; the logical id where it has none.
+    pub name: String,
+    /// Its facts; none for a type that is only joined to others.
+    pub facts: Facts,
 }
 
 /// One answer, in one world.
@@ -91,7 +115,7 @@ impl<'a> Check<'a> {
         let written = now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339)?;
         let asking = Asking::new(policies, &written, "template", settings, &NOBODY)?;
         let stale_alarm_days = settings.0.get("alarmWithoutDataDays").copied().unwrap_or(7);
-        Ok(Self { asking, rules, now, stale_alarm_days, audited, place })
+        Ok(Self { demands: Demands::new(policies), asking, rules, now, stale_alarm_days, audited, place })
     }
 
     /// Judges what a group declares.
@@ -111,8 +135,9 @@ impl<'a> Check<'a> {
         let surroundings = self.surroundings();
         let mut causes = Causes::default();
         let mut answers: BTreeMap<(ResourceUid, String), Vec<Answer>> = BTreeMap::new();
-        let mut all: Vec<Vec<DeclaredResource>> = Vec::new();
+        let mut all: Vec<(Vec<DeclaredResource>, Holes)> = Vec::new();
         let mut judged: BTreeMap<ResourceUid, (Subject, Vec<Finding>)> = BTreeMap::new();
+        let mut first: BTreeMap<ResourceUid, Facts> = BTreeMap::new();
         for (number, world) in worlds.iter().enumerate() {
             let mut holes = Holes::default();
             let raws = source.declare(&world.assignment, &mut holes);
@@ -134,14 +159,23 @@ impl<'a> Check<'a> {
                         finding: finding.clone(),
                     });
                 }
-                judged.insert(one.id.clone(), (subject, findings));
+                if let Some((known, _)) = judged.insert(one.id.clone(), (subject, findings)) {
+                    first.entry(one.id.clone()).or_insert(known.facts);
+                }
             }
-            all.push(declared);
+            all.push((declared, holes));
         }
+        let pointing: Vec<Pointing<'_>> =
+            all.iter().map(|(declared, holes)| Pointing::new(&self.demands, declared, holes, &surroundings)).collect();
         let mut findings: Vec<TemplateFinding> =
-            answers.into_values().filter_map(|answers| finding(&answers, &worlds, &all, &causes)).collect();
+            answers.into_values().filter_map(|answers| finding(&answers, &worlds, &pointing, &causes)).collect();
+        drop(pointing);
         findings.sort_by(|a, b| a.order().cmp(&b.order()));
-        Ok(Checked { findings, resources: judged.len() })
+        let resources = judged.len();
+        for (id, (subject, _)) in judged {
+            first.entry(id).or_insert(subject.facts);
+        }
+        Ok(Checked { findings, resources, looked: looked(all, first) })
     }
 
     fn surroundings(&self) -> Surroundings<'_> {
@@ -162,17 +196,33 @@ impl<'a> Check<'a> {
     }
 }
 
+fn looked(all: Vec<(Vec<DeclaredResource>, Holes)>, mut facts: BTreeMap<ResourceUid, Facts>) -> Vec<Looked> {
+    let mut looked: BTreeMap<ResourceUid, Looked> = BTreeMap::new();
+    for (declared, holes) in all {
+        for one in declared {
+            if !looked.contains_key(&one.id) {
+                let named = shape::name_of(&one.resource);
+                let name = named.map_or_else(|| one.logical_id.clone(), |name| holes.spoken(name));
+                let facts = facts.remove(&one.id).unwrap_or_default();
+                looked.insert(one.id.clone(), Looked { declared: one, name, facts });
+            }
+        }
+    }
+    looked.into_values().collect()
+}
+
 fn finding(
     answers: &[Answer],
     worlds: &[World],
-    all: &[Vec<DeclaredResource>],
+    all: &[Pointing<'_>],
     causes: &Causes,
 ) -> Option<TemplateFinding> {
     let said: Vec<(&World, ComplianceType)> =
         answers.iter().filter_map(|answer| Some((worlds.get(answer.world)?, answer.finding.compliance))).collect();
     let (compliance, at, alternatives) = verdict::merged(&said);
     let answer = answers.get(at)?;
-    let declared = all.get(answer.world)?.get(answer.declared)?;
+    let pointing = all.get(answer.world)?;
+    let declared = pointing.declared.get(answer.declared)?;
     let mut finding = answer.finding.clone();
     finding.compliance = compliance;
     let open = (compliance == ComplianceType::InsufficientData).then(|| causes.blind(&finding.gaps));
@@ -180,9 +230,9 @@ fn finding(
         finding.gaps =
             alternatives.iter().map(|line| format!("it is {} when {}", line.compliance, line.when)).collect();
     }
-    let pointed = place::of(declared, &finding);
+    let pointed = pointing.of(answer.declared, &finding)?;
     Some(TemplateFinding {
-        fingerprint: TemplateFinding::fingerprint_of(&finding.control, &declared.logical_id, &pointed.property_path),
+        fingerprint: TemplateFinding::fingerprint_of(&finding.control, &declared.logical_id, pointed.stable_path()),
         finding,
         logical_id: declared.logical_id.clone(),
         construct_path: declared.construct_path.clone(),

@@ -12,13 +12,22 @@
 //!   value could be (`possible`); a fact that comes out the same is known, one that does not is unknown (`facts`).
 
 mod causes;
+mod baseline;
+mod change;
 mod facts;
 mod judge;
 mod named;
 mod place;
 mod possible;
+mod protection;
+mod removals;
+mod stages;
 mod surroundings;
+#[cfg(test)]
+pub(crate) mod testing;
 mod verdict;
 mod worlds;
 
-pub use judge::{Check, CheckError, Checked, types_of};
+pub use baseline::{BASELINE_SCHEMA_VERSION, Baseline, BaselineError};
+pub use change::{Comparison, Matching};
+pub use judge::{Check, CheckError, Checked, Looked, types_of};

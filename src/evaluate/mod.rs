@@ -9,6 +9,7 @@ mod cases;
 mod condition;
 mod control;
 mod embedded;
+mod deciding;
 mod engine;
 mod error;
 mod exception;
@@ -22,6 +23,7 @@ mod usage;
 mod vocabulary;
 
 pub use cases::{Case, CaseFailure, CorpusRow, corpus, run_cases};
+pub use deciding::Deciding;
 pub use engine::{Asking, Principal, Settings, unlisted};
 pub use error::{EvaluateError, PolicyError, PolicyErrors, SourceText};
 pub use exception::{Exception, ExceptionRules};

@@ -107,7 +107,8 @@ pub struct TemplateFinding {
 }
 
 impl TemplateFinding {
-    /// 32 hex digits over control, logical id and property path; neither line nor file, so that moving either keeps it.
+    /// 32 hex digits over control, logical id and the first name of the property path; neither line nor file, so that
+    /// moving either keeps it, nor the action or member that it points at, so that one more of them keeps it too.
     #[must_use]
     pub fn fingerprint_of(control: &str, logical_id: &str, property_path: &str) -> String {
         let mut hash = Sha256::new();
@@ -116,6 +117,14 @@ impl TemplateFinding {
             hash.update([0]);
         }
         hex(hash.finalize().get(..16).unwrap_or_default())
+    }
+
+    /// The file that declares the resource; the place may lie in another one, where a value comes from there.
+    #[must_use]
+    pub fn place_of_resource(&self) -> Arc<str> {
+        let uid = self.finding.resource.uid.as_str();
+        let file = uid.strip_suffix(self.logical_id.as_str()).and_then(|file| file.strip_suffix('#'));
+        file.map_or_else(|| Arc::clone(&self.place.file), Arc::from)
     }
 
     /// Whether it blocks the change: a violation at or above the severity, neither excepted nor known before.
@@ -128,6 +137,12 @@ impl TemplateFinding {
     #[must_use]
     pub fn is_gap(&self) -> bool {
         self.finding.compliance == ComplianceType::InsufficientData && self.blind != Some(Blind::OnlyDeployed)
+    }
+
+    /// Whether such a gap is one of the change's own.
+    #[must_use]
+    pub fn is_new_gap(&self) -> bool {
+        self.is_gap() && self.change != Change::Known
     }
 
     /// Worst first, then by place.

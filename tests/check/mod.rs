@@ -2,6 +2,8 @@
 
 /// The twelve ways in which pipelines stand, or seem to stand, behind an approval, written as templates.
 mod approval;
+/// What a change is compared with: commits, files, baselines.
+mod change;
 /// Which outputs go where, as a user asks for them.
 mod formats;
 mod hook;

@@ -40,7 +40,8 @@ impl Files for Disk {
     }
 }
 
-fn named(path: &Path) -> String {
+/// A path as it is shown: with `/`, and without a `./` before it.
+pub(super) fn named(path: &Path) -> String {
     let text = path.to_string_lossy().replace('\\', "/");
     text.strip_prefix("./").map_or_else(|| text.clone(), str::to_owned)
 }
@@ -52,10 +53,21 @@ pub(super) fn read(
     place: &Place,
     limits: Limits,
 ) -> Result<Inputs, Failure> {
+    Ok(read_listed(files(paths)?, &Disk, parameters, place, limits))
+}
+
+/// Reads files that are known by name and bytes; what they refer to comes from `beside`.
+pub(super) fn read_listed(
+    listed: Listed,
+    beside: &dyn Files,
+    parameters: &BTreeMap<String, String>,
+    place: &Place,
+    limits: Limits,
+) -> Inputs {
     let mut inputs = Inputs::default();
-    let reading = Reading { files: &Disk, parameters, place, limits };
+    let reading = Reading { files: beside, parameters, place, limits };
     let mut claimed = BTreeSet::new();
-    for (file, bytes) in files(paths)? {
+    for (file, bytes) in listed {
         if claimed.contains(&file) {
             continue;
         }
@@ -64,7 +76,7 @@ pub(super) fn read(
             Err(message) => inputs.unreadable.push(Unreadable { file: file.as_str().into(), at: None, message }),
         }
     }
-    Ok(inputs)
+    inputs
 }
 
 impl Inputs {
@@ -87,9 +99,11 @@ impl Inputs {
     }
 }
 
-type Listed = Vec<(String, Result<Vec<u8>, String>)>;
+/// Files with their bytes, or why they cannot be read.
+pub(super) type Listed = Vec<(String, Result<Vec<u8>, String>)>;
 
-fn files(paths: &[String]) -> Result<Listed, Failure> {
+/// All files that paths mean.
+pub(super) fn files(paths: &[String]) -> Result<Listed, Failure> {
     let here = [".".to_owned()];
     let mut found: BTreeMap<String, Result<Vec<u8>, String>> = BTreeMap::new();
     for path in if paths.is_empty() { &here } else { paths } {

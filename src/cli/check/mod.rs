@@ -1,30 +1,34 @@
 //! `pipewarden check`: judge pipelines before they exist.
 
+mod base;
 mod formats;
+mod git;
 mod inputs;
 mod inventory;
 mod parameters;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, Parser as _};
 use time::OffsetDateTime;
 
 use super::Exit;
 use super::failure::Failure;
 use super::options::{PolicyOptions, Threshold, threshold};
 use super::policies;
-use crate::check::{Check, CheckError, types_of};
+use crate::check::{Check, CheckError, Checked, types_of};
 use formats::FormatOptions;
 
 use crate::config::Written;
 use crate::evaluate::Policies;
-use crate::finding::SourcePlace;
+use crate::finding::{SourcePlace, TemplateFinding};
 use crate::inventory::{AccountId, Region};
 use crate::report::check::{CheckReport, CheckedFile, Fix, Notice, UnreadableFile};
 use crate::template::{Limits, Place};
+use base::{BaseOptions, Now};
 
 /// Options of `check`.
 #[derive(Debug, Args)]
@@ -46,6 +50,9 @@ pub(super) struct CheckArgs {
     region: Option<Region>,
     #[command(flatten)]
     inventory: inventory::InventoryArgs,
+    #[command(flatten)]
+    base: BaseOptions,
+    #[command(flatten)]
     formats: FormatOptions,
     /// Exit with 1 if something is non-compliant at or above this severity; `none` never does
     #[arg(long, value_name = "SEVERITY", default_value = "low", value_parser = threshold)]
@@ -63,12 +70,13 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let run = args.inventory.open()?;
     let mut place = Place::new(args.account.clone(), args.region.clone());
     let parameters = args.parameters.values()?;
-    let mut read = inputs::read(&args.paths, &parameters, &place, Limits::default())?;
+    let limits = Limits::default();
+    let mut read = inputs::read(&args.paths, &parameters, &place, limits)?;
     if let Some(home) = run.as_ref().map(|run| inventory::home(run, &read.groups, &place)).transpose()?.flatten() {
         // Stdin can be read only once; what comes from there needs to be told its account.
         if !args.paths.iter().any(|path| path == "-") {
             place = home;
-            read = inputs::read(&args.paths, &parameters, &place, Limits::default())?;
+            read = inputs::read(&args.paths, &parameters, &place, limits)?;
         }
     }
     for name in args.parameters.unknown(&read.documents) {
@@ -81,6 +89,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         Check::new(&policies, &config.settings, &config.rules, now, audited.as_deref(), &place).map_err(failed)?;
     let mut report = empty(&policies, args);
     report.ignored = read.ignored;
+    let mut all = Checked::default();
     for group in &read.groups {
         let checked = check.judge(group).map_err(failed)?;
         report.files.push(CheckedFile {
@@ -88,11 +97,20 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
             format: group.format.to_owned(),
             resources: checked.resources,
         });
-        report.findings.extend(checked.findings);
+        all.add(checked);
     }
+    let given = Now { paths: &args.paths, inputs: &read, parameters: &parameters, place: &place, limits };
+    let compared = args.base.compare(&check, &policies, &given, &mut all)?;
+    report.findings = all.findings;
+    (report.removed, report.resolved) = (compared.removed, compared.resolved);
     report.findings.sort_by(|a, b| a.order().cmp(&b.order()));
     report.files.sort();
-    report.sources = read.documents.iter().map(|one| (Arc::clone(&one.file), Arc::clone(&one.text))).collect();
+    report.sources = read
+        .documents
+        .iter()
+        .chain(&compared.documents)
+        .map(|one| (Arc::clone(&one.file), Arc::clone(&one.text)))
+        .collect();
     report.unreadable = read
         .unreadable
         .into_iter()
@@ -102,6 +120,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     report.notices = read
         .notices
         .into_iter()
+        .chain(compared.notices)
         .map(|(file, span, message)| Notice { place: SourcePlace { file, span }, message })
         .collect();
     report.notices.sort();
@@ -109,10 +128,20 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     Ok(exit(&report))
 }
 
-/// Writes what is wrong today into a file, so that only more of it blocks.
-pub(super) fn write_baseline(repository: &std::path::Path, file: &std::path::Path) -> Result<(), Failure> {
-    let _ = (repository, file);
-    Ok(())
+/// Writes what is open today in a folder into a file, so that only what is new or worse blocks.
+pub(super) fn write_baseline(folder: &Path, file: &Path) -> Result<(), Failure> {
+    #[derive(clap::Parser)]
+    struct Alone {
+        #[command(flatten)]
+        check: CheckArgs,
+    }
+    let nothing = [OsStr::new("check"), OsStr::new("--fail-on"), OsStr::new("none"), OsStr::new("--write-baseline")];
+    let words = nothing.into_iter().chain([file.as_os_str(), OsStr::new("--"), folder.as_os_str()]);
+    let args = Alone::try_parse_from(words).map_err(Failure::usage)?.check;
+    match run(&args)? {
+        Exit::Failed => Err(Failure::because("a file that speaks of the delivery path cannot be read, so it has no baseline")),
+        _ => Ok(()),
+    }
 }
 
 fn empty(policies: &Policies, args: &CheckArgs) -> CheckReport {
@@ -137,7 +166,7 @@ fn empty(policies: &Policies, args: &CheckArgs) -> CheckReport {
         sources: BTreeMap::new(),
         fail_on: args.fail_on.0,
         fail_on_gaps: args.fail_on_gaps,
-        compared: false,
+        compared: args.base.compares(),
         roots: formats::roots(),
     }
 }
@@ -148,7 +177,7 @@ fn exit(report: &CheckReport) -> Exit {
         Exit::Failed
     } else if report.blocking().next().is_some() {
         Exit::NonCompliant
-    } else if report.fail_on_gaps && report.gaps().next().is_some() {
+    } else if report.fail_on_gaps && report.gaps().any(TemplateFinding::is_new_gap) {
         Exit::Gaps
     } else {
         Exit::Compliant

@@ -104,6 +104,13 @@ pub fn matters(type_name: &str) -> bool {
     SHAPES.iter().any(|shape| shape.type_name == type_name) || COMPANIONS.contains(&type_name)
 }
 
+/// The name that a declared resource sets, holes included.
+#[must_use]
+pub fn name_of(resource: &Resource) -> Option<&str> {
+    let property = identity::naming_property(resource.type_name.as_str())?;
+    resource.properties.get(property)?.as_str().filter(|name| !name.is_empty())
+}
+
 /// The inventory's view of all resources that matter, in the order of the file: those that deliver, and what they name.
 #[must_use]
 pub fn declared(raws: &[Raw], holes: &Holes) -> Vec<DeclaredResource> {
