@@ -11,18 +11,23 @@
 //!
 //! One format is one folder or file, and one line of [`FORMATS`].
 
+mod advice;
 pub mod cloudformation;
 mod document;
 mod encoding;
+mod everything;
 pub mod hole;
 pub mod identity;
 mod json;
 pub mod node;
+mod oddity;
+mod scalar;
 pub mod shape;
 mod source;
 mod yaml;
 
 pub use document::{Document, Limits, Unreadable};
+pub use everything::read_everything;
 pub use hole::{Hole, Holes};
 pub use node::{Entry, Node, Spans, Tree};
 pub use source::{Assignment, Choice, DeclaredResource, Files, Group, Parsed, Place, Raw, Reading, Source};
