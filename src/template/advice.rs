@@ -10,9 +10,12 @@ use crate::inventory::Position;
 const PLACEHOLDERS: [(&str, &str); 6] =
     [("{%", "%}"), ("{{", "}}"), ("<%", "%>"), ("%%", "%%"), ("@@", "@@"), ("[[", "]]")];
 
+/// Bytes of a text whose lines are looked through.
+const LARGEST: usize = 1 << 20;
+
 /// Adds what would mend it.
 pub(super) fn on(error: SyntaxError, text: &str) -> SyntaxError {
-    if error.limit {
+    if error.limit || text.len() > LARGEST {
         return error;
     }
     let line = error.at.map_or(1, |at| at.line);

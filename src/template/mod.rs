@@ -67,6 +67,10 @@ pub fn mentions_delivery(text: &str) -> bool {
         "aws_codebuild_",
         "aws_codedeploy_",
         "aws_codecommit_",
+        // SAM, and what `get-pipeline` and `get-deployment-group` answer.
+        "DeploymentPreference",
+        "\"actionTypeId\"",
+        "\"deploymentGroupInfo\"",
     ];
     types.iter().map(TypeName::as_str).chain(others).any(|said| text.contains(said))
 }
