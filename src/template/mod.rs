@@ -13,19 +13,24 @@
 
 pub mod api_json;
 pub mod cdk;
+mod advice;
 pub mod cloudformation;
 mod document;
 mod encoding;
+mod everything;
 pub mod hole;
 pub mod identity;
 mod json;
 pub mod node;
+mod oddity;
+mod scalar;
 pub mod shape;
 mod source;
 pub mod terraform;
 mod yaml;
 
 pub use document::{Document, Limits, Unreadable};
+pub use everything::read_everything;
 pub use hole::{Hole, Holes};
 pub use node::{Entry, Node, Spans, Tree};
 pub use source::{Assignment, Choice, DeclaredResource, Files, Group, Parsed, Place, Raw, Reading, Source};
@@ -66,6 +71,10 @@ pub fn mentions_delivery(text: &str) -> bool {
         "aws_codebuild_",
         "aws_codedeploy_",
         "aws_codecommit_",
+        // SAM, and what `get-pipeline` and `get-deployment-group` answer.
+        "DeploymentPreference",
+        "\"actionTypeId\"",
+        "\"deploymentGroupInfo\"",
     ];
     types.iter().map(TypeName::as_str).chain(others).any(|said| text.contains(said))
 }

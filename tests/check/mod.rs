@@ -7,6 +7,10 @@ mod change;
 /// Which outputs go where, as a user asks for them.
 mod formats;
 mod hook;
+/// Files that try to break the readers, and what fuzzers start from.
+mod hostile;
+/// Files, folders, patterns and stdin: what is read, what is left out, and what is said of it.
+mod inputs;
 /// Every output on one report of mixed outcomes and hostile names.
 mod outputs;
 /// One pipeline, described in every way there is.

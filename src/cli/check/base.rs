@@ -10,8 +10,8 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::super::failure::Failure;
-use super::git::{Commit, names_commit};
-use super::inputs::{Disk, Inputs, Listed, files, named, read_listed};
+use super::git::{Commit, named, names_commit};
+use super::inputs::{Inputs, read, read_listed};
 use crate::check::{Baseline, Check, CheckError, Checked, Comparison, Matching};
 use crate::evaluate::Policies;
 use crate::finding::{Change, Removal, TemplateFinding};
@@ -146,8 +146,7 @@ impl BaseOptions {
     }
 
     fn of_disk(path: &str, now: &Now<'_>) -> Result<Before, Failure> {
-        let listed = files(&[path.to_owned()])?;
-        let inputs = read_listed(listed, &Disk, now.parameters, now.place, now.limits);
+        let inputs = read(&[path.to_owned()], now.parameters, now.place, now.limits)?;
         let mut matching = Matching { loose: true, ..Matching::default() };
         if let [only] = now.paths
             && Path::new(only).is_dir() == Path::new(path).is_dir()
@@ -188,14 +187,7 @@ impl BaseOptions {
                 }
             }
         }
-        let listed: Listed = listed
-            .into_iter()
-            .map(|file| {
-                let bytes = commit.read(&file);
-                (file, bytes)
-            })
-            .collect();
-        let inputs = read_listed(listed, &commit, now.parameters, now.place, now.limits);
+        let inputs = read_listed(&listed, &commit, now.parameters, now.place, now.limits);
         let name = format!("{name} ({})", commit.short());
         Ok(Before { inputs, matching: Matching { moved, loose: false }, commit: Some(commit), name })
     }

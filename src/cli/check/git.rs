@@ -10,7 +10,6 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use super::super::failure::Failure;
-use super::inputs::named;
 use crate::template::Files;
 
 /// A commit of a repository.
@@ -66,6 +65,12 @@ fn ask(folder: &Path, arguments: &[&str]) -> Result<Vec<u8>, String> {
 
 fn line(folder: &Path, arguments: &[&str]) -> Result<String, String> {
     ask(folder, arguments).map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
+}
+
+/// A path as it is shown: with `/`, and without a `./` before it.
+pub(super) fn named(path: &Path) -> String {
+    let text = path.to_string_lossy().replace('\\', "/");
+    text.strip_prefix("./").map_or_else(|| text.clone(), str::to_owned)
 }
 
 /// Whether a text names a commit of the repository that the paths lie in.

@@ -1,16 +1,21 @@
 //! Paths on the command line → groups to judge.
 //!
 //! In: files, folders, patterns and stdin. Out: everything that was recognised in them; a file that cannot be read never
-//! keeps another one from being read.
+//! keeps another one from being read. What is left out is counted, and what somebody named and holds nothing is said.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::super::failure::Failure;
-use crate::inventory::Span;
-use crate::template::{Document, Files, Group, Limits, Place, Reading, Unreadable, format_of, mentions_delivery};
+use super::candidate::{Candidate, begins_like_one, is_binary_plan};
+use super::walk::{Asked, shown, walk};
+use crate::inventory::{Position, Span};
+use crate::template::{
+    Document, FORMATS, Files, Group, Limits, Node, Parsed, Place, Reading, Unreadable, format_of, mentions_delivery,
+};
 
 /// What the paths hold.
 #[derive(Debug, Default)]
@@ -28,22 +33,57 @@ pub(super) struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        std::fs::read(path).map_err(|error| error.to_string())
+        let limits = Limits::default();
+        match open(path, limits.bytes)? {
+            Content::Whole(bytes) => Ok(bytes),
+            Content::TooLarge(size, _) => Err(limits.too_large(size)),
+        }
     }
 
     fn list(&self, folder: &str) -> Vec<String> {
+        let folder = if folder.is_empty() { "." } else { folder };
         let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
         let mut files: Vec<String> =
-            entries.map(|entry| entry.path()).filter(|path| path.is_file()).map(|path| named(&path)).collect();
+            entries.map(|entry| entry.path()).filter(|path| path.is_file()).map(|path| shown(&path)).collect();
         files.sort();
         files
     }
 }
 
-/// A path as it is shown: with `/`, and without a `./` before it.
-pub(super) fn named(path: &Path) -> String {
-    let text = path.to_string_lossy().replace('\\', "/");
-    text.strip_prefix("./").map_or_else(|| text.clone(), str::to_owned)
+/// What a file holds, or its beginning if it holds too much.
+enum Content {
+    Whole(Vec<u8>),
+    TooLarge(u64, Vec<u8>),
+}
+
+/// Bytes of a large file that are looked at for what it speaks of.
+const BEGINNING: u64 = 4 << 20;
+
+/// Bytes of a file that tell what it is.
+const SNIFFED: u64 = 1024;
+
+fn open(path: &str, most: usize) -> Result<Content, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    content(file, size, most)
+}
+
+/// Never reads more than the limit, whatever a file says of its size: it may be a pipe.
+fn content(mut from: impl Read, size: u64, most: usize) -> Result<Content, String> {
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
+    let take = if size > most { BEGINNING } else { most.saturating_add(1) };
+    let mut bytes = Vec::new();
+    from.by_ref().take(take).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let read = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    Ok(if size > most || read > most { Content::TooLarge(size.max(read), bytes) } else { Content::Whole(bytes) })
+}
+
+/// What became of a file.
+enum Outcome {
+    Parsed(Parsed),
+    Unreadable(Unreadable),
+    /// Nothing that is judged; said if there is something to say.
+    Nothing(Option<String>),
 }
 
 /// Reads everything.
@@ -53,79 +93,234 @@ pub(super) fn read(
     place: &Place,
     limits: Limits,
 ) -> Result<Inputs, Failure> {
-    Ok(read_listed(files(paths)?, &Disk, parameters, place, limits))
+    let walked = walk(paths)?;
+    let reading = Reading { files: &Disk, parameters, place, limits };
+    let mut outcomes =
+        outcomes(walked.files.iter().map(|(file, asked)| (file, *asked)).collect(), &|file, asked| look(file, asked, &reading));
+    if walked.stdin {
+        let outcome = match content(std::io::stdin().lock(), 0, limits.bytes) {
+            Ok(content) => held("stdin", Candidate::Unsure, Asked::Named, content, &reading),
+            Err(message) => Outcome::Unreadable(unreadable("stdin", message)),
+        };
+        outcomes.push(("stdin".to_owned(), outcome));
+    }
+    let mut inputs = Inputs::default();
+    inputs.unreadable.extend(walked.closed.into_iter().map(|(folder, why)| unreadable(&folder, why)));
+    for (path, why) in walked.left {
+        inputs.note(&path, why);
+    }
+    for folder in walked.empty {
+        inputs.note(&folder, "this folder is empty, so nothing in it was judged".to_owned());
+    }
+    inputs.take(outcomes);
+    Ok(inputs)
 }
 
-/// Reads files that are known by name and bytes; what they refer to comes from `beside`.
+/// Reads files of an earlier state by their names; they, and what they refer to, come from `files`.
 pub(super) fn read_listed(
-    listed: Listed,
-    beside: &dyn Files,
+    listed: &BTreeSet<String>,
+    files: &dyn Files,
     parameters: &BTreeMap<String, String>,
     place: &Place,
     limits: Limits,
 ) -> Inputs {
+    let reading = Reading { files, parameters, place, limits };
+    let looked = |file: &str, asked: Asked| {
+        let candidate = Candidate::named(file);
+        if matches!(candidate, Candidate::No | Candidate::Terraform) {
+            return Outcome::Nothing(None);
+        }
+        match files.read(file) {
+            Ok(bytes) if candidate == Candidate::Unsure && !begins_like_one(&bytes) => Outcome::Nothing(None),
+            Ok(bytes) => held(file, candidate, asked, Content::Whole(bytes), &reading),
+            Err(message) => Outcome::Unreadable(unreadable(file, message)),
+        }
+    };
     let mut inputs = Inputs::default();
-    let reading = Reading { files: beside, parameters, place, limits };
-    let mut claimed = BTreeSet::new();
-    for (file, bytes) in listed {
-        if claimed.contains(&file) {
-            continue;
-        }
-        match bytes {
-            Ok(bytes) => inputs.take(&file, &bytes, &reading, &mut claimed),
-            Err(message) => inputs.unreadable.push(Unreadable { file: file.as_str().into(), at: None, message }),
-        }
-    }
+    inputs.take(outcomes(listed.iter().map(|file| (file, Asked::Found)).collect(), &looked));
     inputs
 }
 
+/// What became of each file. A manifest says what belongs to it; read first, its files need not be read twice. Outer ones
+/// come before inner ones.
+fn outcomes(mut files: Vec<(&String, Asked)>, look: &dyn Fn(&str, Asked) -> Outcome) -> Vec<(String, Outcome)> {
+    let is_manifest = |file: &str| Path::new(file).file_name().is_some_and(|name| name == "manifest.json");
+    files.sort_by_key(|(file, _)| (!is_manifest(file), file.matches('/').count(), *file));
+    let mut outcomes: Vec<(String, Outcome)> = Vec::new();
+    let mut claimed: BTreeSet<String> = BTreeSet::new();
+    for (file, asked) in files {
+        if claimed.contains(file) {
+            continue;
+        }
+        let outcome = look(file, asked);
+        if is_manifest(file)
+            && let Outcome::Parsed(parsed) = &outcome
+        {
+            claimed.extend(claims(file, parsed));
+        }
+        outcomes.push((file.clone(), outcome));
+    }
+    outcomes
+}
+
+fn unreadable(file: &str, message: String) -> Unreadable {
+    Unreadable { file: file.into(), at: None, message }
+}
+
+/// Files that belong to what was read and are not to be read on their own.
+fn claims(file: &str, parsed: &Parsed) -> BTreeSet<String> {
+    parsed.claimed.iter().map(|claimed| shown(Path::new(claimed))).filter(|claimed| claimed != file).collect()
+}
+
 impl Inputs {
-    fn take(&mut self, file: &str, bytes: &[u8], reading: &Reading<'_>, claimed: &mut BTreeSet<String>) {
-        match Document::read(file, bytes, &reading.limits) {
-            Ok(document) => match format_of(&document) {
-                Some(format) => {
-                    let parsed = format.read(document, reading);
+    fn note(&mut self, file: &str, message: String) {
+        let start = Position { line: 1, column: 1 };
+        self.notices.push((file.into(), Span { start, end: start }, message));
+    }
+
+    /// Takes what no other file claims, in the order of paths.
+    fn take(&mut self, mut outcomes: Vec<(String, Outcome)>) {
+        let mut claimers: Vec<(&String, BTreeSet<String>)> = outcomes
+            .iter()
+            .filter_map(|(file, outcome)| {
+                let Outcome::Parsed(parsed) = outcome else { return None };
+                Some((file, claims(file, parsed)))
+            })
+            .collect();
+        claimers.sort_by_key(|(file, _)| (file.matches('/').count(), *file));
+        let mut claimed = BTreeSet::new();
+        for (file, claims) in claimers {
+            // What belongs to something else claims nothing: two files that claim each other would both be gone.
+            if !claimed.contains(file) {
+                claimed.extend(claims);
+            }
+        }
+        outcomes.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (file, outcome) in outcomes {
+            if claimed.contains(&file) {
+                continue;
+            }
+            match outcome {
+                Outcome::Parsed(parsed) => {
                     self.groups.extend(parsed.groups);
                     self.documents.extend(parsed.documents);
                     self.unreadable.extend(parsed.unreadable);
                     self.notices.extend(parsed.notices);
-                    claimed.extend(parsed.claimed);
                 }
-                None => self.ignored += 1,
-            },
-            Err(unreadable) if mentions_delivery(&String::from_utf8_lossy(bytes)) => self.unreadable.push(unreadable),
-            Err(_) => self.ignored += 1,
+                Outcome::Unreadable(unreadable) => self.unreadable.push(unreadable),
+                Outcome::Nothing(said) => {
+                    self.ignored += 1;
+                    if let Some(message) = said {
+                        self.note(&file, message);
+                    }
+                }
+            }
         }
     }
 }
 
-/// Files with their bytes, or why they cannot be read.
-pub(super) type Listed = Vec<(String, Result<Vec<u8>, String>)>;
-
-/// All files that paths mean.
-pub(super) fn files(paths: &[String]) -> Result<Listed, Failure> {
-    let here = [".".to_owned()];
-    let mut found: BTreeMap<String, Result<Vec<u8>, String>> = BTreeMap::new();
-    for path in if paths.is_empty() { &here } else { paths } {
-        if path == "-" {
-            let mut bytes = Vec::new();
-            let read = std::io::stdin().lock().read_to_end(&mut bytes).map_err(|error| error.to_string());
-            found.insert("stdin".to_owned(), read.map(|_| bytes));
-        } else if Path::new(path).is_dir() {
-            for entry in walkdir::WalkDir::new(path).sort_by_file_name().into_iter().flatten() {
-                if entry.file_type().is_file() {
-                    let file = named(entry.path());
-                    let bytes = Disk.read(&file);
-                    found.insert(file, bytes);
+fn look(file: &str, asked: Asked, reading: &Reading<'_>) -> Outcome {
+    let candidate = Candidate::named(file);
+    if asked == Asked::Found {
+        match candidate {
+            Candidate::No => return Outcome::Nothing(None),
+            Candidate::Unsure => {
+                let mut beginning = Vec::new();
+                let opened = File::open(file).map(|file| file.take(SNIFFED).read_to_end(&mut beginning));
+                if opened.is_err() || !begins_like_one(&beginning) {
+                    return Outcome::Nothing(None);
                 }
             }
-        } else if Path::new(path).exists() {
-            let file = named(Path::new(path));
-            let bytes = Disk.read(&file);
-            found.insert(file, bytes);
-        } else {
-            return Err(Failure::usage(format!("{path} does not exist")));
+            Candidate::Document | Candidate::Terraform => {}
         }
     }
-    Ok(found.into_iter().collect())
+    match open(file, reading.limits.bytes) {
+        Ok(content) => held(file, candidate, asked, content, reading),
+        Err(message) => Outcome::Unreadable(unreadable(file, format!("the file cannot be read: {message}"))),
+    }
+}
+
+/// What a file comes to by what it holds.
+fn held(file: &str, candidate: Candidate, asked: Asked, content: Content, reading: &Reading<'_>) -> Outcome {
+    let named = asked == Asked::Named;
+    let bytes = match content {
+        Content::Whole(bytes) => bytes,
+        Content::TooLarge(size, beginning) => {
+            let message = reading.limits.too_large(size);
+            return if named || mentions(&beginning) {
+                Outcome::Unreadable(unreadable(file, message))
+            } else {
+                Outcome::Nothing(Some(format!("{message}; its first 4 MiB speak of no pipeline")))
+            };
+        }
+    };
+    if candidate == Candidate::Terraform {
+        return terraform(file, named, &bytes);
+    }
+    if named && is_binary_plan(&bytes) {
+        let message = "this is a plan as Terraform keeps it; check what `terraform show -json` makes of it: `terraform show -json PLAN > plan.json`";
+        return Outcome::Unreadable(unreadable(file, message.to_owned()));
+    }
+    let document = match Document::read(file, &bytes, &reading.limits) {
+        Ok(document) => document,
+        Err(unreadable) if candidate != Candidate::No && mentions(&bytes) => return Outcome::Unreadable(unreadable),
+        Err(unreadable) => {
+            let line = unreadable.at.map_or_else(String::new, |at| format!("line {}: ", at.line));
+            let why = format!("nothing in it was judged, for it is no document: {line}{}", unreadable.message);
+            return Outcome::Nothing(named.then_some(why));
+        }
+    };
+    if let Some(format) = format_of(&document) {
+        return Outcome::Parsed(format.read(document, reading));
+    }
+    if let Some((type_name, span)) = fragment(&document.root) {
+        let message = format!(
+            "a resource of type {type_name} is declared here, but the file is of no form that is known, so nothing in it was judged; check the template that it becomes a part of"
+        );
+        return Outcome::Unreadable(Unreadable { file: file.into(), at: Some(span.start), message });
+    }
+    let known: Vec<&str> = FORMATS.iter().map(|format| format.name()).collect();
+    let why = || format!("nothing in it was judged, for it is of no form that is known ({})", known.join(", "));
+    Outcome::Nothing(named.then(why))
+}
+
+/// Whether bytes speak of the delivery path, in whatever encoding.
+fn mentions(bytes: &[u8]) -> bool {
+    if bytes.contains(&0) {
+        let letters: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
+        return mentions_delivery(&String::from_utf8_lossy(&letters));
+    }
+    mentions_delivery(&String::from_utf8_lossy(bytes))
+}
+
+/// A resource of the delivery path in a document that is no template: a part of one, or one inside of something else.
+fn fragment(node: &Node) -> Option<(String, Span)> {
+    let type_name = node.text_at(&["Type"]).filter(|name| name.starts_with("AWS::") && mentions_delivery(name));
+    if let (Some(type_name), true) = (type_name, node.get("Properties").is_some_and(Node::is_map)) {
+        return Some((type_name.to_owned(), node.span));
+    }
+    let below = node.entries().iter().map(|entry| &entry.value).chain(node.elements());
+    below.into_iter().find_map(fragment)
+}
+
+/// Terraform's own language is not evaluated here, because only Terraform knows what its modules and variables come to.
+fn terraform(file: &str, named: bool, bytes: &[u8]) -> Outcome {
+    let text = String::from_utf8_lossy(bytes);
+    let types = ["\"aws_codepipeline", "\"aws_codebuild_", "\"aws_codedeploy_", "\"aws_codecommit_"];
+    let json = file.to_ascii_lowercase().ends_with(".json");
+    let declares = |line: &str| {
+        let line = line.trim_start();
+        (json || line.starts_with("resource")) && types.iter().any(|name| line.contains(name))
+    };
+    let how = "`terraform plan -out p && terraform show -json p > plan.json`, and check plan.json with it";
+    match (1..).zip(text.lines()).find(|(_, line)| declares(line)) {
+        Some((line, _)) => Outcome::Unreadable(Unreadable {
+            file: file.into(),
+            at: Some(Position { line, column: 1 }),
+            message: format!("this is Terraform's own language, which only Terraform can evaluate; make a plan: {how}"),
+        }),
+        None => Outcome::Nothing(
+            named.then(|| format!("nothing in it was judged: Terraform's own language is read from a plan; {how}")),
+        ),
+    }
 }

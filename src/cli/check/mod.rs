@@ -6,6 +6,8 @@ mod git;
 mod inputs;
 mod inventory;
 mod parameters;
+mod candidate;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
