@@ -11,7 +11,7 @@ use syn::visit::Visit;
 /// in [`ALSO`]).
 const WALLS: &[(&str, &[&str], &[&str])] = &[
     ("inventory", &[], &[]),
-    ("template", &["inventory"], &["saphyr_parser", "jsonc_parser"]),
+    ("template", &["inventory"], &["saphyr_parser"]),
     ("facts", &["inventory"], &[]),
     ("finding", &["inventory"], &[]),
     (

@@ -211,12 +211,7 @@ fn looked(all: Vec<(Vec<DeclaredResource>, Holes)>, mut facts: BTreeMap<Resource
     looked.into_values().collect()
 }
 
-fn finding(
-    answers: &[Answer],
-    worlds: &[World],
-    all: &[Pointing<'_>],
-    causes: &Causes,
-) -> Option<TemplateFinding> {
+fn finding(answers: &[Answer], worlds: &[World], all: &[Pointing<'_>], causes: &Causes) -> Option<TemplateFinding> {
     let said: Vec<(&World, ComplianceType)> =
         answers.iter().filter_map(|answer| Some((worlds.get(answer.world)?, answer.finding.compliance))).collect();
     let (compliance, at, alternatives) = verdict::merged(&said);

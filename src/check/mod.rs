@@ -11,8 +11,8 @@
 //! * A **hole** ([`crate::template::Hole`]) is a value somewhere in a property. Facts are derived with everything that the
 //!   value could be (`possible`); a fact that comes out the same is known, one that does not is unknown (`facts`).
 
-mod causes;
 mod baseline;
+mod causes;
 mod change;
 mod facts;
 mod judge;

@@ -8,8 +8,8 @@
 mod cases;
 mod condition;
 mod control;
-mod embedded;
 mod deciding;
+mod embedded;
 mod engine;
 mod error;
 mod exception;

@@ -11,9 +11,9 @@
 //!
 //! One format is one folder or file, and one line of [`FORMATS`].
 
+mod advice;
 pub mod api_json;
 pub mod cdk;
-mod advice;
 pub mod cloudformation;
 mod document;
 mod encoding;

@@ -95,8 +95,9 @@ pub(super) fn read(
 ) -> Result<Inputs, Failure> {
     let walked = walk(paths)?;
     let reading = Reading { files: &Disk, parameters, place, limits };
-    let mut outcomes =
-        outcomes(walked.files.iter().map(|(file, asked)| (file, *asked)).collect(), &|file, asked| look(file, asked, &reading));
+    let mut outcomes = outcomes(walked.files.iter().map(|(file, asked)| (file, *asked)).collect(), &|file, asked| {
+        look(file, asked, &reading)
+    });
     if walked.stdin {
         let outcome = match content(std::io::stdin().lock(), 0, limits.bytes) {
             Ok(content) => held("stdin", Candidate::Unsure, Asked::Named, content, &reading),

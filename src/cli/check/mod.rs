@@ -1,12 +1,12 @@
 //! `pipewarden check`: judge pipelines before they exist.
 
 mod base;
+mod candidate;
 mod formats;
 mod git;
 mod inputs;
 mod inventory;
 mod parameters;
-mod candidate;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -141,7 +141,9 @@ pub(super) fn write_baseline(folder: &Path, file: &Path) -> Result<(), Failure> 
     let words = nothing.into_iter().chain([file.as_os_str(), OsStr::new("--"), folder.as_os_str()]);
     let args = Alone::try_parse_from(words).map_err(Failure::usage)?.check;
     match run(&args)? {
-        Exit::Failed => Err(Failure::because("a file that speaks of the delivery path cannot be read, so it has no baseline")),
+        Exit::Failed => {
+            Err(Failure::because("a file that speaks of the delivery path cannot be read, so it has no baseline"))
+        }
         _ => Ok(()),
     }
 }
