@@ -53,7 +53,7 @@ impl Holes {
             self.0.push(Hole { expression, file: Arc::clone(file), span, hint });
             self.0.len() - 1
         });
-        format!("{OPEN}{number}{CLOSE}")
+        token(number)
     }
 
     /// The hole of a number.
@@ -119,6 +119,11 @@ impl Holes {
             affects,
         })
     }
+}
+
+/// The token of a hole, by its number.
+pub(super) fn token(number: usize) -> String {
+    format!("{OPEN}{number}{CLOSE}")
 }
 
 /// Whether a text has any holes.
