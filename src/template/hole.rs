@@ -64,7 +64,7 @@ impl Holes {
             self.0.push(Hole { expression, file: Arc::clone(file), span, hint, elsewhere });
             self.0.len() - 1
         });
-        format!("{OPEN}{number}{CLOSE}")
+        token(number)
     }
 
     /// The hole of a number.
@@ -132,6 +132,11 @@ impl Holes {
             affects,
         })
     }
+}
+
+/// The token of a hole, by its number.
+pub(super) fn token(number: usize) -> String {
+    format!("{OPEN}{number}{CLOSE}")
 }
 
 /// Whether a text has any holes.

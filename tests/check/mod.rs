@@ -15,4 +15,6 @@ mod inputs;
 mod outputs;
 /// One pipeline, described in every way there is.
 mod roads;
+/// Live and declared resources give the same facts.
+mod shape;
 mod soundness;

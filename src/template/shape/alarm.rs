@@ -3,7 +3,7 @@
 //! In: alarms as a template writes them. Out: alarms as `DescribeAlarms` answers them, without their state: whether an
 //! alarm has data only its deployment shows.
 
-use super::super::hole::{Piece, has_holes, pieces, whole};
+use super::super::hole::{Piece, has_holes, pieces, token, whole};
 use super::super::node::{Node, Tree};
 use super::Shape;
 use super::conversion::Conversion;
@@ -76,7 +76,7 @@ fn open_part(rule: &str) -> Option<String> {
     let names: String = alarms_in_rule(rule).into_iter().collect();
     let named: Vec<usize> = holes(&names).collect();
     let open = holes(rule).find(|hole| !named.contains(hole))?;
-    Some(format!("\u{FDD0}{open}\u{FDD1}"))
+    Some(token(open))
 }
 
 fn holes(text: &str) -> impl Iterator<Item = usize> {

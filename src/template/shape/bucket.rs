@@ -113,7 +113,7 @@ fn bucket(conversion: &mut Conversion<'_>) {
     });
     let policies = conversion.all("AWS::S3::BucketPolicy");
     let own = policies.filter(|policy| {
-        policy.property("Bucket").and_then(Node::as_str).is_some_and(|bucket| conversion.is_named(bucket))
+        policy.property("Bucket").and_then(Node::as_str).is_some_and(|bucket| conversion.is_named(bucket, policy))
     });
     if let Some(document) = own.filter_map(|policy| policy.property("PolicyDocument")).last() {
         conversion.set("PolicyDocument", document.clone());

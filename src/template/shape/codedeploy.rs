@@ -213,6 +213,15 @@ mod tests {
     }
 
     #[test]
+    fn an_application_of_that_name_in_another_region_is_another_one() {
+        let mut far = raw(APPLICATION, "Far", json!({"ApplicationName": "web", "ComputePlatform": "Lambda"}));
+        far.place = crate::template::Place::new("111122223333".parse().ok(), "us-east-1".parse().ok());
+        let near = raw(APPLICATION, "Near", json!({"ApplicationName": "web", "ComputePlatform": "ECS"}));
+        let all = [far, near, raw(GROUP, "Group", json!({"ApplicationName": "web"}))];
+        assert_eq!(properties(&all, "Group")["ComputePlatform"], "ECS");
+    }
+
+    #[test]
     fn a_configuration_keeps_its_steps() {
         let routing =
             json!({"Type": "TimeBasedCanary", "TimeBasedCanary": {"CanaryPercentage": "10", "CanaryInterval": 5}});

@@ -85,14 +85,14 @@ impl<'a> Conversion<'a> {
         self.all.iter().filter(move |raw| raw.type_name == type_name)
     }
 
-    /// The first one of a type that a text names.
+    /// The one of a type that a text of this resource names.
     pub(super) fn named(&self, type_name: &'static str, text: &str) -> Option<&'a Raw> {
-        self.all(type_name).find(|raw| names(text, raw))
+        self.all(type_name).find(|raw| names(text, &self.raw, raw))
     }
 
-    /// Whether a text names this resource.
-    pub(super) fn is_named(&self, text: &str) -> bool {
-        names(text, &self.raw)
+    /// Whether a text of another resource names this one.
+    pub(super) fn is_named(&self, text: &str, by: &Raw) -> bool {
+        names(text, by, &self.raw)
     }
 
     /// Why the value of a text is not known: the hole that it is, else that it is defined elsewhere.
@@ -116,9 +116,9 @@ impl<'a> Conversion<'a> {
     }
 }
 
-/// Whether a text names a resource: by its name, or by its ARN.
-pub(super) fn names(text: &str, raw: &Raw) -> bool {
-    text == raw.name || text == identity::uid_of(raw)
+/// Whether a text of one resource names another: by its ARN, or by its name, which means one beside it.
+fn names(text: &str, by: &Raw, raw: &Raw) -> bool {
+    text == raw.name && by.place == raw.place || text == identity::uid_of(raw)
 }
 
 /// The sentence about something that is not defined in what was given.

@@ -79,7 +79,10 @@ fn key(conversion: &mut Conversion<'_>) {
     let aliases = conversion.all("AWS::KMS::Alias");
     let mut own: Vec<Node> = aliases
         .filter(|alias| {
-            alias.property("TargetKeyId").and_then(Node::as_str).is_some_and(|target| conversion.is_named(target))
+            alias
+                .property("TargetKeyId")
+                .and_then(Node::as_str)
+                .is_some_and(|target| conversion.is_named(target, alias))
         })
         .filter_map(|alias| alias.property("AliasName").cloned())
         .collect();

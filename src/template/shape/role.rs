@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::super::identity;
 use super::super::node::{Node, Tree};
 use super::Shape;
-use super::conversion::{Conversion, elsewhere, names};
+use super::conversion::{Conversion, elsewhere};
 use super::form::{Form, TEXT_LIST, map};
 use crate::inventory::{GapCause, TypeName};
 
@@ -43,7 +43,10 @@ fn put_own(conversion: &mut Conversion<'_>) {
     let Some(mut own) = list(conversion, "Policies") else { return };
     let given_to = |policy: &&super::Raw| {
         let several = policy.property("Roles").map(Node::elements).unwrap_or_default().iter();
-        several.chain(policy.property("RoleName")).filter_map(Node::as_str).any(|role| names(role, conversion.raw()))
+        several
+            .chain(policy.property("RoleName"))
+            .filter_map(Node::as_str)
+            .any(|role| conversion.is_named(role, policy))
     };
     let beside = conversion.all("AWS::IAM::Policy").chain(conversion.all("AWS::IAM::RolePolicy")).filter(given_to);
     own.extend(beside.filter_map(|policy| {
@@ -75,7 +78,7 @@ fn put_attached(conversion: &mut Conversion<'_>) {
     };
     let given = conversion.all(MANAGED).filter(|policy| {
         let roles = policy.property("Roles").map(Node::elements).unwrap_or_default();
-        roles.iter().filter_map(Node::as_str).any(|role| conversion.is_named(role))
+        roles.iter().filter_map(Node::as_str).any(|role| conversion.is_named(role, policy))
     });
     for policy in given {
         let arn = identity::uid_of(policy);
@@ -101,15 +104,9 @@ fn put_attached(conversion: &mut Conversion<'_>) {
     if let Some(cause) = hidden {
         conversion.hide("AttachedPolicies", cause);
     }
-    if !arns.is_empty() {
-        let is_open =
-            arns.len() == 1 && arns.first().is_some_and(|arn| super::whole(arn.as_str().unwrap_or("")).is_some());
-        let value = match arns.pop().filter(|_| is_open) {
-            // A hole may be a list.
-            Some(hole) => hole,
-            None => return,
-        };
-        conversion.set("ManagedPolicyArns", value);
+    // A hole may be a list, and stays one.
+    if conversion.text("ManagedPolicyArns").is_none() {
+        conversion.set("ManagedPolicyArns", Node::new(Tree::List(arns), span));
     }
 }
 

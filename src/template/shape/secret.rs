@@ -28,7 +28,7 @@ pub(super) const SECRET: Shape = Shape {
 fn secret(conversion: &mut Conversion<'_>) {
     let schedules = conversion.all("AWS::SecretsManager::RotationSchedule");
     let own = schedules.filter(|schedule| {
-        schedule.property("SecretId").and_then(Node::as_str).is_some_and(|secret| conversion.is_named(secret))
+        schedule.property("SecretId").and_then(Node::as_str).is_some_and(|secret| conversion.is_named(secret, schedule))
     });
     let own = own.last();
     conversion.take("RotationRules");

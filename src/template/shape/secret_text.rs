@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::super::hole::{Piece, has_holes, pieces, whole};
+use super::super::hole::{Piece, has_holes, pieces, token, whole};
 use super::super::node::Node;
 use super::form::change;
 use crate::inventory::{configuration_value, variable_value};
@@ -70,7 +70,7 @@ fn quoted(text: &str) -> Cow<'_, str> {
             Piece::Hole(number) => {
                 let quote = if in_text { "" } else { "\"" };
                 found.push_str(quote);
-                found.push_str(&format!("\u{FDD0}{number}\u{FDD1}"));
+                found.push_str(&token(number));
                 found.push_str(quote);
             }
         }

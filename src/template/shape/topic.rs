@@ -31,7 +31,7 @@ fn topic(conversion: &mut Conversion<'_>) {
     let names_this = |raw: &&super::Raw, property: &str| {
         let named = raw.property(property);
         let several = named.map(Node::elements).unwrap_or_default().iter();
-        several.chain(named).filter_map(Node::as_str).any(|topic| conversion.is_named(topic))
+        several.chain(named).filter_map(Node::as_str).any(|topic| conversion.is_named(topic, raw))
     };
     let policies = conversion.all("AWS::SNS::TopicPolicy").filter(|policy| names_this(policy, "Topics"));
     let document = policies.filter_map(|policy| policy.property("PolicyDocument")).last().cloned();
