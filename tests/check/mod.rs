@@ -2,3 +2,5 @@
 
 /// The twelve ways in which pipelines stand, or seem to stand, behind an approval, written as templates.
 mod approval;
+/// Values of parameters, from the command line and from files.
+mod parameters;
