@@ -1,3 +1,5 @@
+//! Every function in both of its forms, every kind of choice, and templates that mean harm.
+
 use serde_json::{Value, json};
 
 use super::*;
