@@ -13,6 +13,8 @@ mod hostile;
 mod inputs;
 /// Every output on one report of mixed outcomes and hostile names.
 mod outputs;
+/// Values of parameters, from the command line and from files.
+mod parameters;
 /// One pipeline, described in every way there is.
 mod roads;
 /// Live and declared resources give the same facts.

@@ -89,7 +89,7 @@ pub(super) fn choices(template: &Template, root: &Node) -> Vec<Choice> {
     }
     let mut found: Vec<Choice> = candidates
         .into_iter()
-        .filter_map(|(name, candidate)| Some(candidate.choice(&name, template.parameters.get(&name))).flatten())
+        .filter_map(|(name, candidate)| candidate.choice(&name, template.parameters.get(&name)))
         .collect();
     found.extend(undecidable(template, root, &uses.conditions, &found));
     found
@@ -319,11 +319,7 @@ fn atoms(node: &Node) -> Vec<&Node> {
 
 /// What a condition compares with what.
 fn comparisons(node: &Node) -> Vec<(&Node, &Node)> {
-    let sides = |atom: &'_ Node| match call(atom) {
-        Some(call) if call.function == "Equals" => true,
-        _ => false,
-    };
-    let equals = atoms(node).into_iter().filter(|atom| sides(atom));
+    let equals = atoms(node).into_iter().filter(|atom| call(atom).is_some_and(|call| call.function == "Equals"));
     equals
         .filter_map(|atom| match call(atom)?.argument.elements() {
             [one, other] => Some((one, other)),

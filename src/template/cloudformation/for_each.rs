@@ -149,7 +149,7 @@ impl Replacing<'_> {
 
     /// `${Name}` is the value, `&{Name}` its letters and digits.
     fn within(&self, text: &str, value: &str) -> String {
-        if !text.contains("{") {
+        if !text.contains('{') {
             return text.to_owned();
         }
         let (whole, letters) = (format!("${{{}}}", self.identifier), format!("&{{{}}}", self.identifier));

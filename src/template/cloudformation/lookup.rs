@@ -81,7 +81,7 @@ impl Resolver<'_> {
         }
         let expression = format!("Fn::FindInMap {map} {} {}", self.holes.spoken(&top), self.holes.spoken(&second));
         if let Some(open) = open {
-            return Some(match self.same_for_all(mapping, &second) {
+            return Some(match same_for_all(mapping, &second) {
                 Some(value) => self.mapped(value, span),
                 None => {
                     let over = self.hole_over("FindInMap", &open, span);
@@ -95,14 +95,6 @@ impl Resolver<'_> {
             Some(default) => self.resolve(default),
             None => Some(self.hole(&expression, span, "the mapping has no such keys; correct it")),
         }
-    }
-
-    /// The value under a key that is the same whatever the key above it is.
-    fn same_for_all<'m>(&self, mapping: Option<&'m Node>, second: &str) -> Option<&'m Node> {
-        let mut values = mapping?.entries().iter().map(|entry| entry.value.get(second));
-        let first = values.next()??;
-        let plain = first.to_value();
-        values.all(|value| value.is_some_and(|value| value.to_value() == plain)).then_some(first)
     }
 
     fn mapped(&mut self, value: &Node, span: Span) -> Node {
@@ -122,4 +114,12 @@ impl Resolver<'_> {
         let number = node.as_str().and_then(crate::template::hole::whole);
         number.and_then(|number| self.holes.get(number)).map(|hole| hole.hint.clone()).unwrap_or_default()
     }
+}
+
+/// The value under a key that is the same whatever the key above it is.
+fn same_for_all<'m>(mapping: Option<&'m Node>, second: &str) -> Option<&'m Node> {
+    let mut values = mapping?.entries().iter().map(|entry| entry.value.get(second));
+    let first = values.next()??;
+    let plain = first.to_value();
+    values.all(|value| value.is_some_and(|value| value.to_value() == plain)).then_some(first)
 }

@@ -396,9 +396,7 @@ impl<'r> Resolver<'r> {
         let deciding = self.deciding > 0;
         let (region, account) = (self.place.region_known, self.place.account_known);
         let text = match name {
-            "AWS::Region" if deciding && told => self.assigned(name),
-            "AWS::AccountId" if deciding && told => self.assigned(name),
-            "AWS::Partition" if deciding && told => self.assigned(name),
+            "AWS::Region" | "AWS::AccountId" | "AWS::Partition" if deciding && told => self.assigned(name),
             // A stand-in is good enough where it becomes part of a name: both sides of a reference have the same.
             "AWS::Region" if region || !deciding => self.place.region.as_str().to_owned(),
             "AWS::AccountId" if account || !deciding => self.place.account.as_str().to_owned(),

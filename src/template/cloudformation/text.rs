@@ -23,7 +23,7 @@ impl Resolver<'_> {
         for piece in pieces(&text) {
             match piece {
                 Piece::Text(text) => out.push_str(text),
-                Piece::Literal(name) => out.push_str(&format!("${{{name}}}")),
+                Piece::Literal(name) => out.extend(["${", name, "}"]),
                 Piece::Variable(name) => {
                     let own = values.iter().rev().find(|entry| entry.key == name);
                     let value = match (own, name.split_once('.')) {
@@ -32,9 +32,8 @@ impl Resolver<'_> {
                         (None, Some((resource, attribute))) => Some(self.attribute_of(resource, attribute, span)),
                         (None, None) => Some(self.refer(name, span)),
                     };
-                    match value {
-                        Some(value) => out.push_str(&self.flat(&value)),
-                        None => continue,
+                    if let Some(value) = value {
+                        out.push_str(&self.flat(&value));
                     }
                 }
             }
@@ -156,7 +155,10 @@ fn flat(node: &Node) -> String {
 
 fn encoded(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let letter = |bits: u32| LETTERS.get((bits & 63) as usize).map_or('=', |byte| char::from(*byte));
+    let letter = |bits: u32| {
+        let at = usize::try_from(bits & 63).unwrap_or_default();
+        LETTERS.get(at).map_or('=', |byte| char::from(*byte))
+    };
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
         let at = |nth: usize| u32::from(three.get(nth).copied().unwrap_or_default());
