@@ -276,7 +276,7 @@ fn fragment(node: &Node) -> Option<(String, Span)> {
 fn terraform(file: &str, named: bool, bytes: &[u8]) -> Outcome {
     let text = String::from_utf8_lossy(bytes);
     let types = ["\"aws_codepipeline", "\"aws_codebuild_", "\"aws_codedeploy_", "\"aws_codecommit_"];
-    let json = file.to_ascii_lowercase().ends_with(".json");
+    let json = Path::new(file).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let declares = |line: &str| {
         let line = line.trim_start();
         (json || line.starts_with("resource")) && types.iter().any(|name| line.contains(name))
@@ -291,5 +291,59 @@ fn terraform(file: &str, named: bool, bytes: &[u8]) -> Outcome {
         None => Outcome::Nothing(
             named.then(|| format!("nothing in it was judged: Terraform's own language is read from a plan; {how}")),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(file: &str, claimed: &[&str]) -> (String, Outcome) {
+        let note = (file.into(), Span::default(), String::new());
+        let claimed = claimed.iter().map(|&file| file.to_owned()).collect();
+        (file.to_owned(), Outcome::Parsed(Parsed { claimed, notices: vec![note], ..Parsed::default() }))
+    }
+
+    fn bad(file: &str) -> (String, Outcome) {
+        (file.to_owned(), Outcome::Unreadable(unreadable(file, String::new())))
+    }
+
+    fn taken(outcomes: Vec<(String, Outcome)>) -> (Vec<String>, Vec<String>, usize) {
+        let mut inputs = Inputs::default();
+        inputs.take(outcomes);
+        let kept = inputs.notices.iter().map(|(file, ..)| file.to_string()).collect();
+        (kept, inputs.unreadable.iter().map(|one| one.file.to_string()).collect(), inputs.ignored)
+    }
+
+    #[test]
+    fn what_belongs_to_another_file_is_left_to_it_in_any_order() {
+        let nothing = || ("out/note".to_owned(), Outcome::Nothing(None));
+        let expected = (vec!["a.yml".to_owned(), "out/manifest.json".to_owned()], vec!["b.tf".to_owned()], 0);
+        let mut files: Vec<fn() -> (String, Outcome)> = vec![
+            || parsed("a.yml", &[]),
+            || parsed("out/manifest.json", &["./out/x.json", "out/in/manifest.json", "out/note", "out/c.tf"]),
+            || parsed("out/x.json", &[]),
+            || parsed("out/in/manifest.json", &["out/in/y.json", "a.yml", "out/manifest.json"]),
+            || bad("out/c.tf"),
+            || bad("b.tf"),
+        ];
+        for _ in 0..files.len() {
+            files.rotate_left(1);
+            let outcomes = files.iter().map(|make| make()).chain([nothing()]).collect();
+            assert_eq!(taken(outcomes), expected);
+        }
+    }
+
+    #[test]
+    fn files_that_claim_each_other_are_not_both_gone() {
+        let (kept, ..) = taken(vec![parsed("b", &["a", "b"]), parsed("a", &["b", "a"])]);
+        assert_eq!(kept, ["a"]);
+    }
+
+    #[test]
+    fn a_pipe_is_read_no_further_than_the_limit() {
+        let endless = std::io::repeat(b'x');
+        assert!(matches!(content(endless, 0, 1000), Ok(Content::TooLarge(1001, bytes)) if bytes.len() == 1001));
+        assert!(matches!(content(&b"abc"[..], 3, 3), Ok(Content::Whole(bytes)) if bytes == b"abc"));
     }
 }
