@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::hole::RESERVED;
 use super::node::Node;
-use super::{encoding, json, yaml};
+use super::{advice, encoding, json, yaml};
 use crate::inventory::{Position, Span};
 
 /// What a document may cost.
@@ -25,6 +25,35 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { bytes: 64 << 20, nodes: 2_000_000, depth: 200 }
+    }
+}
+
+impl Limits {
+    /// Bytes of a YAML document: a reader of YAML must hold a whole list in braces before it knows what it is, and
+    /// `CloudFormation` takes 1 MB.
+    pub const YAML_BYTES: usize = 2 << 20;
+
+    /// What is said of a file with too many bytes.
+    #[must_use]
+    pub fn too_large(&self, bytes: u64) -> String {
+        let (most, mega) = (self.bytes >> 20, bytes.div_ceil(1 << 20));
+        format!("the file has {mega} MiB, and files of more than {most} MiB are not read; check it in smaller parts")
+    }
+
+    /// Values of a YAML document, for the same reason.
+    pub(super) fn of_yaml(self) -> Self {
+        Self { nodes: self.nodes / 8, ..self }
+    }
+
+    pub(super) fn too_many(&self) -> String {
+        let most = self.nodes;
+        format!(
+            "the document has more than {most} values, aliases counted as what they stand for; check it in smaller parts"
+        )
+    }
+
+    pub(super) fn too_deep(&self) -> String {
+        format!("values are nested more than {} deep here; no template needs that", self.depth)
     }
 }
 
@@ -59,24 +88,39 @@ impl Document {
     /// [`Unreadable`] if it is larger than the limits, in no known encoding, or neither JSON nor YAML.
     pub fn read(file: &str, bytes: &[u8], limits: &Limits) -> Result<Self, Unreadable> {
         let file: Arc<str> = file.into();
-        let refused = |at: Option<Position>, message: String| Unreadable { file: Arc::clone(&file), at, message };
+        let refused = |error: SyntaxError| Unreadable { file: Arc::clone(&file), at: error.at, message: error.message };
         if bytes.len() > limits.bytes {
-            let message = format!("{} bytes are more than the {} that are read of a file", bytes.len(), limits.bytes);
-            return Err(refused(None, message));
+            let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            return Err(refused(SyntaxError::new(None, limits.too_large(size))));
         }
-        let text = encoding::decode(bytes).map_err(|message| refused(None, message))?;
+        let text = encoding::decode(bytes).map_err(refused)?;
         let text: Arc<str> =
-            if text.contains(RESERVED) { text.replace(RESERVED, "\u{FFFD}").into() } else { text.into() };
-        let looks_like_json = text.trim_start().starts_with(['{', '[']);
-        let read = if looks_like_json {
-            // Flow style is YAML too: `{Resources: {...}}` is no JSON, but a template.
-            json::read(&text, limits).or_else(|error| yaml::read(&text, limits).map_err(|_| error))
-        } else {
-            yaml::read(&text, limits)
-        };
-        let (root, notices) = read.map_err(|error| refused(error.at, error.message))?;
+            if holds(&text, &RESERVED) { text.replace(RESERVED, "\u{FFFD}").into() } else { text.into() };
+        let (root, notices) = parse(&text, limits).map_err(|error| refused(advice::on(error, &text)))?;
         Ok(Self { file, text, root, notices })
     }
+}
+
+/// Whether one of the characters is in a text; one after the other, because a search for one is many times as fast.
+pub(super) fn holds(text: &str, characters: &[char]) -> bool {
+    characters.iter().any(|character| text.contains(*character))
+}
+
+fn parse(text: &str, limits: &Limits) -> Read {
+    if let Some((before, _)) = text.split_once('\0') {
+        let message = "a NUL byte stands here; the file is binary or damaged";
+        return Err(SyntaxError::limit(Some(encoding::end_of(before)), message.to_owned()));
+    }
+    if !text.trim_start().starts_with(['{', '[']) {
+        return yaml::read(text, limits);
+    }
+    // Flow style is YAML too: `{Resources: {...}}` is no JSON, but a template.
+    json::read(text, limits).or_else(|error| {
+        if error.limit || text.len() > Limits::YAML_BYTES {
+            return Err(error);
+        }
+        yaml::read(text, limits).map_err(|yaml| if yaml.limit { yaml } else { error })
+    })
 }
 
 /// Why a text is no document.
@@ -84,6 +128,18 @@ impl Document {
 pub(super) struct SyntaxError {
     pub(super) at: Option<Position>,
     pub(super) message: String,
+    /// Whether the text may be well-formed and is refused all the same, so that no other reader need try.
+    pub(super) limit: bool,
+}
+
+impl SyntaxError {
+    pub(super) fn new(at: Option<Position>, message: String) -> Self {
+        Self { at, message, limit: false }
+    }
+
+    pub(super) fn limit(at: Option<Position>, message: String) -> Self {
+        Self { at, message, limit: true }
+    }
 }
 
 /// A tree and what is odd about it.
@@ -117,5 +173,33 @@ mod tests {
         assert_eq!(error.at.map(|at| at.line), Some(2), "{error:?}");
         let error = Document::read("t", b"{\"A\": \n 1,, }", &Limits::default()).unwrap_err();
         assert_eq!(error.at.map(|at| at.line), Some(2), "{error:?}");
+    }
+
+    #[test]
+    fn damaged_files_are_refused_in_words() {
+        let read = |bytes: &[u8]| Document::read("t", bytes, &Limits::default()).unwrap_err();
+        let error = read(b"A: 1\nB: x\0y\n");
+        assert!(error.message.contains("NUL") && error.at == Some(Position { line: 2, column: 5 }), "{error:?}");
+        assert!(read(b"{\"A\": \"\0\"}").message.contains("NUL"));
+        let small = Limits { bytes: 10, ..Limits::default() };
+        let error = Document::read("t", &[0xFF; 11], &small).unwrap_err();
+        assert!(error.message.contains("smaller parts"), "{error:?}");
+        // A limit of one reader is no reason to ask the other one.
+        assert!(read("[".repeat(100_000).as_bytes()).message.contains("nested more than 200"));
+        assert!(Document::read("t", b"", &Limits::default()).unwrap().root.is_null());
+    }
+
+    #[test]
+    fn a_document_keeps_its_marks_of_open_values_to_itself() {
+        let read = Document::read("t", "A: \u{FDD0}0\u{FDD1}\n".as_bytes(), &Limits::default()).unwrap();
+        assert_eq!(read.root.get("A").and_then(Node::as_str), Some("\u{FFFD}0\u{FFFD}"));
+    }
+
+    #[test]
+    fn utf_16_has_the_places_of_its_characters() {
+        let bytes: Vec<u8> = "\u{FEFF}{\"😀\":\r\n 1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let read = Document::read("t", &bytes, &Limits::default()).unwrap();
+        assert_eq!(read.root.entries()[0].key_span.end, Position { line: 1, column: 5 });
+        assert_eq!(read.root.get("😀").unwrap().span.start, Position { line: 2, column: 2 });
     }
 }

@@ -11,20 +11,25 @@
 //!
 //! One format is one folder or file, and one line of [`FORMATS`].
 
+mod advice;
 pub mod api_json;
 pub mod cdk;
 pub mod cloudformation;
 mod document;
 mod encoding;
+mod everything;
 pub mod hole;
 pub mod identity;
 mod json;
 pub mod node;
+mod oddity;
+mod scalar;
 pub mod shape;
 mod source;
 mod yaml;
 
 pub use document::{Document, Limits, Unreadable};
+pub use everything::read_everything;
 pub use hole::{Hole, Holes};
 pub use node::{Entry, Node, Spans, Tree};
 pub use source::{Assignment, Choice, DeclaredResource, Files, Group, Parsed, Place, Raw, Reading, Source};
@@ -64,6 +69,10 @@ pub fn mentions_delivery(text: &str) -> bool {
         "aws_codebuild_",
         "aws_codedeploy_",
         "aws_codecommit_",
+        // SAM, and what `get-pipeline` and `get-deployment-group` answer.
+        "DeploymentPreference",
+        "\"actionTypeId\"",
+        "\"deploymentGroupInfo\"",
     ];
     types.iter().map(TypeName::as_str).chain(others).any(|said| text.contains(said))
 }

@@ -262,7 +262,6 @@ const ELSEWHERE: &[TypeName] = &[
     TypeName::ROLE,
     TypeName::TOPIC,
     TypeName::NOTIFICATION_RULE,
-    TypeName::WEBHOOK,
     TypeName::BRANCH,
     TypeName::ACCOUNT,
     TypeName::DEPLOYMENT_CONFIG,

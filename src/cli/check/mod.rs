@@ -1,6 +1,8 @@
 //! `pipewarden check`: judge pipelines before they exist.
 
+mod candidate;
 mod inputs;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
