@@ -38,7 +38,9 @@ fn unauthenticated(resource: &Resource) -> Seen<bool> {
 
 /// The names of a pipeline's webhooks, and of those that are unauthenticated.
 pub(super) fn of_pipeline(resource: &Resource, pipeline: &str, joins: &Joins) -> (Found, Found) {
-    let doubts = joins.gaps.over(&resource.account, Some(&resource.region), &TypeName::WEBHOOK);
+    let mut doubts = joins.gaps.over(&resource.account, Some(&resource.region), &TypeName::WEBHOOK);
+    // A pipeline's own description may come without its webhooks.
+    doubts.extend(resource.unseen.get("Webhooks").map(crate::inventory::Gap::sentence));
     let mut all = Found { doubts: doubts.clone(), ..Found::default() };
     let mut open = Found { doubts, ..Found::default() };
     let here = joins.webhooks.get(&place(resource)).and_then(|pipelines| pipelines.get(pipeline));

@@ -1,6 +1,6 @@
 //! What a YAML scalar without quotes means.
 //!
-//! In: its text. Out: null, a flag, a number or text, by the rules of YAML 1.1 that `CloudFormation` and PyYAML follow.
+//! In: its text. Out: null, a flag, a number or text, by the rules of YAML 1.1 that `CloudFormation` follows.
 //! Dates, times of day and numbers with a leading zero stay text, because account ids and versions are none of them.
 
 use serde_json::Number;

@@ -114,7 +114,8 @@ pub struct Parsed {
     pub groups: Vec<Group>,
     /// All documents that findings may point into, the named one included.
     pub documents: Vec<super::Document>,
-    /// Files that belong to this document and are not to be read on their own.
+    /// Files that belong to this document and are not to be read on their own; a path that ends with `/` is a folder with
+    /// everything in it.
     pub claimed: Vec<String>,
     /// Files that belong to this document and cannot be read.
     pub unreadable: Vec<super::Unreadable>,

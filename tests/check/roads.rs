@@ -35,9 +35,12 @@ const ROADS: &[(&str, &str)] = &[("CloudFormation", "template.yaml")];
 /// As the AWS CLI prints it, one file for each call.
 const PRINTED: &[&str] = &["get-pipeline.json", "batch-get-deployment-groups.json", "batch-get-projects.json"];
 
-/// Facts that some road cannot know, although the others do, with the reason. Anything else that is not known must say
-/// itself that only a deployed resource has it, or that it is defined elsewhere.
-const NOT_ON_EVERY_ROAD: &[(&str, &str)] = &[];
+/// Facts that every road words in its own way, with the reason.
+const WORDED_OTHERWISE: &[(&str, &str)] =
+    &[("provenance", "live it is the tag that says what made the pipeline, else the file that declares it")];
+
+/// The stack that all of it belongs to: live it is a tag that CloudFormation puts on everything.
+const STACK: (&str, &str) = ("aws:cloudformation:stack-name", "release");
 
 fn account() -> AccountId {
     ACCOUNT.parse().unwrap()
@@ -75,7 +78,7 @@ type Brought = Vec<Resource>;
 
 fn declared(path: &str, format: &str) -> Brought {
     let place = Place::new(Some(account()), Some(region()));
-    let parameters = BTreeMap::new();
+    let parameters = BTreeMap::from([("AWS::StackName".to_owned(), STACK.1.to_owned())]);
     let reading = Reading { files: &Disk, parameters: &parameters, place: &place, limits: Limits::default() };
     let document = Document::read(path, &Disk.read(path).unwrap(), &Limits::default()).unwrap();
     let found = format_of(&document).unwrap();
@@ -194,13 +197,19 @@ fn answer_to(service: &str, operation: &str) -> Value {
         ("codepipeline", "listpipelines") => json!({"pipelines": [{"name": "web"}]}),
         ("codepipeline", "getpipeline") => answer("get-pipeline.json"),
         ("codepipeline", "getpipelinestate") => json!({"pipelineName": "web", "stageStates": []}),
-        ("codepipeline", "listtagsforresource") => json!({"tags": [{"key": "team", "value": "web"}]}),
+        ("codepipeline", "listtagsforresource") => {
+            json!({"tags": [{"key": "team", "value": "web"}, {"key": STACK.0, "value": STACK.1}]})
+        }
         ("codedeploy", "listapplications") => json!({"applications": ["web"]}),
         ("codedeploy", "batchgetapplications") => {
             json!({"applicationsInfo": [{"applicationName": "web", "computePlatform": "Server"}]})
         }
         ("codedeploy", "listdeploymentgroups") => json!({"applicationName": "web", "deploymentGroups": ["prod"]}),
         ("codedeploy", "batchgetdeploymentgroups") => answer("batch-get-deployment-groups.json"),
+        ("codedeploy", "listtagsforresource") => json!({"Tags": [{"Key": STACK.0, "Value": STACK.1}]}),
+        ("codedeploy", "getdeploymentconfig") => json!({"deploymentConfigInfo": {
+            "deploymentConfigName": "CodeDeployDefault.OneAtATime", "computePlatform": "Server",
+            "minimumHealthyHosts": {"type": "MOST_CONCURRENCY", "value": 1}}}),
         ("codebuild", "listprojects") => json!({"projects": ["web-build"]}),
         ("codebuild", "batchgetprojects") => answer("batch-get-projects.json"),
         _ => json!({}),
@@ -236,7 +245,10 @@ fn beside() -> [Resource; 2] {
     .as_object()
     .cloned()
     .unwrap();
-    [bucket, key]
+    [bucket, key].map(|mut one| {
+        one.tags.insert(STACK.0.to_owned(), STACK.1.to_owned());
+        one
+    })
 }
 
 /// What is said of a resource, by its type and uid.
@@ -250,7 +262,6 @@ const ELSEWHERE: &[TypeName] = &[
     TypeName::ROLE,
     TypeName::TOPIC,
     TypeName::NOTIFICATION_RULE,
-    TypeName::WEBHOOK,
     TypeName::BRANCH,
     TypeName::ACCOUNT,
     TypeName::DEPLOYMENT_CONFIG,
@@ -295,11 +306,12 @@ fn differences(live: &Said, road: &Said) -> Vec<String> {
             lines.push(format!("{key:?} is not found live, which has {:?}", live.keys().collect::<Vec<_>>()));
             continue;
         };
-        for (name, value) in &live_facts.known {
+        let worded = |name: &str| WORDED_OTHERWISE.iter().any(|(known, _)| *known == name);
+        for (name, value) in live_facts.known.iter().filter(|(name, _)| !worded(name)) {
             match (facts.known.get(name), facts.unknown.get(name)) {
                 (Some(said), _) if said == value => {}
                 (Some(said), _) => lines.push(format!("{} {name}: {said:?}, live {value:?}", key.1)),
-                (None, Some(sentences)) if excused(name, sentences) => {}
+                (None, Some(sentences)) if excused(sentences) => {}
                 (None, sentences) => lines.push(format!("{} {name}: unknown, because {sentences:?}", key.1)),
             }
         }
@@ -314,11 +326,10 @@ fn differences(live: &Said, road: &Said) -> Vec<String> {
     lines
 }
 
-fn excused(fact: &str, sentences: &[String]) -> bool {
+/// Whether all that is missing is known only of what is deployed, or stands in another description.
+fn excused(sentences: &[String]) -> bool {
     let elsewhere = ["is known only of what is deployed", "is defined elsewhere", "--inventory", "was not looked at"];
-    NOT_ON_EVERY_ROAD.iter().any(|(name, _)| *name == fact)
-        || !sentences.is_empty()
-            && sentences.iter().all(|sentence| elsewhere.iter().any(|part| sentence.contains(part)))
+    !sentences.is_empty() && sentences.iter().all(|sentence| elsewhere.iter().any(|part| sentence.contains(part)))
 }
 
 fn decided(said: &Said) -> usize {

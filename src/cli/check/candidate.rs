@@ -33,10 +33,12 @@ impl Candidate {
     /// By name.
     pub(super) fn named(file: &str) -> Self {
         let lower = file.to_ascii_lowercase();
-        if lower.ends_with(".tf") || lower.ends_with(".tf.json") {
-            return Self::Terraform;
-        }
-        match Path::new(&lower).extension().and_then(|extension| extension.to_str()) {
+        let path = Path::new(&lower);
+        let extension = |path: &Path| path.extension().and_then(|extension| extension.to_str()).map(str::to_owned);
+        let before = path.file_stem().and_then(|stem| extension(Path::new(stem)));
+        match extension(path).as_deref() {
+            Some("tf") => Self::Terraform,
+            Some("json") if before.as_deref() == Some("tf") => Self::Terraform,
             Some(extension) if DOCUMENTS.contains(&extension) => Self::Document,
             Some(extension) if OTHERS.contains(&extension) => Self::No,
             _ => Self::Unsure,

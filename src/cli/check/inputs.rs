@@ -149,6 +149,7 @@ fn outcomes(mut files: Vec<(&String, Asked)>, look: &dyn Fn(&str, Asked) -> Outc
     files.sort_by_key(|(file, _)| (!is_manifest(file), file.matches('/').count(), *file));
     let mut outcomes: Vec<(String, Outcome)> = Vec::new();
     let mut claimed: BTreeSet<String> = BTreeSet::new();
+    let all: Vec<&String> = files.iter().map(|(file, _)| *file).collect();
     for (file, asked) in files {
         if claimed.contains(file) {
             continue;
@@ -157,7 +158,7 @@ fn outcomes(mut files: Vec<(&String, Asked)>, look: &dyn Fn(&str, Asked) -> Outc
         if is_manifest(file)
             && let Outcome::Parsed(parsed) = &outcome
         {
-            claimed.extend(claims(file, parsed));
+            claimed.extend(claims(file, parsed, all.iter().copied()));
         }
         outcomes.push((file.clone(), outcome));
     }
@@ -168,9 +169,14 @@ fn unreadable(file: &str, message: String) -> Unreadable {
     Unreadable { file: file.into(), at: None, message }
 }
 
-/// Files that belong to what was read and are not to be read on their own.
-fn claims(file: &str, parsed: &Parsed) -> BTreeSet<String> {
-    parsed.claimed.iter().map(|claimed| shown(Path::new(claimed))).filter(|claimed| claimed != file).collect()
+/// Files that belong to what was read and are not to be read on their own; all files of a folder, if it is claimed.
+fn claims<'f>(file: &str, parsed: &Parsed, all: impl Iterator<Item = &'f String>) -> BTreeSet<String> {
+    let (folders, files): (Vec<&String>, Vec<&String>) =
+        parsed.claimed.iter().partition(|claimed| claimed.ends_with('/'));
+    let folders: Vec<String> = folders.into_iter().map(|folder| format!("{}/", shown(Path::new(folder)))).collect();
+    let inside = all.filter(|other| folders.iter().any(|folder| other.starts_with(folder.as_str()))).cloned();
+    let named = files.into_iter().map(|claimed| shown(Path::new(claimed)));
+    named.chain(inside).filter(|claimed| claimed != file).collect()
 }
 
 impl Inputs {
@@ -185,7 +191,7 @@ impl Inputs {
             .iter()
             .filter_map(|(file, outcome)| {
                 let Outcome::Parsed(parsed) = outcome else { return None };
-                Some((file, claims(file, parsed)))
+                Some((file, claims(file, parsed, outcomes.iter().map(|(file, _)| file))))
             })
             .collect();
         claimers.sort_by_key(|(file, _)| (file.matches('/').count(), *file));
@@ -308,7 +314,7 @@ fn fragment(node: &Node) -> Option<(String, Span)> {
 fn terraform(file: &str, named: bool, bytes: &[u8]) -> Outcome {
     let text = String::from_utf8_lossy(bytes);
     let types = ["\"aws_codepipeline", "\"aws_codebuild_", "\"aws_codedeploy_", "\"aws_codecommit_"];
-    let json = file.to_ascii_lowercase().ends_with(".json");
+    let json = Path::new(file).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let declares = |line: &str| {
         let line = line.trim_start();
         (json || line.starts_with("resource")) && types.iter().any(|name| line.contains(name))
@@ -323,5 +329,70 @@ fn terraform(file: &str, named: bool, bytes: &[u8]) -> Outcome {
         None => Outcome::Nothing(
             named.then(|| format!("nothing in it was judged: Terraform's own language is read from a plan; {how}")),
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(file: &str, claimed: &[&str]) -> (String, Outcome) {
+        let note = (file.into(), Span::default(), String::new());
+        let claimed = claimed.iter().map(|&file| file.to_owned()).collect();
+        (file.to_owned(), Outcome::Parsed(Parsed { claimed, notices: vec![note], ..Parsed::default() }))
+    }
+
+    fn bad(file: &str) -> (String, Outcome) {
+        (file.to_owned(), Outcome::Unreadable(unreadable(file, String::new())))
+    }
+
+    fn taken(outcomes: Vec<(String, Outcome)>) -> (Vec<String>, Vec<String>, usize) {
+        let mut inputs = Inputs::default();
+        inputs.take(outcomes);
+        let kept = inputs.notices.iter().map(|(file, ..)| file.to_string()).collect();
+        (kept, inputs.unreadable.iter().map(|one| one.file.to_string()).collect(), inputs.ignored)
+    }
+
+    #[test]
+    fn what_belongs_to_another_file_is_left_to_it_in_any_order() {
+        let nothing = || ("out/note".to_owned(), Outcome::Nothing(None));
+        let expected = (vec!["a.yml".to_owned(), "out/manifest.json".to_owned()], vec!["b.tf".to_owned()], 0);
+        let mut files: Vec<fn() -> (String, Outcome)> = vec![
+            || parsed("a.yml", &[]),
+            || parsed("out/manifest.json", &["./out/x.json", "out/in/manifest.json", "out/note", "out/c.tf"]),
+            || parsed("out/x.json", &[]),
+            || parsed("out/in/manifest.json", &["out/in/y.json", "a.yml", "out/manifest.json"]),
+            || bad("out/c.tf"),
+            || bad("b.tf"),
+        ];
+        for _ in 0..files.len() {
+            files.rotate_left(1);
+            let outcomes = files.iter().map(|make| make()).chain([nothing()]).collect();
+            assert_eq!(taken(outcomes), expected);
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_claimed_is_claimed_with_everything_in_it() {
+        let (kept, ..) = taken(vec![
+            parsed("cdk.out/manifest.json", &["cdk.out/"]),
+            parsed("cdk.out/assembly-Old/manifest.json", &["cdk.output/a.json"]),
+            parsed("cdk.out/asset.1/b.json", &[]),
+            parsed("cdk.output/a.json", &[]),
+        ]);
+        assert_eq!(kept, ["cdk.out/manifest.json", "cdk.output/a.json"]);
+    }
+
+    #[test]
+    fn files_that_claim_each_other_are_not_both_gone() {
+        let (kept, ..) = taken(vec![parsed("b", &["a", "b"]), parsed("a", &["b", "a"])]);
+        assert_eq!(kept, ["a"]);
+    }
+
+    #[test]
+    fn a_pipe_is_read_no_further_than_the_limit() {
+        let endless = std::io::repeat(b'x');
+        assert!(matches!(content(endless, 0, 1000), Ok(Content::TooLarge(1001, bytes)) if bytes.len() == 1001));
+        assert!(matches!(content(&b"abc"[..], 3, 3), Ok(Content::Whole(bytes)) if bytes == b"abc"));
     }
 }

@@ -78,7 +78,11 @@ pub(super) fn walk(paths: &[String]) -> Result<Walked, Failure> {
             return Err(Failure::usage(format!("{path} is a link to something that does not exist")));
         } else if path.contains(['*', '?', '[']) {
             for matched in matched(path)? {
-                if matched.is_dir() { folders.push(matched) } else { walked.file(&matched, Asked::Named) }
+                if matched.is_dir() {
+                    folders.push(matched);
+                } else {
+                    walked.file(&matched, Asked::Named);
+                }
             }
         } else {
             return Err(Failure::usage(format!("{path} does not exist")));

@@ -18,16 +18,24 @@ const HIDDEN: &[Hidden] = &[
                   give the last audit with --inventory, or check the template that creates the pipeline",
     },
     TRANSITIONS,
+    WEBHOOKS,
 ];
 
 /// `create-pipeline` takes tags beside the pipeline.
-const HIDDEN_WITH_TAGS: &[Hidden] = &[TRANSITIONS];
+const HIDDEN_WITH_TAGS: &[Hidden] = &[TRANSITIONS, WEBHOOKS];
 
 const TRANSITIONS: Hidden = Hidden {
     property: "DisableInboundStageTransitions",
     what: "disabled transitions",
     message: "a pipeline's definition does not hold which transitions between stages are disabled \
               (get-pipeline-state prints them); give the last audit with --inventory",
+};
+
+const WEBHOOKS: Hidden = Hidden {
+    property: "Webhooks",
+    what: "webhooks",
+    message: "a pipeline's definition does not hold its webhooks (list-webhooks prints them); \
+              give the last audit with --inventory",
 };
 
 pub(super) fn found(root: &Node) -> Vec<&Node> {

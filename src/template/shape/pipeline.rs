@@ -103,6 +103,8 @@ pub(super) const PIPELINE: Shape = Shape {
             "DisableInboundStageTransitions",
             Form::List(&Form::Map(&[("StageName", Form::Text), ("Reason", Form::Text)])),
         ),
+        // Never a property; unseen where a description leaves them out.
+        ("Webhooks", Form::Flag),
     ]),
     convert: pipeline,
     only_deployed: &[],
