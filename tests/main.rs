@@ -13,6 +13,8 @@
 mod architecture;
 /// The whole audit against the simulated organization: truth, denials, resume, secrets.
 mod audit;
+/// The gate in a pull request.
+mod check;
 /// The command line as a user meets it: exit codes and error messages.
 mod cli;
 /// The program and its tests must not build the SDKs twice.

@@ -33,6 +33,8 @@ pub fn looks_secret(name: &str, value: &str) -> bool {
     let named = SECRET_NAMES.iter().any(|word| name.contains(word))
         && !NAMES_OF_REFERENCES.iter().any(|suffix| name.ends_with(suffix));
     named && !value.is_empty()
+        // What was redacted once stays so.
+        || is_redacted_secret(value)
         || SECRET_PREFIXES.iter().any(|prefix| value.starts_with(prefix) && value.len() >= prefix.len() + 12)
 }
 
@@ -61,5 +63,6 @@ mod tests {
         assert!(!looks_secret("DB_PASSWORD", ""));
         assert_eq!(redact("GITHUB_TOKEN", "x"), REDACTED_SECRET);
         assert_eq!(redact("STAGE", "prod"), REDACTED);
+        assert_eq!(redact("STAGE", REDACTED_SECRET), REDACTED_SECRET);
     }
 }

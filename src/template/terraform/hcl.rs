@@ -180,8 +180,8 @@ impl Scanner<'_> {
             self.step();
             self.skip_space(false);
             let from = self.at;
-            self.value();
-            let expression = self.text.get(from..self.at).unwrap_or_default().trim_end().to_owned();
+            let end = self.value();
+            let expression = self.text.get(from..end).unwrap_or_default().trim_end().to_owned();
             body.attributes.push(Written { name, span: Span { start, end: self.position() }, expression });
             return;
         }
@@ -214,13 +214,15 @@ impl Scanner<'_> {
         }
     }
 
-    /// Steps over an expression, to the end of its line or to the brace that closes the block.
-    fn value(&mut self) {
+    /// Steps over an expression, to the end of its line or to the brace that closes the block; where it ends without
+    /// the comment behind it.
+    fn value(&mut self) -> usize {
         let mut open = 0_usize;
         let begin = self.at;
+        let mut end = begin;
         while let Some(byte) = self.peek() {
             match byte {
-                b'\n' if open == 0 => return,
+                b'\n' if open == 0 => return end,
                 b'"' => self.string(),
                 b'<' if self.next_is(b"<<") => self.heredoc(),
                 b'(' | b'[' | b'{' => {
@@ -232,19 +234,22 @@ impl Scanner<'_> {
                     if self.at == begin {
                         self.step();
                     }
-                    return;
+                    return end;
                 }
                 b')' | b']' | b'}' => {
                     open = open.saturating_sub(1);
                     self.step();
                 }
                 _ => {
-                    if !self.skip_comment() {
-                        self.step();
+                    if self.skip_comment() {
+                        continue;
                     }
+                    self.step();
                 }
             }
+            end = self.at;
         }
+        end
     }
 
     /// Steps over a string with all that is interpolated in it.

@@ -1,0 +1,4 @@
+//! The gate in a pull request.
+
+/// Plans of Terraform.
+mod terraform;
