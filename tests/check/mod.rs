@@ -20,3 +20,5 @@ mod roads;
 /// Live and declared resources give the same facts.
 mod shape;
 mod soundness;
+/// Plans of Terraform.
+mod terraform;

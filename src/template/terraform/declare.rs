@@ -39,6 +39,15 @@ const INLINE: &[(&str, &str, &str, &str)] = &[
     ("aws_sns_topic", "policy", "AWS::SNS::TopicPolicy", "Topics"),
 ];
 
+/// What a bucket has after a split resource is deleted.
+const LEFT: &[(&str, &str)] = &[
+    (
+        "PublicAccessBlockConfiguration",
+        r#"{"BlockPublicAcls": false, "BlockPublicPolicy": false, "IgnorePublicAcls": false, "RestrictPublicBuckets": false}"#,
+    ),
+    ("OwnershipControls", r#"{"Rules": [{"ObjectOwnership": "ObjectWriter"}]}"#),
+];
+
 struct Part {
     split: &'static Split,
     owners: Vec<String>,
@@ -143,6 +152,11 @@ fn resource<'p>(
             earlier.is_some_and(|parts| own(&raw).iter().any(|owner| parts.contains(&(owner.clone(), split.property))));
         if stale && !configures(instance, split.inline) {
             remove(&mut raw.properties, split.property);
+            // Without them a bucket has not what new buckets have, but nothing.
+            if let Some((_, left)) = LEFT.iter().find(|(property, _)| *property == split.property) {
+                let left = serde_json::from_str(left).unwrap_or_default();
+                raw.set(split.property, Node::from_value(&left, raw.span));
+            }
         }
     }
     let reference = identity::reference(&raw.type_name, &raw.name, &raw.place);

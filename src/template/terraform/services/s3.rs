@@ -17,6 +17,17 @@ const RETENTION: &[Attribute] = &[one(
     &[same("mode", "Mode"), positive("days", "Days"), positive("years", "Years")],
 )];
 const LOCK: &[Attribute] = &[same("object_lock_enabled", "ObjectLockEnabled"), one("rule", "Rule", RETENTION)];
+/// Words for the lists that a bucket may be made with.
+const LISTS: &[(&str, &str)] = &[
+    ("private", "Private"),
+    ("public-read", "PublicRead"),
+    ("public-read-write", "PublicReadWrite"),
+    ("authenticated-read", "AuthenticatedRead"),
+    ("aws-exec-read", "AwsExecRead"),
+    ("bucket-owner-read", "BucketOwnerRead"),
+    ("bucket-owner-full-control", "BucketOwnerFullControl"),
+    ("log-delivery-write", "LogDeliveryWrite"),
+];
 const LOGGING: &[Attribute] = &[same("target_bucket", "DestinationBucketName"), same("target_prefix", "LogFilePrefix")];
 const OLD_RULE: &[Attribute] = &[
     same("id", "Id"),
@@ -102,6 +113,7 @@ const BUCKET: &[Attribute] = &[
     ),
     one("object_lock_configuration", "ObjectLockConfiguration", LOCK),
     one("logging", "LoggingConfiguration", LOGGING),
+    words("acl", "AccessControl", LISTS),
     many("lifecycle_rule", "LifecycleConfiguration/Rules", OLD_RULE),
     one(
         "replication_configuration",
@@ -155,6 +167,7 @@ pub(super) const SPLITS: &[Split] = &[
             same("restrict_public_buckets", "PublicAccessBlockConfiguration/RestrictPublicBuckets"),
         ],
     ),
+    of_bucket("aws_s3_bucket_acl", "AccessControl", "acl", &[words("acl", "AccessControl", LISTS)]),
     of_bucket(
         "aws_s3_bucket_ownership_controls",
         "OwnershipControls",
