@@ -278,13 +278,11 @@ impl<'a> Spot<'a> {
     }
 }
 
-/// Names whose words say what is done.
+/// Names whose words say what is done. What a project or function is called says so too, but there an open name's own
+/// expression (`DeployFunction`) stands for it: a person has nothing else to go by either.
 const WORDS: &[(&[&str], &[&str])] = &[
     (&["Stages", "Name"], &["deploy", "test", "prod", "update-pipeline", "security-scan", "alarm-check"]),
     (&["Actions", "Name"], &["deploy", "test", "prod", "update-pipeline", "security-scan", "alarm-check"]),
-    (&["Configuration", "ProjectName"], &["deploy", "test", "security-scan"]),
-    (&["Configuration", "FunctionName"], &["deploy", "test", "security-scan", "alarm-check"]),
-    (&["Configuration", "StateMachineArn"], &["deploy", "test", "security-scan"]),
     (&["Rules", "Name"], &["alarm-check", "window-check"]),
     (&["EnvironmentVariables", "Name"], &["token", "path"]),
 ];

@@ -75,7 +75,7 @@ fn leaves(value: &Value, pointer: &str, path: &str, found: &mut Vec<(String, Str
 fn mask(value: &mut Value, real: &str, token: &str) {
     match value {
         Value::String(text) if text == real => token.clone_into(text),
-        Value::String(text) if real.len() > 6 && text.contains(real) => *text = text.replace(real, token),
+        Value::String(text) if real.len() > 12 && text.contains(real) => *text = text.replace(real, token),
         Value::Array(items) => items.iter_mut().for_each(|item| mask(item, real, token)),
         Value::Object(fields) => fields.values_mut().for_each(|item| mask(item, real, token)),
         _ => {}
@@ -85,7 +85,7 @@ fn mask(value: &mut Value, real: &str, token: &str) {
 /// A name in an inventory is one thing wherever it stands.
 fn is_name(path: &str) -> bool {
     let last = path.rsplit('/').next().unwrap();
-    ["Name", "Arn", "ARN", "Id", "Location", "Bucket", "Role", "Key", "Address", "KMSMasterKeyID"]
+    ["Name", "Arn", "ARN", "Id", "Location", "Bucket", "Role", "Key", "Address", "KMSMasterKeyID", "Repo"]
         .iter()
         .any(|end| last.ends_with(end))
 }
@@ -132,8 +132,10 @@ fn sweep(check: &Check<'_>, resources: &[Resource], seen: &mut BTreeMap<String, 
             let key = format!("{path}={value}");
             let times = seen.entry(if is_name(&path) { path.clone() } else { key }).or_default();
             *times += 1;
-            // Git has no templates, and aliases are what others call a thing.
-            if *times > 2 || path.starts_with("Git::") || path.ends_with("/Aliases") {
+            // Git has no templates, aliases are what others call a thing, and what an open name of a function or project
+            // says, its expression says.
+            let runs = ["ProjectName", "FunctionName", "StateMachineArn"].iter().any(|key| path.ends_with(key));
+            if *times > 2 || runs || path.starts_with("Git::") || path.ends_with("/Aliases") {
                 continue;
             }
             let mut holes = Holes::default();
