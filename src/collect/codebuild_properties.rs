@@ -217,15 +217,6 @@ mod tests {
     }
 
     #[test]
-    fn user_information_is_told_and_not_kept() {
-        assert_eq!(user_info("https://me:pw@github.com/o/r"), Some("password"));
-        assert_eq!(user_info("https://token@github.com/o/r"), Some("name"));
-        for url in ["https://github.com/o/r@v1", "git@github.com:o/r.git", "bucket/source.zip", ""] {
-            assert_eq!(user_info(url), None, "{url}");
-        }
-    }
-
-    #[test]
     fn a_webhook_without_its_address_and_secret() {
         let filter = |kind, pattern: &str| WebhookFilter::builder().r#type(kind).pattern(pattern).build().unwrap();
         let policy = PullRequestBuildPolicy::builder()

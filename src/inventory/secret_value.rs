@@ -42,7 +42,7 @@ pub fn source_location(url: &str) -> String {
 /// What stood before the host of a URL: a `name` alone, or one with a `password`.
 #[must_use]
 pub fn user_info(url: &str) -> Option<&'static str> {
-    let clean = source_location(url);
+    let clean = without_userinfo(url);
     let removed = url.split_once("://")?.1.strip_suffix(clean.split_once("://")?.1)?;
     let removed = removed.strip_suffix('@').unwrap_or(removed);
     if removed.is_empty() {
@@ -226,5 +226,22 @@ mod tests {
         assert_eq!(source_location("https://user:p?w@host/x#y"), "https://host/x");
         assert_eq!(without_userinfo("user:pass@host/x"), "host/x");
         assert_eq!(configuration_value("X", "see https://a:b@c and https://d:e@f"), REDACTED);
+    }
+
+    #[test]
+    fn user_information_is_told_and_not_kept() {
+        for url in ["https://me:pw@github.com/o/r", "https://me:pw@github.com/o/r?token=t", "https://me:p?w@host/x#y"] {
+            assert_eq!(user_info(url), Some("password"), "{url}");
+        }
+        assert_eq!(user_info("https://token@github.com/o/r"), Some("name"));
+        for url in ["https://github.com/o/r@v1", "git@github.com:o/r.git", "bucket/source.zip", ""] {
+            assert_eq!(user_info(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn no_script_passes_for_a_path() {
+        assert!(is_inline_buildspec("version: 0.2") && is_inline_buildspec("{\"version\":0.2}"));
+        assert!(!is_inline_buildspec("ci/buildspec.yml") && !is_inline_buildspec("arn:aws:s3:::specs/build.yml"));
     }
 }

@@ -108,7 +108,7 @@ impl Template {
         let mut resolver = Resolver::new(self, root, assignment, imports, holes);
         let resources = root.get("Resources").map(Node::entries).unwrap_or_default();
         let mut resolved = Resolved::default();
-        resolved.raws.extend(resources.iter().filter_map(|entry| declared(entry, &mut resolver)));
+        resolved.raws.extend(resources.iter().filter_map(|entry| declared(root, entry, &mut resolver)));
         for entry in root.get("Outputs").map(Node::entries).unwrap_or_default() {
             let condition = entry.value.text_at(&["Condition"]);
             if condition.and_then(|name| resolver.condition(name)) == Some(false) {
@@ -169,14 +169,19 @@ impl Template {
     }
 }
 
-fn declared(entry: &Entry, resolver: &mut Resolver<'_>) -> Option<Raw> {
+fn declared(root: &Node, entry: &Entry, resolver: &mut Resolver<'_>) -> Option<Raw> {
     let type_name = entry.value.text_at(&["Type"])?;
-    let condition = entry.value.text_at(&["Condition"]);
-    if condition.and_then(|name| resolver.condition(name)) == Some(false) {
+    let condition = entry.value.get("Condition").and_then(Node::scalar);
+    if condition.and_then(|name| resolver.condition(&name)) == Some(false) {
         return None;
     }
     let nothing = Node::new(Tree::Map(Vec::new()), entry.key_span);
-    let (properties, more) = resolver.properties(entry.value.get("Properties").unwrap_or(&nothing));
+    let written = entry.value.get("Properties").unwrap_or(&nothing);
+    let (properties, more) = if type_name.starts_with("AWS::Serverless::") {
+        resolver.properties(&super::shape::with_globals(root, type_name, written.clone()))
+    } else {
+        resolver.properties(written)
+    };
     let more = more.or_else(|| {
         let added = function::adds_more(entry.value.entries())?;
         Some(resolver.token(&added.key, added.key_span, "check the template as it is after the macro ran"))
