@@ -13,7 +13,7 @@
 mod architecture;
 /// The whole audit against the simulated organization: truth, denials, resume, secrets.
 mod audit;
-/// `pipewarden check`: pipelines before they exist.
+/// The gate in a pull request.
 mod check;
 /// The command line as a user meets it: exit codes and error messages.
 mod cli;

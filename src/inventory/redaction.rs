@@ -32,8 +32,14 @@ pub fn looks_secret(name: &str, value: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let named = SECRET_NAMES.iter().any(|word| name.contains(word))
         && !NAMES_OF_REFERENCES.iter().any(|suffix| name.ends_with(suffix));
-    named && !value.is_empty()
+    named && !value.is_empty() && !is_dynamic_reference(value)
         || SECRET_PREFIXES.iter().any(|prefix| value.starts_with(prefix) && value.len() >= prefix.len() + 12)
+}
+
+/// Whether a template says where the value is, not what it is: `{{resolve:secretsmanager:…}}`.
+fn is_dynamic_reference(value: &str) -> bool {
+    let inside = value.trim().strip_prefix("{{resolve:").and_then(|rest| rest.strip_suffix("}}"));
+    inside.is_some_and(|inside| !inside.contains("}}"))
 }
 
 /// The word that takes a plaintext value's place.
@@ -59,6 +65,8 @@ mod tests {
         assert!(!looks_secret("DB_PASSWORD_ARN", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:x"));
         assert!(!looks_secret("STAGE", "prod"));
         assert!(!looks_secret("DB_PASSWORD", ""));
+        assert!(!looks_secret("DB_PASSWORD", "{{resolve:secretsmanager:web:SecretString:password}}"));
+        assert!(looks_secret("DB_PASSWORD", "{{resolve:ssm:/x}}hunter2{{resolve:ssm:/y}}"));
         assert_eq!(redact("GITHUB_TOKEN", "x"), REDACTED_SECRET);
         assert_eq!(redact("STAGE", "prod"), REDACTED);
     }

@@ -2,6 +2,7 @@
 
 mod inputs;
 mod inventory;
+mod parameters;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -33,9 +34,8 @@ pub(super) struct CheckArgs {
     config: Option<PathBuf>,
     #[command(flatten)]
     policies: PolicyOptions,
-    /// Value of a template parameter; may be given several times
-    #[arg(long, value_name = "NAME=VALUE")]
-    parameter: Vec<String>,
+    #[command(flatten)]
+    parameters: parameters::ParameterArgs,
     /// Account that it will be deployed to
     #[arg(long, value_name = "ID")]
     account: Option<AccountId>,
@@ -62,13 +62,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let policies = policies::load(&config, &args.policies, now)?;
     let run = args.inventory.open()?;
     let mut place = Place::new(args.account.clone(), args.region.clone());
-    let mut parameters = BTreeMap::new();
-    for given in &args.parameter {
-        let Some((name, value)) = given.split_once('=') else {
-            return Err(Failure::usage(format!("`--parameter {given}` has no `=`; write NAME=VALUE")));
-        };
-        parameters.insert(name.to_owned(), value.to_owned());
-    }
+    let parameters = args.parameters.values()?;
     let mut read = inputs::read(&args.paths, &parameters, &place, Limits::default())?;
     if let Some(home) = run.as_ref().map(|run| inventory::home(run, &read.groups, &place)).transpose()?.flatten() {
         // Stdin can be read only once; what comes from there needs to be told its account.
@@ -78,6 +72,9 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
         }
     }
     let audited = run.as_ref().map(|run| inventory::look_up(run, &read.groups)).transpose()?;
+    for name in args.parameters.unknown(&read.documents) {
+        tracing::warn!("`--parameter {name}=…`: no template that was checked has a parameter of this name");
+    }
     let failed = |error: CheckError| Failure::failed(&error);
     let check =
         Check::new(&policies, &config.settings, &config.rules, now, audited.as_deref(), &place).map_err(failed)?;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Template;
-use super::condition::{chosen_name, named};
+use super::condition::{as_flag, chosen_name, named};
 use super::function::{Piece, call, pieces};
 use super::parameter::{ANYTHING_ELSE, HIDDEN_DEFAULT, Parameter};
 use super::resolver::{Resolver, is_open};
@@ -19,6 +19,9 @@ const MOST_ALLOWED: usize = 8;
 
 /// More values of one choice than these are not tried.
 const MOST_VALUES: usize = 16;
+
+/// More conditions than these are not chosen themselves.
+const MOST_CHOSEN: usize = 64;
 
 /// Types that say something about a delivery path, beside those that are judged.
 const PREFIXES: &[&str] = &[
@@ -98,26 +101,27 @@ fn undecidable(template: &Template, root: &Node, conditions: &BTreeSet<String>, 
         let first = choices.iter().filter_map(|choice| Some((choice.name.clone(), choice.values.first()?.clone())));
         first.chain(more.iter().map(|name| (chosen_name(name), "true".to_owned()))).collect()
     };
+    let (nothing, imports, mut holes) = (Assignment::new(), BTreeMap::new(), Holes::default());
+    let mut open = Resolver::new(template, root, &nothing, &imports, &mut holes);
+    open.defaults = false;
+    let undecided: Vec<&String> = conditions.iter().filter(|name| open.condition(name).is_none()).collect();
     let mut chosen = BTreeSet::new();
     // First those that compare what has no value, then those that are unknown even so: circles, and names of nothing.
     for directly in [true, false] {
-        for condition in conditions {
-            let (assignment, imports, mut holes) = (base(&chosen), BTreeMap::new(), Holes::default());
+        let mut rest = undecided.as_slice();
+        while chosen.len() < MOST_CHOSEN {
+            let assignment = base(&chosen);
             let mut resolver = Resolver::new(template, root, &assignment, &imports, &mut holes);
-            let node = resolver.conditions.get(condition.as_str()).copied();
-            let unknown = match node.filter(|_| directly) {
-                Some(node) => {
-                    let compared = atoms(node).into_iter().any(|atom| resolver.truth(atom).is_none());
-                    let nothing = Assignment::new();
-                    let mut open = Resolver::new(template, root, &nothing, &imports, resolver.holes);
-                    open.defaults = false;
-                    compared && open.condition(condition).is_none()
+            let found = rest.iter().position(|condition| {
+                if directly {
+                    let node = resolver.conditions.get(condition.as_str()).copied();
+                    return node.is_some_and(|node| atoms(node).iter().any(|atom| resolver.truth(atom).is_none()));
                 }
-                None => !directly && resolver.condition(condition).is_none(),
-            };
-            if unknown && chosen.len() < 64 {
-                chosen.insert(condition.clone());
-            }
+                resolver.condition(condition).is_none()
+            });
+            let Some((before, after)) = found.and_then(|at| rest.split_at_checked(at + 1)) else { break };
+            chosen.extend(before.last().map(|name| (*name).clone()));
+            rest = after;
         }
     }
     let choice = |name: &String| Choice {
@@ -211,6 +215,9 @@ impl<'r> Uses<'r> {
             let regions = stores.iter().filter_map(|store| store.text_at(&["Region"]));
             self.regions.extend(regions.filter(|name| name.contains('-')).map(str::to_owned));
         }
+        if let Some(globals) = self.root.get("Globals") {
+            self.read.walk(globals, self.root, 0);
+        }
         // A reference to a resource of any type reads its name.
         let mut followed = BTreeSet::new();
         loop {
@@ -232,7 +239,8 @@ impl<'r> Uses<'r> {
         let by_name: BTreeMap<&str, &Node> = conditions.iter().map(|one| (one.key.as_str(), &one.value)).collect();
         let mut left: Vec<String> = self.read.conditions.iter().cloned().collect();
         while let Some(name) = left.pop() {
-            if let Some(node) = by_name.get(name.as_str()) {
+            let flag = || by_name.get(as_flag(&name)?);
+            if let Some(node) = by_name.get(name.as_str()).or_else(flag) {
                 left.extend(behind(node).into_iter().filter(|name| !self.conditions.contains(name)));
             }
             self.conditions.insert(name);
@@ -263,7 +271,7 @@ impl Mentions {
                     self.names.extend(super::function::attribute(argument).map(|(resource, _)| resource.to_owned()));
                 }
                 "If" => {
-                    self.conditions.extend(argument.elements().first().and_then(Node::as_str).map(str::to_owned));
+                    self.conditions.extend(argument.elements().first().and_then(Node::scalar));
                 }
                 "Sub" => {
                     let text = argument.elements().first().unwrap_or(argument).scalar().unwrap_or_default();

@@ -23,7 +23,7 @@ impl Resolver<'_> {
         if let Some(known) = self.truths.get(name) {
             return *known;
         }
-        let node = *self.conditions.get(name)?;
+        let node = self.conditions.get(name).or_else(|| self.conditions.get(as_flag(name)?)).copied()?;
         if self.truths.len() > 10_000 || self.deciding > 60 {
             return None;
         }
@@ -121,6 +121,11 @@ impl Resolver<'_> {
             _ => Some(false),
         }
     }
+}
+
+/// YAML reads a condition that is called `On` as a flag, but not behind a tag.
+pub(super) fn as_flag(name: &str) -> Option<&'static str> {
+    ["true", "false"].into_iter().find(|flag| same(flag, name))
 }
 
 /// The name in `!Condition X` or `{Condition: X}`.

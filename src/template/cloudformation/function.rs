@@ -28,6 +28,11 @@ pub(super) fn call(node: &Node) -> Option<Call<'_>> {
         let function = tag.strip_prefix(PREFIX).unwrap_or(tag);
         return Some(Call { function, argument: node, short: true });
     }
+    long(node)
+}
+
+/// The call in a mapping, whatever its tag: `!ImportValue {Fn::Sub: x}` has both.
+pub(super) fn long(node: &Node) -> Option<Call<'_>> {
     let [entry] = node.entries() else { return None };
     let function = if entry.key == "Ref" { "Ref" } else { entry.key.strip_prefix(PREFIX)? };
     (!entry.key.starts_with(LOOP)).then_some(Call { function, argument: &entry.value, short: false })

@@ -32,9 +32,8 @@ impl Resolver<'_> {
         let [condition, then, otherwise] = call.argument.elements() else {
             return Some(self.hole("Fn::If", span, "give Fn::If a condition and two values"));
         };
-        let name = condition.as_str().unwrap_or_default();
-        let truth =
-            if name.is_empty() || condition.tag.is_some() { self.truth(condition) } else { self.condition(name) };
+        let name = condition.scalar().filter(|_| condition.tag.is_none()).unwrap_or_default();
+        let truth = if name.is_empty() { self.truth(condition) } else { self.condition(&name) };
         match truth {
             Some(true) => self.resolve(then),
             Some(false) => self.resolve(otherwise),

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Template;
 use super::choices::is_delivery;
-use super::condition::named;
+use super::condition::{as_flag, named};
 use super::for_each;
 use super::function::{LOOP, Piece, TRUTHS, VALUES, adds_more, attribute, call, pieces};
 use crate::inventory::Span;
@@ -148,8 +148,10 @@ impl Noticed {
     }
 
     fn condition(&mut self, node: &Node) {
-        if let Some(name) = node.as_str().filter(|name| !self.conditions.contains(*name)) {
-            self.missing(node.span, "condition", name);
+        let Some(name) = node.scalar() else { return };
+        let declared = |name: &str| self.conditions.contains(name);
+        if !declared(&name) && !as_flag(&name).is_some_and(declared) {
+            self.missing(node.span, "condition", &name);
         }
     }
 
@@ -167,10 +169,7 @@ impl Noticed {
 
     fn walk(&mut self, node: &Node, deciding: bool) {
         if let Some(name) = named(node).filter(|_| deciding) {
-            if !self.conditions.contains(name) {
-                self.missing(node.span, "condition", name);
-            }
-            return;
+            return self.condition(&Node::text(name, node.span));
         }
         if let Some(call) = call(node) {
             self.call(call.function, call.argument, node.span);

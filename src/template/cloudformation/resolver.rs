@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Template;
-use super::function::{Call, adds_more, call};
+use super::function::{Call, adds_more, call, long};
 use super::parameter::{ANYTHING_ELSE, HIDDEN_DEFAULT, Parameter};
 use crate::inventory::Span;
 use crate::template::hole::{has_holes, whole};
@@ -105,7 +105,13 @@ impl<'r> Resolver<'r> {
 
     /// The argument of a call as a value.
     pub(super) fn argument(&mut self, call: &Call<'_>) -> Option<Node> {
-        if call.short { self.plain(call.argument) } else { self.resolve(call.argument) }
+        if !call.short {
+            return self.resolve(call.argument);
+        }
+        match long(call.argument) {
+            Some(inner) => self.deeper(call.argument.span, |this| this.apply(&inner, call.argument.span)),
+            None => self.plain(call.argument),
+        }
     }
 
     /// Properties of a resource, and a hole if there may be more of them.
