@@ -2,8 +2,6 @@
 
 /// The twelve ways in which pipelines stand, or seem to stand, behind an approval, written as templates.
 mod approval;
-/// Values of parameters, from the command line and from files.
-mod parameters;
 /// Live and declared resources give the same facts.
 mod shape;
 /// What is open never leads to a wrong answer.

@@ -135,7 +135,9 @@ fn sweep(check: &Check<'_>, resources: &[Resource], seen: &mut BTreeMap<String, 
             // Git has no templates, aliases are what others call a thing, and what an open name of a function or project
             // says, its expression says.
             let runs = ["ProjectName", "FunctionName", "StateMachineArn"].iter().any(|key| path.ends_with(key));
-            if *times > 2 || runs || path.starts_with("Git::") || path.ends_with("/Aliases") {
+            // A value is a secret if its expression says so.
+            let secret = path.ends_with("EnvironmentVariables/Value");
+            if *times > 2 || secret || runs || path.starts_with("Git::") || path.ends_with("/Aliases") {
                 continue;
             }
             let mut holes = Holes::default();
