@@ -50,6 +50,10 @@ pub(super) fn whole(spot: &Spot<'_>) -> Vec<Filler> {
     if let Some((_, words)) = WORDS.iter().find(|(path, _)| spot.ends_with(path)) {
         return words.iter().copied().chain(spot.environments()).map(Filler::Word).collect();
     }
+    // Whatever `${AWS::StackName}` or `${BucketName}` comes to, it is no secret.
+    if spot.ends_with(&["EnvironmentVariables", "Value"]) && !spot.says(SECRETS) {
+        return Vec::new();
+    }
     if let Some((_, values)) = TEXTS.iter().find(|(path, _)| spot.ends_with(path)) {
         return values.iter().map(|value| Filler::Value(Value::from(*value))).collect();
     }
@@ -278,13 +282,15 @@ impl<'a> Spot<'a> {
     }
 }
 
-/// Names whose words say what is done.
+/// Words in an expression that say that its value may be a secret.
+const SECRETS: &[&str] =
+    &["secret", "token", "password", "passwd", "pwd", "credential", "credentials", "key", "auth", "pat"];
+
+/// Names whose words say what is done. What a project or function is called says so too, but there an open name's own
+/// expression (`DeployFunction`) stands for it: a person has nothing else to go by either.
 const WORDS: &[(&[&str], &[&str])] = &[
     (&["Stages", "Name"], &["deploy", "test", "prod", "update-pipeline", "security-scan", "alarm-check"]),
     (&["Actions", "Name"], &["deploy", "test", "prod", "update-pipeline", "security-scan", "alarm-check"]),
-    (&["Configuration", "ProjectName"], &["deploy", "test", "security-scan"]),
-    (&["Configuration", "FunctionName"], &["deploy", "test", "security-scan", "alarm-check"]),
-    (&["Configuration", "StateMachineArn"], &["deploy", "test", "security-scan"]),
     (&["Rules", "Name"], &["alarm-check", "window-check"]),
     (&["EnvironmentVariables", "Name"], &["token", "path"]),
 ];

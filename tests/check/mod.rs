@@ -19,6 +19,7 @@ mod parameters;
 mod roads;
 /// Live and declared resources give the same facts.
 mod shape;
+/// What is open never leads to a wrong answer.
 mod soundness;
 /// Plans of Terraform.
 mod terraform;
