@@ -321,6 +321,8 @@ fn nearest_approval(declared: &DeclaredResource, ungated: &Step, steps: &[Step])
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use serde_json::json;
 
     use super::super::testing::{Declared, action, check, checked, finding, pipeline, stage};
@@ -458,7 +460,7 @@ mod tests {
             "Resources:\n  Bucket:\n    Type: AWS::S3::Bucket\n    Properties:\n      BucketName: b\n      LifecycleConfiguration:\n        Rules:\n",
         );
         for nth in 0..3000 {
-            text.push_str(&format!("        - {{Id: r{nth}, Status: Enabled, ExpirationInDays: 1}}\n"));
+            writeln!(text, "        - {{Id: r{nth}, Status: Enabled, ExpirationInDays: 1}}").unwrap();
         }
         text.push_str("  Web:\n    Type: AWS::CodePipeline::Pipeline\n    Properties:\n      Stages: []\n      ArtifactStore: {Location: b}\n");
         let checked = checked("a.yaml", &text);
