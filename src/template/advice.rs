@@ -13,6 +13,17 @@ const PLACEHOLDERS: [(&str, &str); 6] =
 /// Bytes of a text whose lines are looked through.
 const LARGEST: usize = 1 << 20;
 
+/// What the YAML parser says, and what a person does about it where the parser does not say.
+pub(super) fn of_yaml(said: &str) -> String {
+    let mend = match said {
+        "mapping values are not allowed in this context" => "; if `: ` is part of a text here, put the text in quotes",
+        "simple key expect ':'" => "; a `:` is missing after the key before, or the line is indented too little",
+        "while parsing node, found unknown anchor" => "; if `*` begins a text here, put the text in quotes",
+        _ => "",
+    };
+    format!("this is no valid YAML: {said}{mend}")
+}
+
 /// Adds what would mend it.
 pub(super) fn on(error: SyntaxError, text: &str) -> SyntaxError {
     if error.limit || text.len() > LARGEST {
@@ -106,6 +117,13 @@ mod tests {
         ] {
             assert!(!refused(text).contains("render"), "{text}: {}", refused(text));
         }
+    }
+
+    #[test]
+    fn what_the_yaml_parser_says_is_said_with_its_mending() {
+        assert!(refused("A: b: c\n").contains("put the text in quotes"), "{}", refused("A: b: c\n"));
+        assert!(refused("Action: *\n").contains("YAML"), "{}", refused("Action: *\n"));
+        assert!(refused("Action: *all\n").contains("put the text in quotes"), "{}", refused("Action: *all\n"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span as Marked, Tag};
 
+use super::advice;
 use super::document::{Limits, Read, SyntaxError, holds};
 use super::hole::RESERVED;
 use super::node::{Entry, Node, Tree};
@@ -37,9 +38,8 @@ pub(super) fn read(text: &str, limits: &Limits) -> Read {
     };
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
-        let (event, span) = event.map_err(|error| {
-            SyntaxError::new(Some(position(*error.marker())), format!("this is no valid YAML: {}", error.info()))
-        })?;
+        let (event, span) =
+            event.map_err(|error| SyntaxError::new(Some(position(*error.marker())), advice::of_yaml(error.info())))?;
         if matches!(event, Event::StreamEnd) {
             break;
         }
