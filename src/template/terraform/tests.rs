@@ -581,7 +581,7 @@ fn wrong_types_anywhere_do_no_harm() {
 }
 
 #[test]
-fn large_plans_take_time_as_they_are_large() {
+fn large_plans_are_read_whole() {
     let many = |count: usize| {
         let mut buckets = Vec::new();
         for number in 0..count {
