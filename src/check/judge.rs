@@ -43,22 +43,25 @@ pub struct Check<'a> {
     place: &'a Place,
 }
 
-/// Types of everything that may be judged in these groups, so that only their controls need be loaded.
+/// Groups up to here are looked through for the types in them; of more, all types may be among them.
+const FEW: usize = 4;
+
+/// Types of everything that may be judged in these groups, so that only their controls need be loaded; nothing where that
+/// is not worth knowing.
 #[must_use]
-pub fn types_of(groups: &[Group]) -> BTreeSet<TypeName> {
-    let mut types = BTreeSet::new();
+pub fn types_of(groups: &[Group]) -> Option<BTreeSet<TypeName>> {
+    if groups.len() > FEW {
+        return None;
+    }
+    // Stand-ins of what is only named, and what SAM makes, are declared nowhere.
+    let mut types = BTreeSet::from([TypeName::BUCKET, TypeName::DEPLOYMENT_GROUP, TypeName::ROLE]);
     for source in groups.iter().flat_map(|group| [Some(&group.source), group.before.as_ref()]).flatten() {
         for world in worlds(&source.choices()) {
-            let mut holes = Holes::default();
-            let raws = source.declare(&world.assignment, &mut holes);
-            types.extend(shape::declared(&raws, &holes).into_iter().map(|one| one.resource.type_name));
+            let raws = source.declare(&world.assignment, &mut Holes::default());
+            types.extend(raws.iter().filter_map(|raw| shape::judged_as(&raw.type_name)));
         }
     }
-    if !types.is_empty() {
-        // Stand-ins of what is only named.
-        types.extend([TypeName::BUCKET, TypeName::DEPLOYMENT_GROUP]);
-    }
-    types
+    Some(types)
 }
 
 /// What was found in a group.

@@ -247,7 +247,7 @@ pub(super) fn place_of(declared: &DeclaredResource, pointer: &str) -> Option<Sou
     let named = named.filter(|_| is_element).find_map(|inner| declared.spans.get(&inner));
     let span = named.or_else(|| declared.spans.get(pointer)).filter(|span| span.start.line > 0)?;
     let key = pointer.rsplit('/').next().filter(|_| !is_element).map_or(1, |key| unescaped(key).chars().count());
-    Some(SourcePlace { file: Arc::clone(&declared.file), span: first_line(*span, key) })
+    Some(SourcePlace { file: Arc::clone(&declared.file), span: first_line(span, key) })
 }
 
 fn first_line(span: Span, length: usize) -> Span {
@@ -294,8 +294,8 @@ fn variable(declared: &DeclaredResource, step: &Step, rest: &str) -> Option<Stri
         Some(format!("{listed}/{index}"))
     });
     let configured = format!("{}/Configuration/EnvironmentVariables", step.pointer);
-    let found = of_list.or_else(|| declared.spans.contains_key(&configured).then_some(configured));
-    found.filter(|pointer| declared.spans.contains_key(pointer))
+    let found = of_list.or_else(|| declared.spans.contains(&configured).then_some(configured));
+    found.filter(|pointer| declared.spans.contains(pointer))
 }
 
 /// The approval that comes too late, or where one would have to stand.

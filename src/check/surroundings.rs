@@ -198,7 +198,7 @@ impl Surroundings<'_> {
             audited.filter(|resource| resource.uid.as_str() == one.uid && resource.type_name == one.type_name);
         let mut resource = seen.next().cloned().unwrap_or_else(|| stand_in(one, gap));
         resource.origin = Origin::Template { file: by.file.to_string(), line: by.span.start.line };
-        let span = by.spans.get(pointer).copied().unwrap_or(by.span);
+        let span = by.spans.get(pointer).unwrap_or(by.span);
         DeclaredResource {
             resource,
             id,

@@ -65,7 +65,7 @@ pub struct Document {
     /// Its text; lines and columns count in it.
     pub text: Arc<str>,
     /// Its values.
-    pub root: Node,
+    pub root: Arc<Node>,
     /// What is odd but readable, e.g. a key that stands twice in a mapping.
     pub notices: Vec<(Span, String)>,
 }
@@ -97,7 +97,7 @@ impl Document {
         let text: Arc<str> =
             if holds(&text, &RESERVED) { text.replace(RESERVED, "\u{FFFD}").into() } else { text.into() };
         let (root, notices) = parse(&text, limits).map_err(|error| refused(advice::on(error, &text)))?;
-        Ok(Self { file, text, root, notices })
+        Ok(Self { file, text, root: Arc::new(root), notices })
     }
 }
 

@@ -3,7 +3,7 @@
 //! In: what the YAML and JSON parsers read. Out: [`Node`]s for the formats to interpret, and plain JSON values with a
 //! table of places. It exists because findings point at lines, and every ordinary value type forgets them.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Number, Value};
 
@@ -56,8 +56,51 @@ impl Entry {
     }
 }
 
-/// Places of values by JSON pointer (`/Stages/0/Name`); an entry of a mapping has the place of key and value.
-pub type Spans = BTreeMap<String, Span>;
+/// Where the values of a tree are written, by JSON pointer (`/Stages/0/Name`). Few of them are ever asked for, so the tree
+/// itself is kept, and nothing is made of the others.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Spans(Option<Arc<Node>>);
+
+impl Spans {
+    /// The place of a value; an entry of a mapping has the place of key and value.
+    #[must_use]
+    pub fn get(&self, pointer: &str) -> Option<Span> {
+        let mut node = self.0.as_deref()?;
+        let mut span = node.span;
+        for segment in pointer.split('/').skip(1) {
+            let segment = segment.replace("~1", "/").replace("~0", "~");
+            if let Some(entry) = node.entry(&segment) {
+                (node, span) = (&entry.value, entry.span());
+            } else {
+                node = node.elements().get(segment.parse::<usize>().ok()?)?;
+                span = node.span;
+            }
+        }
+        Some(span)
+    }
+
+    /// Whether a value is written somewhere.
+    #[must_use]
+    pub fn contains(&self, pointer: &str) -> bool {
+        self.get(pointer).is_some()
+    }
+
+    /// How many values there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        fn count(node: &Node) -> usize {
+            let below: usize = node.elements().iter().map(count).sum();
+            1 + below + node.entries().iter().map(|entry| count(&entry.value)).sum::<usize>()
+        }
+        self.0.as_deref().map_or(0, count)
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+}
 
 impl Node {
     /// A value without a tag.
@@ -140,16 +183,23 @@ impl Node {
     /// A plain value, without places or tags.
     #[must_use]
     pub fn to_value(&self) -> Value {
-        let mut nowhere = None;
-        convert(self, &mut String::new(), &mut nowhere)
+        match &self.tree {
+            Tree::Null => Value::Null,
+            Tree::Bool(flag) => Value::Bool(*flag),
+            Tree::Number(number) => Value::Number(number.clone()),
+            Tree::String(text) => Value::String(text.clone()),
+            Tree::List(items) => items.iter().map(Self::to_value).collect(),
+            Tree::Map(entries) => {
+                let fields = entries.iter().map(|entry| (entry.key.clone(), entry.value.to_value()));
+                Value::Object(fields.collect::<Map<_, _>>())
+            }
+        }
     }
 
     /// A plain value, and the places of everything in it.
     #[must_use]
-    pub fn to_value_with_spans(&self) -> (Value, Spans) {
-        let mut spans = Some(Spans::new());
-        let value = convert(self, &mut String::new(), &mut spans);
-        (value, spans.unwrap_or_default())
+    pub fn into_value_with_spans(self) -> (Value, Spans) {
+        (self.to_value(), Spans(Some(Arc::new(self))))
     }
 
     /// A tree from a plain value, all of it at one place.
@@ -173,42 +223,6 @@ impl Node {
             ),
         };
         Self::new(tree, span)
-    }
-}
-
-fn convert(node: &Node, pointer: &mut String, spans: &mut Option<Spans>) -> Value {
-    if let Some(spans) = spans {
-        spans.entry(pointer.clone()).or_insert(node.span);
-    }
-    let length = pointer.len();
-    match &node.tree {
-        Tree::Null => Value::Null,
-        Tree::Bool(flag) => Value::Bool(*flag),
-        Tree::Number(number) => Value::Number(number.clone()),
-        Tree::String(text) => Value::String(text.clone()),
-        Tree::List(items) => {
-            let mut list = Vec::with_capacity(items.len());
-            for (index, item) in items.iter().enumerate() {
-                pointer.push('/');
-                pointer.push_str(&index.to_string());
-                list.push(convert(item, pointer, spans));
-                pointer.truncate(length);
-            }
-            Value::Array(list)
-        }
-        Tree::Map(entries) => {
-            let mut fields = Map::new();
-            for entry in entries {
-                pointer.push('/');
-                pointer.push_str(&entry.key.replace('~', "~0").replace('/', "~1"));
-                if let Some(spans) = spans {
-                    spans.insert(pointer.clone(), entry.span());
-                }
-                fields.insert(entry.key.clone(), convert(&entry.value, pointer, spans));
-                pointer.truncate(length);
-            }
-            Value::Object(fields)
-        }
     }
 }
 
@@ -237,10 +251,10 @@ mod tests {
             ]),
             at(1),
         );
-        let (value, spans) = node.to_value_with_spans();
+        let (value, spans) = node.clone().into_value_with_spans();
         assert_eq!(value, serde_json::json!({"a/b": true, "list": ["y"]}));
-        assert_eq!(spans["/a~1b"].start.line, 1);
-        assert_eq!(spans["/list"].start.line, 6);
+        assert_eq!(spans.get("/a~1b").unwrap().start.line, 1);
+        assert_eq!(spans.get("/list").unwrap().start.line, 6);
         assert_eq!(node.get("list").and_then(|list| list.elements().first()).and_then(Node::as_str), Some("y"));
         assert_eq!(Node::from_value(&value, at(1)).to_value(), value);
     }

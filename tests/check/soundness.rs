@@ -48,7 +48,7 @@ fn declared(resources: &[Resource]) -> Vec<DeclaredResource> {
         logical_id: "Thing".to_owned(),
         construct_path: None,
         span: Span { start: at, end: at },
-        spans: BTreeMap::new(),
+        spans: pipewarden::template::Spans::default(),
     };
     resources.iter().map(one).collect()
 }

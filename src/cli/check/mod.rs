@@ -84,7 +84,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     for name in args.parameters.unknown(&read.documents) {
         tracing::warn!("`--parameter {name}=…`: no template that was checked has a parameter of this name");
     }
-    let policies = policies::load_for(&config, &args.policies, now, Some(&types_of(&read.groups)))?;
+    let policies = policies::load_for(&config, &args.policies, now, types_of(&read.groups).as_ref())?;
     let audited = run.as_ref().map(|run| inventory::look_up(run, &read.groups)).transpose()?;
     let failed = |error: CheckError| Failure::failed(&error);
     let check =

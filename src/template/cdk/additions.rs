@@ -4,6 +4,8 @@
 //! the check of the bootstrap version (a parameter and a rule). They declare nothing that is judged, but their condition
 //! and their parameter would be choices that nobody has.
 
+use std::sync::Arc;
+
 use super::super::node::{Entry, Node, Tree};
 
 const METADATA: &str = "AWS::CDK::Metadata";
@@ -13,8 +15,18 @@ const RULE: &str = "CheckBootstrapVersion";
 
 /// The template without them. What anything else refers to stays.
 #[must_use]
-pub(in super::super) fn without_additions(root: &Node) -> Node {
-    let mut root = root.clone();
+pub(in super::super) fn without_additions(root: &Arc<Node>) -> Arc<Node> {
+    let has = |section: &str, names: &[&str]| {
+        let entries = root.get(section).map(Node::entries).unwrap_or_default();
+        entries
+            .iter()
+            .any(|entry| names.contains(&entry.key.as_str()) || entry.value.text_at(&["Type"]) == Some(METADATA))
+    };
+    let sections = [("Resources", ""), ("Conditions", CONDITION), ("Parameters", PARAMETER), ("Rules", RULE)];
+    if !sections.iter().any(|(section, name)| has(section, &[name])) {
+        return Arc::clone(root);
+    }
+    let mut root = Node::clone(root);
     let is_metadata = |entry: &Entry| entry.value.text_at(&["Type"]) == Some(METADATA);
     retain(&mut root, "Resources", |entry| !is_metadata(entry));
     let is_ssm = |entry: &Entry| entry.value.text_at(&["Type"]).is_some_and(|name| name.starts_with("AWS::SSM::"));
@@ -26,7 +38,7 @@ pub(in super::super) fn without_additions(root: &Node) -> Node {
             retain(&mut root, section, |entry| !own(entry));
         }
     }
-    root
+    Arc::new(root)
 }
 
 fn retain(root: &mut Node, section: &str, keep: impl Fn(&Entry) -> bool) {
@@ -50,7 +62,7 @@ mod tests {
     use super::super::super::{Document, Limits};
     use super::*;
 
-    fn read(text: &str) -> Node {
+    fn read(text: &str) -> Arc<Node> {
         Document::read("t", text.as_bytes(), &Limits::default()).unwrap().root
     }
 

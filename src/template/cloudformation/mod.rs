@@ -57,7 +57,7 @@ impl TemplateFormat for CloudFormation {
 #[derive(Debug)]
 pub struct Template {
     file: Arc<str>,
-    root: Node,
+    root: Arc<Node>,
     parameters: BTreeMap<String, Parameter>,
     /// Values that were given, by the name of a parameter or by the expression of any hole.
     given: BTreeMap<String, String>,
@@ -95,7 +95,7 @@ impl Template {
     ) -> Self {
         Self {
             file: Arc::clone(&document.file),
-            root: document.root.clone(),
+            root: Arc::clone(&document.root),
             parameters: parameter::parameters(&document.root),
             given: parameters.clone(),
             place: place.clone(),
@@ -181,6 +181,13 @@ impl Template {
     }
 }
 
+/// Whether anybody reads the properties of a type: those that are judged, those that become others, and those that carry
+/// values between stacks.
+fn says_something(type_name: &str) -> bool {
+    let carries = ["AWS::CloudFormation::", "AWS::Serverless::"].iter().any(|prefix| type_name.starts_with(prefix));
+    super::shape::matters(type_name) || carries || !type_name.starts_with("AWS::")
+}
+
 fn declared(root: &Node, entry: &Entry, resolver: &mut Resolver<'_>) -> Option<Raw> {
     let type_name = entry.value.text_at(&["Type"])?;
     let condition = entry.value.get("Condition").and_then(Node::scalar);
@@ -188,7 +195,7 @@ fn declared(root: &Node, entry: &Entry, resolver: &mut Resolver<'_>) -> Option<R
         return None;
     }
     let nothing = Node::new(Tree::Map(Vec::new()), entry.key_span);
-    let written = entry.value.get("Properties").unwrap_or(&nothing);
+    let written = entry.value.get("Properties").filter(|_| says_something(type_name)).unwrap_or(&nothing);
     let (properties, more) = if type_name.starts_with("AWS::Serverless::") {
         resolver.properties(&super::shape::with_globals(root, type_name, written.clone()))
     } else {

@@ -98,6 +98,12 @@ const COMPANIONS: &[&str] = &[
     "AWS::Serverless::Function",
 ];
 
+/// The inventory's name of a type that is judged.
+#[must_use]
+pub fn judged_as(type_name: &str) -> Option<TypeName> {
+    SHAPES.iter().find(|shape| shape.type_name == type_name).map(|shape| shape.becomes.clone())
+}
+
 /// Whether resources of a type are judged, or say something about those that are.
 #[must_use]
 pub fn matters(type_name: &str) -> bool {
@@ -115,7 +121,7 @@ pub fn name_of(resource: &Resource) -> Option<&str> {
 #[must_use]
 pub fn declared(raws: &[Raw], holes: &Holes) -> Vec<DeclaredResource> {
     let generated = sam::generated(raws);
-    let all: Vec<Raw> = raws.iter().cloned().chain(generated).collect();
+    let all: Vec<Raw> = raws.iter().filter(|raw| matters(&raw.type_name)).cloned().chain(generated).collect();
     let shaped = all.iter().filter_map(|raw| {
         let shape = SHAPES.iter().find(|shape| shape.type_name == raw.type_name)?;
         Some(shaped(raw, shape, &all, holes))
@@ -139,7 +145,7 @@ fn shaped(raw: &Raw, shape: &Shape, all: &[Raw], holes: &Holes) -> DeclaredResou
         let what = format!("{property} of {} {}", raw.type_name, raw.logical_id);
         hidden.push(((*property).to_owned(), GapCause::OnlyDeployed { what }));
     }
-    let (value, spans) = properties.to_value_with_spans();
+    let (value, spans) = properties.into_value_with_spans();
     let id = ResourceUid(format!("{}#{}", raw.file, raw.logical_id));
     let mut resource = Resource {
         uid: ResourceUid(identity::uid_of(&raw)),
@@ -243,6 +249,6 @@ mod tests {
         let pipeline = raw("AWS::CodePipeline::Pipeline", "P", json!({"Stages": [{"Name": "Prod"}]}));
         let found = &shape(&[pipeline])[0];
         assert_eq!(found.id.as_str(), "t.yaml#P");
-        assert!(found.spans.contains_key("/Stages/0/Name"));
+        assert!(found.spans.contains("/Stages/0/Name"));
     }
 }

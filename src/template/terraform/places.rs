@@ -78,7 +78,7 @@ impl Places {
             let file: Arc<str> = path.as_str().into();
             bodies.push((Arc::clone(&file), Body::read(&text)));
             let root = Node::new(Tree::Null, Span::default());
-            self.documents.push(Document { file, text: text.into(), root, notices: Vec::new() });
+            self.documents.push(Document { file, text: text.into(), root: root.into(), notices: Vec::new() });
         }
         bodies
     }

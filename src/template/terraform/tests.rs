@@ -522,15 +522,19 @@ fn files_beside_the_plan_give_lines_and_locals() {
     let raws = parsed.groups[0].source.declare(&Assignment::new(), &mut Holes::default());
     let of = |address: &str| raws.iter().find(|raw| raw.logical_id == address).unwrap();
     let web = of("aws_codepipeline.web");
-    let (value, spans) = web.properties.to_value_with_spans();
+    let (value, spans) = web.properties.clone().into_value_with_spans();
     assert_eq!(value["ArtifactStore"]["Location"], "aws_s3_bucket.b");
-    let line = |pointer: &str| spans[pointer].start.line;
+    let line = |pointer: &str| spans.get(pointer).unwrap().start.line;
     assert_eq!((&*web.file, web.span.start.line), ("main.tf", 4));
     assert_eq!((line("/Name"), line("/Stages/0"), line("/Stages/1"), line("/Stages/1/Actions/0")), (5, 6, 9, 11));
     let bucket = of("aws_s3_bucket.b");
     assert_eq!((&*bucket.file, bucket.span.start.line), ("store.tf", 2));
-    let (_, spans) = bucket.properties.to_value_with_spans();
-    assert_eq!(spans["/VersioningConfiguration"].start.line, 2, "a part in another file has the place of the whole");
+    let (_, spans) = bucket.properties.clone().into_value_with_spans();
+    assert_eq!(
+        spans.get("/VersioningConfiguration").unwrap().start.line,
+        2,
+        "a part in another file has the place of the whole"
+    );
 }
 
 #[test]
