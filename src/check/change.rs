@@ -268,6 +268,9 @@ mod tests {
     fn everything_that_protected_is_named_when_it_goes() {
         let bucket = |properties: serde_json::Value| ("AWS::S3::Bucket", "Artifacts", properties);
         let group = |properties: serde_json::Value| ("AWS::CodeDeploy::DeploymentGroup", "Group", properties);
+        let pipeline = || {
+            ("AWS::CodePipeline::Pipeline", "Web", json!({"ArtifactStore": {"Type": "S3", "Location": "Artifacts"}}))
+        };
         let before = Declared {
             file: "p.json",
             resources: vec![
@@ -280,11 +283,16 @@ mod tests {
                     "AutoRollbackConfiguration": {"Enabled": true, "Events": ["DEPLOYMENT_FAILURE"]},
                     "AlarmConfiguration": {"Enabled": true, "Alarms": [{"Name": "errors"}]},
                 })),
+                pipeline(),
             ],
         };
         let now = Declared {
             file: "p.json",
-            resources: vec![bucket(json!({"VersioningConfiguration": {"Status": "Suspended"}})), group(json!({}))],
+            resources: vec![
+                bucket(json!({"VersioningConfiguration": {"Status": "Suspended"}})),
+                group(json!({})),
+                pipeline(),
+            ],
         };
         let (before, now) = (check().judge_source(&before).unwrap(), check().judge_source(&now).unwrap());
         let (comparison, _) = compared(&now, &before, &Matching::default());

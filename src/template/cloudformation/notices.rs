@@ -45,7 +45,10 @@ pub(super) fn notices(template: &Template, root: &Node, complete: bool) -> Vec<(
         found: BTreeSet::new(),
         names: names(template, root),
         mappings: keys(root, "Mappings"),
-        conditions: keys(root, "Conditions"),
+        conditions: keys(root, "Conditions")
+            .into_iter()
+            .flat_map(|name| as_flag(&name).map(str::to_owned).into_iter().chain([name.clone()]).collect::<Vec<_>>())
+            .collect(),
         // What makes resources makes names, too.
         closed: macros.iter().all(|(name, _)| name == "AWS::LanguageExtensions")
             && !resources(root).iter().any(|entry| entry.key.starts_with("Fn::")),

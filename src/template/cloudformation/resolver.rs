@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Template;
+use super::condition::as_flag;
 use super::function::{Call, adds_more, call, long};
 use super::parameter::{ANYTHING_ELSE, HIDDEN_DEFAULT, Parameter};
 use crate::inventory::Span;
@@ -61,6 +62,16 @@ pub(super) struct Resolver<'r> {
     names: BTreeMap<String, String>,
 }
 
+/// A condition that is called `On` goes by `true` where YAML reads its name as a flag.
+fn with_flags<'r>(mut conditions: BTreeMap<&'r str, &'r Node>) -> BTreeMap<&'r str, &'r Node> {
+    let flags: Vec<(&str, &Node)> =
+        conditions.iter().filter_map(|(name, node)| Some((as_flag(name)?, *node))).collect();
+    for (flag, node) in flags {
+        conditions.entry(flag).or_insert(node);
+    }
+    conditions
+}
+
 impl<'r> Resolver<'r> {
     pub(super) fn new(
         template: &'r Template,
@@ -89,7 +100,7 @@ impl<'r> Resolver<'r> {
             produced: 0,
             resources: resources.collect(),
             mappings: listed("Mappings"),
-            conditions: listed("Conditions"),
+            conditions: with_flags(listed("Conditions")),
             truths: BTreeMap::new(),
             names: BTreeMap::new(),
         }
