@@ -49,7 +49,13 @@ pub(super) fn whole(spot: &Spot<'_>) -> Vec<Filler> {
         return std::iter::once(Value::Null).chain(samples).map(Filler::Value).collect();
     }
     if let Some((_, words)) = WORDS.iter().find(|(path, _)| spot.ends_with(path)) {
+        let words = if spot.says_what_it_names() { &[] } else { *words };
         return words.iter().copied().chain(spot.environments()).map(Filler::Word).collect();
+    }
+    // One command of a list, or the whole list.
+    if spot.ends_with(&["Actions", "Commands"]) {
+        let values = [json!(""), json!("terraform apply"), json!([]), json!(["terraform apply"])];
+        return values.into_iter().map(Filler::Value).collect();
     }
     // Whatever `${AWS::StackName}` or `${BucketName}` comes to, it is no secret.
     if spot.ends_with(&["EnvironmentVariables", "Value"]) && !spot.says(SECRETS) {
@@ -263,6 +269,32 @@ impl<'a> Spot<'a> {
         if names { ["prod", "dev"].as_slice() } else { &[] }.iter().copied()
     }
 
+    /// Whether the expression says that it names a thing, not what is done: no stack and no repository is called after
+    /// the action that a pipeline takes with it.
+    fn says_what_it_names(&self) -> bool {
+        const THINGS: &[&str] = &[
+            "app",
+            "application",
+            "branch",
+            "bucket",
+            "cluster",
+            "function",
+            "model",
+            "owner",
+            "product",
+            "project",
+            "repo",
+            "repository",
+            "service",
+            "stack",
+            "system",
+            "team",
+        ];
+        self.last() == "Name"
+            && !self.ends_with(&["EnvironmentVariables", "Name"])
+            && (self.expression.starts_with("AWS::") || self.says(THINGS))
+    }
+
     /// Whether the expression has one of these words.
     fn says(&self, wanted: &[&str]) -> bool {
         let mut words = Vec::new();
@@ -411,7 +443,6 @@ const TEXTS: &[(&[&str], &[&str])] = &[
     (&["FieldSelectors", "NotStartsWith"], &["arn:aws:s3:::", "arn:aws:s3:::opaque/"]),
     (&["ImageTagMutabilityExclusionFilterValue"], &["*", "opaque"]),
     (&["RepositoryFilters", "Filter"], &["*", "opaque"]),
-    (&["Commands"], &["", "terraform apply"]),
 ];
 
 const SOURCES: &[&str] = &["GITHUB", "CODEPIPELINE", "S3", "CODECOMMIT", "NO_SOURCE", "BITBUCKET"];
