@@ -233,9 +233,7 @@ fn an_open_value_that_decides_nothing_leaves_every_fact_known() {
             }
         }
     }
-    let start = std::time::Instant::now();
     let facts = check.facts(&open, &holes);
-    let spent = start.elapsed();
     let mut lost = Vec::new();
     for (which, subject) in facts {
         let known = &real[&which].facts.known;
@@ -246,5 +244,5 @@ fn an_open_value_that_decides_nothing_leaves_every_fact_known() {
                 .map(|fact| format!("{} {fact}: {:?}", subject.type_name, subject.facts.unknown.get(fact))),
         );
     }
-    assert!(lost.is_empty(), "{} resources in {spent:?}:\n{}", resources.len(), lost.join("\n"));
+    assert!(lost.is_empty(), "{} resources:\n{}", resources.len(), lost.join("\n"));
 }

@@ -10,8 +10,14 @@ const APPROVAL: &str = "codepipeline-production-approval-required";
 
 /// The findings of `check` on a file, and its exit code.
 fn checked(folder: &Path, file: &str) -> (Value, Option<i32>) {
+    checked_at(folder, file, &[])
+}
+
+/// The same, of an account and a Region.
+fn checked_at(folder: &Path, file: &str, place: &[&str]) -> (Value, Option<i32>) {
     let output = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
         .args(["check", "--format", "json", file])
+        .args(place)
         .current_dir(folder)
         .env_clear()
         .envs([("AWS_EC2_METADATA_DISABLED", "true"), ("HOME", "/nonexistent")])
@@ -140,4 +146,22 @@ fn the_pipeline_of_the_road_is_judged_as_it_is_written() {
         assert_eq!(said("codedeploy-rollback-on-failure", &address), "Compliant");
         assert_eq!(said("codedeploy-rollback-on-alarm", &address), "Compliant");
     }
+}
+
+#[test]
+fn a_plan_is_judged_as_the_template_that_says_the_same() {
+    let roads = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/check/roads");
+    let place = ["--account", "111122223333", "--region", "eu-west-1"];
+    let verdicts = |file: &str| {
+        let (report, code) = checked_at(&roads, file, &place);
+        assert_eq!(report["unreadable"], json!([]), "{file}");
+        let findings = report["findings"].as_array().unwrap();
+        let said = |one: &Value| [&one["finding"]["control"], &one["finding"]["compliance"]].map(Value::to_string);
+        let mut all: Vec<_> = findings.iter().map(said).collect();
+        all.sort();
+        (all, code)
+    };
+    let (of_template, of_plan) = (verdicts("template.yaml"), verdicts("plan.json"));
+    assert!(of_template.0.len() > 50, "{}", of_template.0.len());
+    assert_eq!(of_plan, of_template);
 }

@@ -177,7 +177,6 @@ mod tests {
         }
         let sources = BTreeMap::from([(Arc::from("f"), Arc::from(line.as_str()))]);
         let mut excerpts = Excerpts::of(&sources);
-        let started = std::time::Instant::now();
         for number in 0..2_000 {
             let excerpt = excerpts.at(&place(1, 2_000 * number + 2, 2_000 * number + 6), false).unwrap();
             assert!(excerpt.text.chars().count() < 300, "{}", excerpt.text);
@@ -187,6 +186,5 @@ mod tests {
                 excerpt.text
             );
         }
-        assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
     }
 }

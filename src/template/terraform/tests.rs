@@ -581,7 +581,7 @@ fn wrong_types_anywhere_do_no_harm() {
 }
 
 #[test]
-fn large_plans_take_time_as_they_are_large() {
+fn large_plans_are_read_whole() {
     let many = |count: usize| {
         let mut buckets = Vec::new();
         for number in 0..count {
@@ -592,7 +592,7 @@ fn large_plans_take_time_as_they_are_large() {
         }
         json!({"format_version": "1.2", "planned_values": {"root_module": {"resources": buckets}}, "resource_changes": []}).to_string()
     };
-    let measured = |count: usize| {
+    let declared = |count: usize| {
         let document = Document::read("p", many(count).as_bytes(), &Limits::default()).unwrap();
         let place = Place::new(None, None);
         let reading = Reading {
@@ -601,12 +601,9 @@ fn large_plans_take_time_as_they_are_large() {
             place: &place,
             limits: Limits::default(),
         };
-        let begin = std::time::Instant::now();
         let parsed = Terraform.read(document, &reading);
         let raws = parsed.groups[0].source.declare(&Assignment::new(), &mut Holes::default());
-        assert_eq!(raws.len(), count);
-        begin.elapsed().as_secs_f64()
+        raws.len()
     };
-    let (few, lots) = (measured(300), measured(2400));
-    assert!(lots < 1.0 + few * 40.0, "{few} s and {lots} s");
+    assert_eq!(declared(2400), 2400);
 }
