@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::facts::is_named_otherwise;
+use crate::facts::{is_called_a_deployment, is_named_otherwise};
 use crate::inventory::{AccountId, Arn, Partition, Region, Resource, TypeName};
 
 /// Something that is named.
@@ -67,13 +67,17 @@ pub(super) fn named(resources: &[Resource]) -> BTreeSet<Named> {
 pub(super) fn builders(resources: &[Resource]) -> BTreeSet<String> {
     let (mut building, mut other) = (BTreeSet::new(), BTreeSet::new());
     for pipeline in resources.iter().filter(|one| one.type_name == TypeName::PIPELINE) {
+        // Where a pipeline that is called a deployment has none, one of its builds must be it.
+        let deploys = |(_, action, _): (&Value, &Value, String)| at(action, &["ActionTypeId", "Category"]) == "Deploy";
+        let hides_one =
+            is_called_a_deployment(text(pipeline.properties.get("Name"))) && !actions(pipeline).any(deploys);
         for (stage, action, _) in actions(pipeline).filter(|(_, action, _)| of_codebuild(action)) {
             let mut found = BTreeSet::new();
             By { resource: pipeline, found: &mut found }.project(action);
             let project = found.into_iter().map(|one| one.uid);
             let says = is_named_otherwise(at(stage, &["Name"]), at(action, &["Name"]));
             let is_test = at(action, &["ActionTypeId", "Category"]) == "Test";
-            if says || is_test { &mut building } else { &mut other }.extend(project);
+            if (says || is_test) && !hides_one { &mut building } else { &mut other }.extend(project);
         }
     }
     building.difference(&other).cloned().collect()

@@ -239,6 +239,11 @@ fn said(name: &str) -> Said {
     if other.is_some_and(|other| other < deploy) && !has(&["apply"]) { Said::Other } else { Said::Deploy }
 }
 
+/// Whether a name says that something is deployed.
+pub(crate) fn is_called_a_deployment(name: &str) -> bool {
+    said(name) == Said::Deploy
+}
+
 /// Whether an action, or the stage that it is in, is named for building, testing, looking or tearing down, and not for a
 /// deployment.
 pub(crate) fn is_named_otherwise(stage: &str, action: &str) -> bool {

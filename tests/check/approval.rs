@@ -320,7 +320,10 @@ fn what_is_named_after_its_stack_or_repository_may_be_called_anything() {
         let template = pipeline_with(head, &[&stage("Build", &[build(name)]), PROD]);
         assert_eq!(verdict(&template), NonCompliant, "{name}");
     }
-    // Nothing says what this one does.
+    // Nothing says what these do.
+    let called = pipeline_with(head, &[&stage("Build", &[build("Web")])])
+        .replace("      RoleArn:", "      Name: web-deploy\n      RoleArn:");
+    assert_eq!(verdict(&called), InsufficientData);
     assert_eq!(verdict(&pipeline_with(head, &[&stage("Ship", &[build("Web")])])), InsufficientData);
     assert_eq!(verdict(&pipeline_with(head, &[&stage("Ship", &[build("DestroyStacks")])])), NotApplicable);
 }
@@ -328,7 +331,10 @@ fn what_is_named_after_its_stack_or_repository_may_be_called_anything() {
 #[test]
 fn the_word_stage_is_no_staging() {
     let more = ", Configuration: {ActionMode: CREATE_UPDATE, StackName: AppStage-Web}";
-    assert_eq!(verdict(&pipeline(&[&stage("AppStage", &[action("Deploy", "Deploy", "CloudFormation", more)])])), NonCompliant);
+    assert_eq!(
+        verdict(&pipeline(&[&stage("AppStage", &[action("Deploy", "Deploy", "CloudFormation", more)])])),
+        NonCompliant
+    );
 }
 
 #[test]
