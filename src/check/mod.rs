@@ -21,6 +21,7 @@ mod place;
 mod possible;
 mod protection;
 mod removals;
+mod samples;
 mod stages;
 mod surroundings;
 #[cfg(test)]

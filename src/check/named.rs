@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::facts::{is_called_a_deployment, is_named_otherwise};
 use crate::inventory::{AccountId, Arn, Partition, Region, Resource, TypeName};
 
 /// Something that is named.
@@ -59,6 +60,31 @@ pub(super) fn named(resources: &[Resource]) -> BTreeSet<Named> {
         }
     }
     found
+}
+
+/// Build projects of which pipelines say more than a name: every action that runs one of them is a test, or it is named
+/// for building, as is done in a stage called Build. A person who reads it takes it for that, even without the project.
+pub(super) fn builders(resources: &[Resource]) -> BTreeSet<String> {
+    let (mut building, mut other) = (BTreeSet::new(), BTreeSet::new());
+    for pipeline in resources.iter().filter(|one| one.type_name == TypeName::PIPELINE) {
+        // Where a pipeline that is called a deployment has none, one of its builds must be it.
+        let deploys = |(_, action, _): (&Value, &Value, String)| at(action, &["ActionTypeId", "Category"]) == "Deploy";
+        let hides_one =
+            is_called_a_deployment(text(pipeline.properties.get("Name"))) && !actions(pipeline).any(deploys);
+        for (stage, action, _) in actions(pipeline).filter(|(_, action, _)| of_codebuild(action)) {
+            let mut found = BTreeSet::new();
+            By { resource: pipeline, found: &mut found }.project(action);
+            let project = found.into_iter().map(|one| one.uid);
+            let says = is_named_otherwise(at(stage, &["Name"]), at(action, &["Name"]));
+            let is_test = at(action, &["ActionTypeId", "Category"]) == "Test";
+            if (says || is_test) && !hides_one { &mut building } else { &mut other }.extend(project);
+        }
+    }
+    building.difference(&other).cloned().collect()
+}
+
+fn of_codebuild(action: &Value) -> bool {
+    at(action, &["ActionTypeId", "Provider"]) == "CodeBuild"
 }
 
 /// What the artifact stores of a pipeline name: each bucket with the JSON pointer to its name and the Region it is in.
@@ -194,12 +220,16 @@ impl By<'_> {
             let setting = |key| at(action, &["Configuration", key]);
             self.role(at(action, &["RoleArn"]));
             self.topic(setting("NotificationArn"));
-            if at(action, &["ActionTypeId", "Provider"]) == "CodeBuild" {
-                let (account, region) = place(pipeline, action);
-                let form = "arn:{p}:codebuild:{r}:{a}:project/{n}";
-                self.thing_at(&TypeName::PROJECT, setting("ProjectName"), form, account, region);
+            if of_codebuild(action) {
+                self.project(action);
             }
         }
+    }
+
+    fn project(&mut self, action: &Value) {
+        let (account, region) = place(self.resource, action);
+        let form = "arn:{p}:codebuild:{r}:{a}:project/{n}";
+        self.thing_at(&TypeName::PROJECT, at(action, &["Configuration", "ProjectName"]), form, account, region);
     }
 
     fn deployment_group(&mut self) {

@@ -7,6 +7,7 @@
 
 use serde_json::{Value, json};
 
+use super::samples::OBJECTS;
 use crate::facts::Rules;
 
 /// Where a hole stands.
@@ -48,7 +49,13 @@ pub(super) fn whole(spot: &Spot<'_>) -> Vec<Filler> {
         return std::iter::once(Value::Null).chain(samples).map(Filler::Value).collect();
     }
     if let Some((_, words)) = WORDS.iter().find(|(path, _)| spot.ends_with(path)) {
+        let words = if spot.says_what_it_names() { &[] } else { *words };
         return words.iter().copied().chain(spot.environments()).map(Filler::Word).collect();
+    }
+    // One command of a list, or the whole list.
+    if spot.ends_with(&["Actions", "Commands"]) {
+        let values = [json!(""), json!("terraform apply"), json!([]), json!(["terraform apply"])];
+        return values.into_iter().map(Filler::Value).collect();
     }
     // Whatever `${AWS::StackName}` or `${BucketName}` comes to, it is no secret.
     if spot.ends_with(&["EnvironmentVariables", "Value"]) && !spot.says(SECRETS) {
@@ -262,6 +269,32 @@ impl<'a> Spot<'a> {
         if names { ["prod", "dev"].as_slice() } else { &[] }.iter().copied()
     }
 
+    /// Whether the expression says that it names a thing, not what is done: no stack and no repository is called after
+    /// the action that a pipeline takes with it.
+    fn says_what_it_names(&self) -> bool {
+        const THINGS: &[&str] = &[
+            "app",
+            "application",
+            "branch",
+            "bucket",
+            "cluster",
+            "function",
+            "model",
+            "owner",
+            "product",
+            "project",
+            "repo",
+            "repository",
+            "service",
+            "stack",
+            "system",
+            "team",
+        ];
+        self.last() == "Name"
+            && !self.ends_with(&["EnvironmentVariables", "Name"])
+            && (self.expression.starts_with("AWS::") || self.says(THINGS))
+    }
+
     /// Whether the expression has one of these words.
     fn says(&self, wanted: &[&str]) -> bool {
         let mut words = Vec::new();
@@ -410,7 +443,6 @@ const TEXTS: &[(&[&str], &[&str])] = &[
     (&["FieldSelectors", "NotStartsWith"], &["arn:aws:s3:::", "arn:aws:s3:::opaque/"]),
     (&["ImageTagMutabilityExclusionFilterValue"], &["*", "opaque"]),
     (&["RepositoryFilters", "Filter"], &["*", "opaque"]),
-    (&["Commands"], &["", "terraform apply"]),
 ];
 
 const SOURCES: &[&str] = &["GITHUB", "CODEPIPELINE", "S3", "CODECOMMIT", "NO_SOURCE", "BITBUCKET"];
@@ -420,87 +452,6 @@ const LOCATIONS: &[&str] = &[
     "https://github.com/opaque/opaque.git",
     "http://opaque/opaque.git",
     "CODEBUILD_DEFAULT_WEBHOOK_SOURCE_LOCATION",
-];
-
-/// Whole parts that may be there or not, with what they look like.
-const OBJECTS: &[(&[&str], &[&str])] = &[
-    (
-        &["Stages"],
-        &[
-            r#"[]"#,
-            r#"{"Name": "Gate", "Actions": [{"Name": "Approve", "ActionTypeId": {"Category": "Approval", "Owner": "AWS", "Provider": "Manual", "Version": "1"}}]}"#,
-            r#"{"Name": "Deploy", "Actions": [{"Name": "Deploy", "ActionTypeId": {"Category": "Deploy", "Owner": "AWS", "Provider": "CodeDeploy", "Version": "1"}}]}"#,
-            r#"{"Name": "Build", "Actions": [{"Name": "Build", "ActionTypeId": {"Category": "Build", "Owner": "AWS", "Provider": "CodeBuild", "Version": "1"}}]}"#,
-        ],
-    ),
-    (
-        &["Stages", "Actions"],
-        &[
-            r#"[]"#,
-            r#"{"Name": "Approve", "RunOrder": 1, "ActionTypeId": {"Category": "Approval", "Owner": "AWS", "Provider": "Manual", "Version": "1"}}"#,
-            r#"{"Name": "Deploy", "RunOrder": 1, "ActionTypeId": {"Category": "Deploy", "Owner": "AWS", "Provider": "CodeDeploy", "Version": "1"}}"#,
-            r#"{"Name": "Build", "RunOrder": 1, "ActionTypeId": {"Category": "Build", "Owner": "AWS", "Provider": "CodeBuild", "Version": "1"}}"#,
-        ],
-    ),
-    (
-        &["ActionTypeId"],
-        &[
-            r#"{"Category": "Approval", "Owner": "AWS", "Provider": "Manual", "Version": "1"}"#,
-            r#"{"Category": "Deploy", "Owner": "AWS", "Provider": "CloudFormation", "Version": "1"}"#,
-            r#"{"Category": "Source", "Owner": "AWS", "Provider": "CodeCommit", "Version": "1"}"#,
-        ],
-    ),
-    (&["Actions", "Configuration"], &[r#"{"ActionMode": "DELETE_ONLY"}"#, r#"{"PollForSourceChanges": "false"}"#]),
-    (&["ServerSideEncryptionByDefault"], &[r#"{"SSEAlgorithm": "AES256"}"#, r#"{"SSEAlgorithm": "aws:kms"}"#]),
-    (
-        &["ServerSideEncryptionConfiguration"],
-        &[
-            r#"[{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]"#,
-            r#"{"BucketKeyEnabled": true, "ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}"#,
-        ],
-    ),
-    (
-        &["ObjectLockConfiguration", "Rule"],
-        &[
-            r#"{"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 400}}"#,
-            r#"{"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}"#,
-        ],
-    ),
-    (&["DefaultRetention"], &[r#"{"Mode": "COMPLIANCE", "Days": 400}"#, r#"{"Mode": "GOVERNANCE", "Days": 1}"#]),
-    (&["EncryptionKey"], &[r#"{"Id": "opaque", "Type": "KMS"}"#]),
-    (
-        &["BeforeEntry"],
-        &[
-            r#"{"Conditions": [{"Result": "FAIL", "Rules": [{"Name": "Alarm", "RuleTypeId": {"Provider": "CloudWatchAlarm"}}, {"Name": "Window", "RuleTypeId": {"Provider": "DeploymentWindow"}}]}]}"#,
-        ],
-    ),
-    (
-        &["OnSuccess"],
-        &[
-            r#"{"Conditions": [{"Result": "ROLLBACK", "Rules": [{"Name": "Alarm", "RuleTypeId": {"Provider": "CloudWatchAlarm"}}]}]}"#,
-        ],
-    ),
-    (&["OnFailure"], &[r#"{"Result": "ROLLBACK"}"#, r#"{"Result": "SKIP"}"#]),
-    (&["AlarmConfiguration", "Alarms"], &[r#"[]"#, r#"[{"Name": "opaque"}]"#, r#"{"Name": "opaque"}"#]),
-    (
-        &["LifecycleConfiguration", "Rules"],
-        &[r#"[]"#, r#"{"Id": "opaque", "Status": "Enabled", "ExpirationInDays": 1}"#],
-    ),
-    (
-        &["EnvironmentVariables"],
-        &[r#"[]"#, r#"[{"Name": "API_TOKEN", "Value": "redacted:secret-like", "Type": "PLAINTEXT"}]"#],
-    ),
-    (
-        &["FilterGroups"],
-        &[
-            r#"[]"#,
-            r#"[[{"Type": "EVENT", "Pattern": "PULL_REQUEST_CREATED"}]]"#,
-            r#"[{"Type": "EVENT", "Pattern": "PULL_REQUEST_CREATED"}]"#,
-            r#"{"Type": "EVENT", "Pattern": "PULL_REQUEST_CREATED"}"#,
-        ],
-    ),
-    (&["InputArtifacts"], &[r#"[]"#, r#"{"Name": "opaque"}"#]),
-    (&["OutputArtifacts"], &[r#"[]"#, r#"{"Name": "opaque"}"#]),
 ];
 
 #[cfg(test)]

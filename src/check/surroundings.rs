@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::named::{Named, groups, named, stores};
+use super::named::{Named, builders, groups, named, stores};
 use crate::facts::{Joins, Rules};
 use crate::inventory::{
     AccountId, Affects, Gap, GapCause, Inventory, Origin, Properties, Region, Resource, ResourceUid, Tags, TypeName,
@@ -71,8 +71,9 @@ impl Surroundings<'_> {
             let message = "a notification rule about it may be defined elsewhere".to_owned();
             around.gaps.push(elsewhere(account, region, TypeName::NOTIFICATION_RULE, self.hint(&message)));
         }
+        let builders = builders(resources);
         for missing in self.missing(resources) {
-            self.leave_open(&missing, &mut around);
+            self.leave_open(&missing, &builders, &mut around);
         }
         around.resources.extend(resources.iter().map(indexed));
         joins.index(&around);
@@ -119,7 +120,7 @@ impl Surroundings<'_> {
     }
 
     /// Says of one thing that nobody knows it.
-    fn leave_open(&self, one: &Named, around: &mut Inventory) {
+    fn leave_open(&self, one: &Named, builders: &BTreeSet<String>, around: &mut Inventory) {
         let message = self.sentence(one);
         let gap = |affects: Affects| Gap {
             account: one.account.clone(),
@@ -137,7 +138,11 @@ impl Surroundings<'_> {
             // A gap over all projects or groups would leave every bucket in doubt that no pipeline here uses.
             kind if [TypeName::PROJECT, TypeName::DEPLOYMENT_GROUP].contains(kind) => {
                 let hole = gap(Affects::Property { resource: ResourceUid(one.uid.clone()), property: "*".to_owned() });
-                around.resources.push(indexed(&stand_in(one, hole)));
+                let mut project = stand_in(one, hole);
+                if builders.contains(&one.uid) {
+                    project.properties.insert("DeployCommands".to_owned(), Value::Array(Vec::new()));
+                }
+                around.resources.push(indexed(&project));
             }
             _ => {
                 let affects = Affects::Property { resource: ResourceUid(one.uid.clone()), property: "*".to_owned() };

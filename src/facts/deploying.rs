@@ -239,6 +239,25 @@ fn said(name: &str) -> Said {
     if other.is_some_and(|other| other < deploy) && !has(&["apply"]) { Said::Other } else { Said::Deploy }
 }
 
+/// Whether a name says that something is deployed.
+pub(crate) fn is_called_a_deployment(name: &str) -> bool {
+    said(name) == Said::Deploy
+}
+
+/// Whether an action, or the stage that it is in, is named for building, testing, looking or tearing down, and not for a
+/// deployment.
+pub(crate) fn is_named_otherwise(stage: &str, action: &str) -> bool {
+    let tears_down = |name: &str| {
+        let words = words(name);
+        words.iter().any(|word| is_one_of(word, &["destroy", "teardown", "cleanup"]))
+    };
+    match (said(action), said(stage)) {
+        (Said::Other, _) => true,
+        (Said::Deploy, _) => false,
+        (Said::Nothing, stage_says) => stage_says == Said::Other || tears_down(action) || tears_down(stage),
+    }
+}
+
 /// The actions of a pipeline that change a target, or may.
 pub(super) fn candidates(
     resource: &Resource,
@@ -400,6 +419,17 @@ mod tests {
         }
         for name in ["Notarise", "Migrate", "employ", "applyable"] {
             assert_eq!(said(name), Said::Nothing, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_an_action_does_is_said_by_its_own_name_first() {
+        for (stage, action) in [("Build", "Web"), ("Deploy", "UnitTests"), ("Ship", "Build"), ("End", "DestroyStacks")]
+        {
+            assert!(is_named_otherwise(stage, action), "{stage}/{action}");
+        }
+        for (stage, action) in [("Build", "Deploy"), ("Ship", "Web"), ("Build", "TerraformApply"), ("Deploy", "Web")] {
+            assert!(!is_named_otherwise(stage, action), "{stage}/{action}");
         }
     }
 

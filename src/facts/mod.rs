@@ -83,6 +83,7 @@ pub use alarm::Alarm;
 pub use branch::Branch;
 pub use bucket::Bucket;
 pub use connection::Connection;
+pub(crate) use deploying::{is_called_a_deployment, is_named_otherwise};
 pub use deployment_group::DeploymentGroup;
 pub use image_repository::ImageRepository;
 pub use joins::{AccountEntry, Joins};

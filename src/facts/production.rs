@@ -172,7 +172,7 @@ impl Classifier {
                     return Environment::Production(format!("{kind} {name}"));
                 }
             } else if rest.first().is_some_and(|word| is_one_of(word, NON_PRODUCTION))
-                && !is_the_word_stage_itself(kind, index, &words)
+                && !is_the_word_stage_itself(kind, name, index, &words)
             {
                 other = true;
             }
@@ -196,9 +196,19 @@ fn begins_with(words: &[&str], rule: &[String]) -> bool {
     words.len() >= rule.len() && words.iter().zip(rule).all(|(word, rule)| word.eq_ignore_ascii_case(rule))
 }
 
-/// `DeployStage` as the name of a stage says that it is a stage, not that it is staging.
-fn is_the_word_stage_itself(kind: &str, index: usize, words: &[&str]) -> bool {
-    kind == "stage name" && index > 0 && index + 1 == words.len() && words.last().is_some_and(|word| *word == "Stage")
+/// `DeployStage` says that it is a stage, not that it is staging: as the name of a stage, and in every name that a CDK
+/// application makes of its stages (`AppStage-Network`).
+fn is_the_word_stage_itself(kind: &str, name: &str, index: usize, words: &[&str]) -> bool {
+    let Some((before, "Stage")) =
+        index.checked_sub(1).and_then(|before| words.get(before)).zip(words.get(index).copied())
+    else {
+        return false;
+    };
+    let last = kind == "stage name" && index + 1 == words.len();
+    let is_capital = |word: &&str| word.starts_with(char::is_uppercase);
+    let in_one = words.iter().take(index).all(is_capital)
+        && name.starts_with(&format!("{}Stage", words.get(..index).unwrap_or_default().concat()));
+    last || in_one && is_capital(before)
 }
 
 #[cfg(test)]
@@ -244,7 +254,16 @@ mod tests {
     #[test]
     fn a_stage_called_stage_is_not_staging() {
         let classifier = Classifier::new(ProductionRules::default());
-        assert_eq!(classifier.by_name("stage name", "DeployStage"), Environment::Undecided);
+        for name in ["DeployStage", "MyStage", "Deploy-Stage"] {
+            assert_eq!(classifier.by_name("stage name", name), Environment::Undecided, "{name}");
+        }
+        for name in ["AppStage-Network", "MyStage", "PaymentsAppStage"] {
+            assert_eq!(classifier.by_name("stack name", name), Environment::Undecided, "{name}");
+        }
+        for name in ["Stage", "webStage", "Web-Stage", "Web-AppStage", "Stage-Web"] {
+            let said = classifier.by_name("stack name", name);
+            assert!(matches!(said, Environment::NonProduction(_)), "{name}");
+        }
         assert!(matches!(classifier.by_name("stage name", "Stage"), Environment::NonProduction(_)));
         assert!(matches!(classifier.by_name("stack name", "web-stage"), Environment::NonProduction(_)));
     }

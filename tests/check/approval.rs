@@ -296,6 +296,56 @@ fn case_07_production_in_one_name_only() {
 }
 
 #[test]
+fn an_environment_that_anybody_may_give_is_production_some_day() {
+    let deploy = action("Deploy", "Deploy", "ECS", "");
+    let named = stage("!Sub 'Deploy-${Environment}'", &[deploy]);
+    for head in ["", ", Default: dev"] {
+        let head = format!("Parameters:\n  Environment: {{Type: String{head}}}");
+        let found = &judged(&pipeline_with(&head, &[&named]), &[])["Pipeline"];
+        assert_eq!(found.finding.compliance, NonCompliant, "{head}");
+        assert!(said(found).iter().any(|(when, ..)| *when == "Environment=prod"), "{:?}", found.alternatives);
+        assert_eq!(judged(&pipeline_with(&head, &[GATE, &named]), &[])["Pipeline"].finding.compliance, Compliant);
+        let given = judged(&pipeline_with(&head, &[&named]), &[("Environment", "dev")]);
+        assert_eq!(given["Pipeline"].finding.compliance, NotApplicable);
+    }
+}
+
+#[test]
+fn what_is_named_after_its_stack_or_repository_may_be_called_anything() {
+    let build = |name: &str| action(name, "Build", "CodeBuild", ", Configuration: {ProjectName: !Ref Project}");
+    let head = "Parameters:\n  GitHubRepoName: {Type: String}\n  Project: {Type: String}";
+    for name in ["!Ref GitHubRepoName", "!Ref AWS::StackName", "Web"] {
+        let template = pipeline_with(head, &[&stage("Build", &[build(name)])]);
+        assert_eq!(verdict(&template), NotApplicable, "{name}");
+        let template = pipeline_with(head, &[&stage("Build", &[build(name)]), PROD]);
+        assert_eq!(verdict(&template), NonCompliant, "{name}");
+    }
+    // Nothing says what these do.
+    let called = pipeline_with(head, &[&stage("Build", &[build("Web")])])
+        .replace("      RoleArn:", "      Name: web-deploy\n      RoleArn:");
+    assert_eq!(verdict(&called), InsufficientData);
+    assert_eq!(verdict(&pipeline_with(head, &[&stage("Ship", &[build("Web")])])), InsufficientData);
+    assert_eq!(verdict(&pipeline_with(head, &[&stage("Ship", &[build("DestroyStacks")])])), NotApplicable);
+}
+
+#[test]
+fn the_word_stage_is_no_staging() {
+    let more = ", Configuration: {ActionMode: CREATE_UPDATE, StackName: AppStage-Web}";
+    assert_eq!(
+        verdict(&pipeline(&[&stage("AppStage", &[action("Deploy", "Deploy", "CloudFormation", more)])])),
+        NonCompliant
+    );
+}
+
+#[test]
+fn commands_that_nobody_knows_may_deploy() {
+    let head = "Parameters:\n  Lines: {Type: CommaDelimitedList}";
+    let run = action("Run", "Compute", "Commands", ", Commands: !Ref Lines");
+    assert_eq!(verdict(&pipeline_with(head, &[&stage("Prod", &[run.clone()])])), InsufficientData);
+    assert_eq!(verdict(&pipeline_with(head, &[GATE, &stage("Prod", &[run])])), InsufficientData);
+}
+
+#[test]
 fn case_08_something_called_approve_is_no_approval() {
     let fake = stage("Approve", &[action("Approve", "Invoke", "Lambda", ", Configuration: {FunctionName: approve}")]);
     assert_eq!(verdict(&pipeline(&[&fake, PROD])), NonCompliant);

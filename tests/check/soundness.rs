@@ -165,7 +165,9 @@ fn sweep(check: &Check<'_>, resources: &[Resource], seen: &mut BTreeMap<String, 
                     let Some(known) = truth.known.get(fact) else { continue };
                     // Regions that only other actions name are not tried: the chain tells which stores stand there.
                     let chain = path.ends_with("ArtifactStores/Region") && *fact == "deliveryChain";
-                    if chain || USERS.contains(&fact.as_ref()) && is_name(&path) {
+                    if chain
+                        || USERS.contains(&fact.as_ref()) && (is_name(&path) || path.ends_with("Configuration/Owner"))
+                    {
                         continue;
                     }
                     let name = text_of.as_deref().filter(|_| is_name(&path));

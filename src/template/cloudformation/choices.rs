@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Template;
-use super::condition::{as_flag, chosen_name, named};
+use super::condition::{self, chosen_name, named};
 use super::function::{Piece, call, pieces};
 use super::parameter::{ANYTHING_ELSE, HIDDEN_DEFAULT, Parameter};
 use super::resolver::{Resolver, is_open};
@@ -84,6 +84,15 @@ pub(super) fn choices(template: &Template, root: &Node) -> Vec<Choice> {
             keys.into_iter().filter(|_| keyed).for_each(|key| candidate.add(Some(key)));
         }
     }
+    for name in uses.read.names.iter().filter(|name| template.is_open(name)) {
+        let Some(parameter) = template.parameters.get(name).filter(|one| one.names_an_environment(name)) else {
+            continue;
+        };
+        // A parameter that is looked up has one of the keys, or the stack cannot be made.
+        if !uses.read.keys.contains_key(name) {
+            candidates.entry(name.clone()).or_default().may_be_production(parameter);
+        }
+    }
     if let Some(region) = candidates.get_mut("AWS::Region") {
         uses.regions.iter().for_each(|name| region.add(Some(name.clone())));
     }
@@ -151,6 +160,19 @@ impl Candidate {
         }
     }
 
+    /// A name of an environment that anybody may give is given for production some day. Where the template says itself
+    /// what production is called, nobody calls it otherwise.
+    fn may_be_production(&mut self, parameter: &Parameter) {
+        let default = parameter.default_value().filter(|default| !default.is_empty());
+        if self.literals.iter().map(String::as_str).chain(default).any(says_production) {
+            return;
+        }
+        self.add(Some("prod".to_owned()));
+        if default.is_none() {
+            self.add(Some("dev".to_owned()));
+        }
+    }
+
     fn choice(self, name: &str, parameter: Option<&Parameter>) -> Option<Choice> {
         let allowed = parameter.map(|parameter| parameter.allowed.as_slice()).unwrap_or_default();
         let mut default = parameter.and_then(Parameter::default_value).map(str::to_owned);
@@ -184,6 +206,12 @@ impl Candidate {
         }
         (values.len() > 1).then(|| Choice { name: name.to_owned(), default, values })
     }
+}
+
+/// Whether production is part of a value.
+pub(super) fn says_production(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    ["prod", "prd", "live"].iter().any(|word| lower.contains(word))
 }
 
 /// What resources of the delivery path read.
@@ -236,11 +264,10 @@ impl<'r> Uses<'r> {
             }
         }
         let conditions = self.root.get("Conditions").map(Node::entries).unwrap_or_default();
-        let by_name: BTreeMap<&str, &Node> = conditions.iter().map(|one| (one.key.as_str(), &one.value)).collect();
+        let conditions: BTreeMap<&str, &Node> = conditions.iter().map(|one| (one.key.as_str(), &one.value)).collect();
         let mut left: Vec<String> = self.read.conditions.iter().cloned().collect();
         while let Some(name) = left.pop() {
-            let flag = || by_name.get(as_flag(&name)?);
-            if let Some(node) = by_name.get(name.as_str()).or_else(flag) {
+            if let Some(node) = condition::by_name(&conditions, &name) {
                 left.extend(behind(node).into_iter().filter(|name| !self.conditions.contains(name)));
             }
             self.conditions.insert(name);

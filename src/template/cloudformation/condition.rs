@@ -3,6 +3,8 @@
 //! In: the `Conditions` section and a choice. Out: true, false, or not known. A condition that refers to itself is not
 //! known, and one that was chosen is as it was chosen.
 
+use std::collections::BTreeMap;
+
 use super::function::{Call, call};
 use super::parameter::same;
 use super::resolver::{Resolver, is_open};
@@ -23,7 +25,7 @@ impl Resolver<'_> {
         if let Some(known) = self.truths.get(name) {
             return *known;
         }
-        let node = self.conditions.get(name).or_else(|| self.conditions.get(as_flag(name)?)).copied()?;
+        let node = by_name(&self.conditions, name)?;
         if self.truths.len() > 10_000 || self.deciding > 60 {
             return None;
         }
@@ -123,7 +125,17 @@ impl Resolver<'_> {
     }
 }
 
-/// YAML reads a condition that is called `On` as a flag, but not behind a tag.
+/// The condition of a name. YAML reads `On` as a flag where it stands alone, but not behind a tag or as a key: whatever
+/// form of the flag is written, the same condition is meant.
+pub(super) fn by_name<'r>(conditions: &BTreeMap<&str, &'r Node>, name: &str) -> Option<&'r Node> {
+    let of_flag = || {
+        let flag = as_flag(name)?;
+        conditions.iter().find(|(key, _)| as_flag(key) == Some(flag)).map(|(_, node)| node)
+    };
+    conditions.get(name).or_else(of_flag).copied()
+}
+
+/// The flag that a name is read as.
 pub(super) fn as_flag(name: &str) -> Option<&'static str> {
     ["true", "false"].into_iter().find(|flag| same(flag, name))
 }

@@ -167,10 +167,7 @@ impl Template {
     fn excludes_production(&self, name: &str) -> bool {
         let choice = self.choices_once().iter().find(|choice| choice.name == name);
         let values = choice.map(|choice| choice.values.as_slice()).unwrap_or_default();
-        values.iter().filter(|value| *value != ANYTHING_ELSE).any(|value| {
-            let lower = value.to_ascii_lowercase();
-            ["prod", "prd", "live"].iter().any(|word| lower.contains(word))
-        })
+        values.iter().filter(|value| *value != ANYTHING_ELSE).any(|value| choices::says_production(value))
     }
 
     fn choices_once(&self) -> &[Choice] {

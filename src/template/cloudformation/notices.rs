@@ -153,7 +153,8 @@ impl Noticed {
     fn condition(&mut self, node: &Node) {
         let Some(name) = node.scalar() else { return };
         let declared = |name: &str| self.conditions.contains(name);
-        if !declared(&name) && !as_flag(&name).is_some_and(declared) {
+        let of_flag = |flag: &str| self.conditions.iter().any(|declared| as_flag(declared) == Some(flag));
+        if !declared(&name) && !as_flag(&name).is_some_and(of_flag) {
             self.missing(node.span, "condition", &name);
         }
     }

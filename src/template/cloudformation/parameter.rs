@@ -43,6 +43,24 @@ impl Parameter {
         self.default.as_deref().filter(|_| !self.is_path())
     }
 
+    /// Whether its name says that it names an environment, and anything may be given for it.
+    pub(super) fn names_an_environment(&self, name: &str) -> bool {
+        const ENDS: &[&str] = &["env", "environment", "stage", "tier"];
+        let lower: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+        let lower =
+            ["name", "type", "suffix", "prefix"].iter().find_map(|end| lower.strip_suffix(end)).unwrap_or(&lower);
+        let starts = |end: &str| {
+            // `TargetEnv` and `env`, but not `Backstage`.
+            let at = lower.len().saturating_sub(end.len());
+            let letters: Vec<char> = name.chars().filter(char::is_ascii_alphanumeric).collect();
+            at == 0 || letters.get(at).is_some_and(|letter| letter.is_ascii_uppercase()) || at == 1
+        };
+        self.type_name == "String"
+            && !self.hidden
+            && self.allowed.is_empty()
+            && ENDS.iter().any(|end| lower.ends_with(end) && starts(end))
+    }
+
     /// Whether it may have a value.
     pub(super) fn allows(&self, value: &str) -> bool {
         let single = |value: &str| self.allowed.iter().any(|allowed| same(allowed, value));
@@ -92,6 +110,26 @@ pub(super) fn same(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_say_environment() {
+        let parameter = |name: &str, more: &str| {
+            let text = format!("Parameters: {{{name}: {{Type: String{more}}}}}");
+            let document =
+                crate::template::Document::read("t.yaml", text.as_bytes(), &crate::template::Limits::default());
+            parameters(&document.unwrap().root)[name].clone()
+        };
+        for name in
+            ["Environment", "EnvironmentName", "env", "pEnv", "StageName", "DeployStage", "TargetEnvType", "Env"]
+        {
+            assert!(parameter(name, "").names_an_environment(name), "{name}");
+        }
+        for name in ["Backstage", "EnvironmentId", "StageTopicArn", "Name", "Frontier", "ProjectName"] {
+            assert!(!parameter(name, "").names_an_environment(name), "{name}");
+        }
+        assert!(!parameter("Env", ", AllowedValues: [qa]").names_an_environment("Env"));
+        assert!(!parameter("Env", ", NoEcho: true").names_an_environment("Env"));
+    }
 
     #[test]
     fn flags_without_quotation_marks_are_what_people_give() {

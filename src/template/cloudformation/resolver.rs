@@ -276,8 +276,9 @@ impl<'r> Resolver<'r> {
             out.push_str(before);
             let written = format!("{{{{resolve:{reference}}}}}");
             if reference.starts_with("ssm:") && self.verbatim == 0 {
-                let hint = format!("pass it with --parameter '{written}=VALUE'");
-                let value = self.hole(&written, span, &hint);
+                let said = self.holes.spoken(&written);
+                let hint = format!("pass it with --parameter '{said}=VALUE'");
+                let value = self.hole(&said, span, &hint);
                 out.push_str(value.as_str().unwrap_or_default());
             } else {
                 out.push_str(&written);

@@ -37,7 +37,7 @@ fn spoken(value: &Value, holes: &Holes) -> Value {
 
 const HEAD: &str = "
 Parameters:
-  Env: {Type: String}
+  Size: {Type: String}
   Named: {Type: String, Default: web}
   Listed: {Type: CommaDelimitedList, Default: 'a, b,c'}
   Open: {Type: 'List<AWS::EC2::Subnet::Id>'}
@@ -67,17 +67,17 @@ fn every_function_in_both_forms() {
     for (expression, expected) in [
         ("!Ref Named", json!("web")),
         ("{Ref: Named}", json!("web")),
-        ("!Ref Env", json!("${Env}")),
+        ("!Ref Size", json!("${Size}")),
         ("!Ref Store", json!("web-store")),
         ("!GetAtt Key.Arn", json!(key)),
         ("{'Fn::GetAtt': [Key, Arn]}", json!(key)),
         ("{'Fn::GetAtt': Key.Arn}", json!(key)),
         ("!GetAtt [Key, Arn]", json!(key)),
         ("!GetAtt Nested.Outputs.Name", json!("${Nested.Outputs.Name}")),
-        ("!Sub 'x-${Env}-${!Env}-${Store}-${Key.Arn}'", json!(format!("x-${{Env}}-${{Env}}-web-store-{key}"))),
-        ("!Sub ['${A}-${Named}', {A: !Ref Env}]", json!("${Env}-web")),
+        ("!Sub 'x-${Size}-${!Size}-${Store}-${Key.Arn}'", json!(format!("x-${{Size}}-${{Size}}-web-store-{key}"))),
+        ("!Sub ['${A}-${Named}', {A: !Ref Size}]", json!("${Size}-web")),
         ("!Sub 'a-${AWS::Region}-${AWS::AccountId}-${AWS::Partition}'", json!("a-eu-west-1-111122223333-aws")),
-        ("!Join ['-', [a, !Ref Named, !Ref 'AWS::NoValue', !Ref Env]]", json!("a-web-${Env}")),
+        ("!Join ['-', [a, !Ref Named, !Ref 'AWS::NoValue', !Ref Size]]", json!("a-web-${Size}")),
         ("!Join [',', !Ref Listed]", json!("a,b,c")),
         ("!Join [',', !Ref Open]", json!("${Fn::Join ${Open}}")),
         ("!Ref Listed", json!(["a", "b", "c"])),
@@ -85,7 +85,7 @@ fn every_function_in_both_forms() {
         ("!Select ['1', !Split ['/', 'a/b/c']]", json!("b")),
         ("!Select [9, !Ref Listed]", json!("${Fn::Select 9}")),
         ("!Select [0, !Ref Open]", json!("${Fn::Select 0 ${Open}}")),
-        ("!Select [0, !Split ['-', !Ref Env]]", json!("${Fn::Select 0 ${Fn::Split ${Env}}}")),
+        ("!Select [0, !Split ['-', !Ref Size]]", json!("${Fn::Select 0 ${Fn::Split ${Size}}}")),
         ("!Select [1, !Split ['/', !Ref 'AWS::StackId']]", json!("${AWS::StackName}")),
         ("!FindInMap [Sizes, !Ref Named, Small]", json!(1)),
         ("!FindInMap [Sizes, web, Zones]", json!(["x", "y"])),
@@ -93,7 +93,7 @@ fn every_function_in_both_forms() {
         ("!FindInMap [Sizes, db, Small]", json!("${Fn::FindInMap Sizes db Small}")),
         ("!ImportValue shared", json!("${Fn::ImportValue shared}")),
         ("{'Fn::ImportValue': !Sub '${Named}-x'}", json!("${Fn::ImportValue web-x}")),
-        ("!ImportValue {'Fn::Sub': '${Env}-x'}", json!("${Fn::ImportValue ${Env}-x}")),
+        ("!ImportValue {'Fn::Sub': '${Size}-x'}", json!("${Fn::ImportValue ${Size}-x}")),
         ("!Base64 abc", json!("YWJj")),
         ("{'Fn::Base64': !Sub '${Named}'}", json!("d2Vi")),
         ("!Cidr ['10.0.0.0/16', 2, 8]", json!("${Fn::Cidr}")),
@@ -129,21 +129,24 @@ fn an_open_key_of_a_mapping_matters_only_where_its_values_differ() {
     assert_eq!(value("Small", &[]), json!("${Fn::FindInMap Sizes ${Fn::ImportValue size} Small}"));
     assert_eq!(value("Small", &[("Fn::ImportValue size", "api")]), json!(2));
     // A parameter has one of the keys, or the stack cannot be made.
-    let text = format!("{HEAD}      V: !FindInMap [Sizes, !Ref Env, Small]\n");
+    let text = format!("{HEAD}      V: !FindInMap [Sizes, !Ref Size, Small]\n");
     let choice = &template(&text, &[]).choices()[0];
-    assert_eq!((choice.name.as_str(), choice.values.as_slice()), ("Env", ["api", "web"].map(str::to_owned).as_slice()));
+    assert_eq!(
+        (choice.name.as_str(), choice.values.as_slice()),
+        ("Size", ["api", "web"].map(str::to_owned).as_slice())
+    );
 }
 
 #[test]
 fn whatever_has_no_value_can_be_given_by_its_expression() {
     let text = format!(
-        "{HEAD}      A: !ImportValue shared\n      B: !Ref AWS::StackName\n      C: !Ref Path\n      D: !Ref Env\n"
+        "{HEAD}      A: !ImportValue shared\n      B: !Ref AWS::StackName\n      C: !Ref Path\n      D: !Ref Size\n"
     );
     let given = [
         ("Fn::ImportValue shared", "one"),
         ("AWS::StackName", "two"),
         ("{{resolve:ssm:/ci/bucket}}", "three"),
-        ("Env", "four"),
+        ("Size", "four"),
     ];
     assert_eq!(resolved(&text, &given), json!({"A": "one", "B": "two", "C": "three", "D": "four"}));
     // What is hidden stays so, even where it was given.
@@ -266,19 +269,48 @@ Resources:
 
 #[test]
 fn another_value_than_production_is_none_and_any_other_value_is_open() {
-    let text = |literal: &str| {
+    let text = |name: &str, literal: &str| {
         format!(
             "
-Parameters: {{Stage: {{Type: String}}}}
-Conditions: {{Is: !Equals [!Ref Stage, {literal}]}}
+Parameters: {{{name}: {{Type: String}}}}
+Conditions: {{Is: !Equals [!Ref {name}, {literal}]}}
 Resources:
-  R: {{Type: 'AWS::CodePipeline::Pipeline', Properties: {{A: !If [Is, 1, 2], B: !Ref Stage}}}}
+  R: {{Type: 'AWS::CodePipeline::Pipeline', Properties: {{A: !If [Is, 1, 2], B: !Ref {name}}}}}
 "
         )
     };
-    let other = Assignment::from([("Stage".to_owned(), "anything else".to_owned())]);
-    assert_eq!(properties(&template(&text("prod"), &[]), &other), json!({"A": 2, "B": "other"}));
-    assert_eq!(properties(&template(&text("x"), &[]), &other), json!({"A": 2, "B": "${Stage}"}));
+    let under = |name: &str, literal: &str| {
+        let other = Assignment::from([(name.to_owned(), "anything else".to_owned())]);
+        properties(&template(&text(name, literal), &[]), &other)
+    };
+    assert_eq!(under("Flavor", "prod"), json!({"A": 2, "B": "other"}));
+    assert_eq!(under("Flavor", "x"), json!({"A": 2, "B": "${Flavor}"}));
+    assert_eq!(under("Stage", "x"), json!({"A": 2, "B": "other"}));
+}
+
+#[test]
+fn a_free_name_of_an_environment_may_be_production() {
+    let values = |parameter: &str, more: &str| {
+        let text = format!(
+            "
+Parameters: {{{parameter}}}
+Mappings: {{Sizes: {{qa: {{Size: 1}}, live: {{Size: 2}}}}}}
+Conditions: {{Is: !Equals [!Ref Stage, production]}}
+Resources:
+  R: {{Type: 'AWS::CodePipeline::Pipeline', Properties: {{Name: !Ref Stage{more}}}}}
+"
+        );
+        said(&text).join("; ")
+    };
+    assert_eq!(values("Stage: {Type: String}", ""), r#"Stage None ["prod", "dev"]"#);
+    assert_eq!(values("Stage: {Type: String, Default: qa}", ""), r#"Stage Some("qa") ["qa", "prod"]"#);
+    assert_eq!(values("Stage: {Type: String, Default: production}", ""), "");
+    // What production is called is said, and what there is no key for cannot be given.
+    assert_eq!(values("Stage: {Type: String}", ", A: !If [Is, 1, 2]"), r#"Stage None ["production", "anything else"]"#);
+    assert_eq!(
+        values("Stage: {Type: String}", ", A: !FindInMap [Sizes, !Ref Stage, Size]"),
+        r#"Stage None ["live", "qa"]"#
+    );
 }
 
 #[test]

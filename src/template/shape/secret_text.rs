@@ -8,12 +8,18 @@ use std::borrow::Cow;
 use super::super::hole::{Piece, has_holes, pieces, token, whole};
 use super::super::node::Node;
 use super::form::change;
-use crate::inventory::{configuration_value, variable_value};
+use crate::inventory::{REDACTED_SECRET, configuration_value, variable_value};
 
 /// Whether the text only says where the value is: a parameter, `{{resolve:secretsmanager:…}}`.
 fn is_reference(text: &str) -> bool {
     let dynamic = text.strip_prefix("{{resolve:").and_then(|rest| rest.strip_suffix("}}"));
     whole(text).is_some() || dynamic.is_some_and(|inner| !inner.contains("}}"))
+}
+
+/// Whether CloudFormation puts a secret in the place of a part of the text when it deploys. Where a service shows the
+/// text, it shows the secret then.
+fn brings_a_secret(text: &str) -> bool {
+    ["{{resolve:secretsmanager:", "{{resolve:ssm-secure:"].iter().any(|reference| text.contains(reference))
 }
 
 /// Redacts the variables in a list of `{Name, Type, Value}`.
@@ -23,7 +29,10 @@ pub(super) fn redact_variables(list: &mut Node) {
         let kind = variable.text_at(&["Type"]).map(str::to_owned);
         change(variable, &["Value"], &mut |value| {
             let text = value.scalar().unwrap_or_else(|| value.to_value().to_string());
-            if !is_reference(&text) {
+            let plain = kind.as_deref().is_none_or(|kind| kind == "PLAINTEXT");
+            if plain && brings_a_secret(&text) {
+                *value = Node::text(REDACTED_SECRET, value.span);
+            } else if !is_reference(&text) {
                 *value = Node::text(variable_value(&name, kind.as_deref(), &text), value.span);
             }
         });
@@ -94,13 +103,16 @@ mod tests {
                 {"Name": "STAGE", "Value": "prod"}, {"Name": "COUNT", "Value": 7}, {"Name": "API_TOKEN", "Value": "hunter2"},
                 {"Name": "DB_PASSWORD", "Value": HOLE}, {"Name": "KEY", "Value": "{{resolve:ssm:/key}}"},
                 {"Name": "S", "Type": "SECRETS_MANAGER", "Value": "a/b"}, {"Name": "MIXED", "Value": format!("x{HOLE}")},
+                {"Name": "URL", "Value": "db://{{resolve:secretsmanager:db:SecretString:password}}"},
+                {"Name": "T", "Type": "PLAINTEXT", "Value": "{{resolve:secretsmanager:token}}"},
             ]),
             Span::default(),
         );
         redact_variables(&mut list);
         let values: Vec<_> = list.elements().iter().map(|one| one.text_at(&["Value"]).unwrap_or_default()).collect();
         let redacted = "redacted";
-        assert_eq!(values, [redacted, redacted, "redacted:secret-like", HOLE, "{{resolve:ssm:/key}}", "a/b", redacted]);
+        let secret = "redacted:secret-like";
+        assert_eq!(values, [redacted, redacted, secret, HOLE, "{{resolve:ssm:/key}}", "a/b", redacted, secret, secret]);
     }
 
     #[test]
