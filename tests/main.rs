@@ -13,3 +13,25 @@
 mod architecture;
 /// The whole audit against the simulated organization: truth, denials, resume, secrets.
 mod audit;
+/// `pipewarden check`: inputs, places, changes and formats.
+mod check;
+/// The command line as a user meets it: exit codes and error messages.
+mod cli;
+/// The program and its tests must not build the SDKs twice.
+mod dependencies;
+/// Documents that are written from the source.
+mod documents;
+/// Readers of source hosts against the simulated ones.
+mod hosts;
+/// SDK configuration for a server on loopback.
+mod loopback;
+/// A server that nobody here wrote.
+mod moto;
+/// Whether the cases beside the controls would notice a control that says nothing.
+mod mutation;
+/// Every control: form, cases, and the contract of facts.
+mod policies;
+/// Every format on a report of mixed outcomes.
+mod report;
+/// The run directory.
+mod run;
