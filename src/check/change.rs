@@ -268,9 +268,15 @@ mod tests {
     fn everything_that_protected_is_named_when_it_goes() {
         let bucket = |properties: serde_json::Value| ("AWS::S3::Bucket", "Artifacts", properties);
         let group = |properties: serde_json::Value| ("AWS::CodeDeploy::DeploymentGroup", "Group", properties);
+        // Only what delivery names is judged.
+        let pipeline = || {
+            let store = json!({"ArtifactStore": {"Type": "S3", "Location": "Artifacts"}, "Stages": []});
+            ("AWS::CodePipeline::Pipeline", "Web", store)
+        };
         let before = Declared {
             file: "p.json",
             resources: vec![
+                pipeline(),
                 bucket(json!({
                     "VersioningConfiguration": {"Status": "Enabled"}, "ObjectLockEnabled": true,
                     "ObjectLockConfiguration": {"ObjectLockEnabled": "Enabled",
@@ -284,7 +290,11 @@ mod tests {
         };
         let now = Declared {
             file: "p.json",
-            resources: vec![bucket(json!({"VersioningConfiguration": {"Status": "Suspended"}})), group(json!({}))],
+            resources: vec![
+                pipeline(),
+                bucket(json!({"VersioningConfiguration": {"Status": "Suspended"}})),
+                group(json!({})),
+            ],
         };
         let (before, now) = (check().judge_source(&before).unwrap(), check().judge_source(&now).unwrap());
         let (comparison, _) = compared(&now, &before, &Matching::default());

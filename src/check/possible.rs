@@ -214,11 +214,9 @@ impl<'a> Spot<'a> {
             "Branch",
             "CustomData",
             "ExternalEntityLink",
-            "FunctionName",
             "Image",
             "Includes",
             "Input",
-            "NotificationArn",
             "Owner",
             "Path",
             "Repo",
@@ -227,8 +225,6 @@ impl<'a> Spot<'a> {
             "TemplateConfiguration",
             "ParameterOverrides",
             "Subnets",
-            "SecurityGroupIds",
-            "S3ObjectKey",
             "ImageTag",
             "Tags",
             "Fqdn",
@@ -245,8 +241,6 @@ impl<'a> Spot<'a> {
             "ArtifactIdentifier",
             "TargetPipeline",
             "TargetAction",
-            "KMSMasterKeyID",
-            "ListenerArns",
         ];
         let last = self.last();
         // The keys of an action's configuration that are switches stand in the table; the rest are names.
