@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 use super::causes::Causes;
 use super::place::{Demands, Pointing};
 use super::surroundings::Surroundings;
-use super::worlds::{World, worlds};
+use super::worlds::{World, left_out, worlds};
 use super::{facts, verdict};
 use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings};
 use crate::facts::{Facts, Rules, Subject};
@@ -73,6 +73,8 @@ pub struct Checked {
     pub resources: usize,
     /// What was looked at, to be compared with another state.
     pub looked: Vec<Looked>,
+    /// What of the open choices could not be tried, as a sentence; of one group only.
+    pub left_out: Option<String>,
 }
 
 impl Checked {
@@ -134,7 +136,8 @@ impl<'a> Check<'a> {
     /// # Errors
     /// [`CheckError`] if a policy is broken.
     pub fn judge_source(&self, source: &dyn Source) -> Result<Checked, CheckError> {
-        let worlds = worlds(&source.choices());
+        let choices = source.choices();
+        let worlds = worlds(&choices);
         let surroundings = self.surroundings();
         let mut causes = Causes::default();
         let mut answers: BTreeMap<(ResourceUid, String), Vec<Answer>> = BTreeMap::new();
@@ -178,7 +181,7 @@ impl<'a> Check<'a> {
         for (id, (subject, _)) in judged {
             first.entry(id).or_insert(subject.facts);
         }
-        Ok(Checked { findings, resources, looked: looked(all, first) })
+        Ok(Checked { findings, resources, looked: looked(all, first), left_out: left_out(&choices) })
     }
 
     fn surroundings(&self) -> Surroundings<'_> {

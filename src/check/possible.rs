@@ -221,11 +221,9 @@ impl<'a> Spot<'a> {
             "Branch",
             "CustomData",
             "ExternalEntityLink",
-            "FunctionName",
             "Image",
             "Includes",
             "Input",
-            "NotificationArn",
             "Owner",
             "Path",
             "Repo",
@@ -234,8 +232,6 @@ impl<'a> Spot<'a> {
             "TemplateConfiguration",
             "ParameterOverrides",
             "Subnets",
-            "SecurityGroupIds",
-            "S3ObjectKey",
             "ImageTag",
             "Tags",
             "Fqdn",
@@ -252,8 +248,6 @@ impl<'a> Spot<'a> {
             "ArtifactIdentifier",
             "TargetPipeline",
             "TargetAction",
-            "KMSMasterKeyID",
-            "ListenerArns",
         ];
         let last = self.last();
         // The keys of an action's configuration that are switches stand in the table; the rest are names.

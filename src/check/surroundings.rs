@@ -17,6 +17,7 @@ use crate::facts::{Joins, Rules};
 use crate::inventory::{
     AccountId, Affects, Gap, GapCause, Inventory, Origin, Properties, Region, Resource, ResourceUid, Tags, TypeName,
 };
+use crate::template::hole::has_holes;
 use crate::template::{DeclaredResource, Holes, Place, Spans};
 
 /// What does not change between two tries.
@@ -116,7 +117,17 @@ impl Surroundings<'_> {
     }
 
     fn sentence(&self, one: &Named) -> String {
-        self.hint(&format!("{} {} is not defined in what was checked", said(&one.type_name), one.name))
+        let what = format!("{} {} is not defined in what was checked", said(&one.type_name), one.name);
+        if has_holes(&one.name) {
+            // Without a name, nothing can be looked up.
+            let first = "its name is open: give it with --parameter or --parameters";
+            return if self.audited.is_some() {
+                format!("{what}; {first}, to look it up in the last audit")
+            } else {
+                format!("{what}; {first}, and the last audit with --inventory")
+            };
+        }
+        self.hint(&what)
     }
 
     /// Says of one thing that nobody knows it.

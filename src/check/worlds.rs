@@ -27,7 +27,8 @@ impl World {
     pub(super) fn when(&self, of: &[&str]) -> String {
         let said = |assignment: &Assignment, all: bool| {
             let named = assignment.iter().filter(|(name, _)| all || of.contains(&name.as_str()));
-            named.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(", ")
+            let value = |value: &String| if value.is_empty() { "''".to_owned() } else { value.clone() };
+            named.map(|(name, chosen)| format!("{name}={}", value(chosen))).collect::<Vec<_>>().join(", ")
         };
         if self.changed.is_empty() { said(&self.assignment, of.is_empty()) } else { said(&self.changed, true) }
     }
@@ -65,6 +66,28 @@ pub(super) fn worlds(choices: &[Choice]) -> Vec<World> {
         .collect()
 }
 
+/// What is not tried of these choices, as a sentence; single changes and pairs are what is wanted of many.
+pub(super) fn left_out(choices: &[Choice]) -> Option<String> {
+    let combinations = choices.iter().try_fold(1_usize, |all, choice| all.checked_mul(choice.values.len().max(1)));
+    if combinations.is_some_and(|all| all <= ALL_COMBINATIONS) {
+        return None;
+    }
+    let others: Vec<usize> = choices.iter().map(|choice| choice.values.len().saturating_sub(1)).collect();
+    let singles: usize = others.iter().sum();
+    let within: usize = others.iter().map(|count| count.saturating_mul(*count)).fold(0, usize::saturating_add);
+    let pairs = singles.saturating_mul(singles).saturating_sub(within) / 2;
+    if singles.saturating_add(pairs) < MOST {
+        return None;
+    }
+    let what = if singles < MOST { "every single change of them, but not every two together" } else { "not every one" };
+    let names = choices.iter().take(3).map(|choice| choice.name.as_str()).collect::<Vec<_>>().join(", ");
+    Some(format!(
+        "{} open parameters or conditions decide something here ({names} …), and {what} could be tried, so an answer may \
+         hang on one that was not; pass their values with --parameters FILE",
+        choices.len()
+    ))
+}
+
 /// Every value but the first.
 fn others(choice: &Choice) -> impl Iterator<Item = (String, String)> {
     choice.values.iter().skip(1).map(|value| (choice.name.clone(), value.clone()))
@@ -97,6 +120,27 @@ mod tests {
         let many: Vec<Choice> = (0..40).map(|n| choice(&format!("P{n}"), &["a", "b", "c"])).collect();
         assert_eq!(said(&many).len(), MOST);
         assert!(said(&many).contains(&"P39=c".to_owned()), "single changes come before pairs");
+    }
+
+    #[test]
+    fn what_is_not_tried_is_said() {
+        let many = |count, values| {
+            let choices: Vec<Choice> = (0..count).map(|n| choice(&format!("P{n}"), values)).collect();
+            (worlds(&choices).len(), left_out(&choices))
+        };
+        assert_eq!(many(4, &["a", "b"]), (16, None));
+        assert_eq!(many(13, &["a", "b"]), (1 + 13 + 78, None));
+        let (tried, said) = many(14, &["a", "b"]);
+        assert_eq!(tried, MOST);
+        assert!(said.unwrap().contains("14 open parameters or conditions"), "pairs are left out");
+        assert!(many(96, &["a", "b"]).1.unwrap().contains("not every one"));
+        assert!(many(8, &["a", "b", "c"]).1.is_some());
+    }
+
+    #[test]
+    fn a_value_without_text_is_shown() {
+        let said: Vec<String> = worlds(&[choice("A", &["", "x"])]).iter().map(|world| world.when(&[])).collect();
+        assert_eq!(said, ["A=''", "A=x"]);
     }
 
     #[test]

@@ -58,9 +58,10 @@ impl Holes {
     }
 
     fn numbered(&mut self, expression: &str, file: &Arc<str>, span: Span, hint: &str, elsewhere: bool) -> String {
+        // What a person reads must not hold the token of another hole.
+        let (expression, hint) = (self.spoken(expression), self.spoken(hint));
         let known = self.0.iter().position(|hole| hole.expression == expression && hole.file == *file);
         let number = known.unwrap_or_else(|| {
-            let (expression, hint) = (expression.to_owned(), hint.to_owned());
             self.0.push(Hole { expression, file: Arc::clone(file), span, hint, elsewhere });
             self.0.len() - 1
         });

@@ -9,6 +9,8 @@ mod formats;
 mod hook;
 /// Files that try to break the readers, and what fuzzers start from.
 mod hostile;
+/// What `init` writes and says.
+mod init;
 /// Files, folders, patterns and stdin: what is read, what is left out, and what is said of it.
 mod inputs;
 /// Every output on one report of mixed outcomes and hostile names.
@@ -23,3 +25,5 @@ mod shape;
 mod soundness;
 /// Plans of Terraform.
 mod terraform;
+/// What a person reads on the terminal.
+mod words;

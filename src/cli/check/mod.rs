@@ -27,7 +27,7 @@ use formats::FormatOptions;
 use crate::config::Written;
 use crate::evaluate::Policies;
 use crate::finding::{SourcePlace, TemplateFinding};
-use crate::inventory::{AccountId, Region};
+use crate::inventory::{AccountId, Position, Region, Span};
 use crate::report::check::{CheckReport, CheckedFile, Fix, Notice, UnreadableFile};
 use crate::template::{Limits, Place};
 use base::{BaseOptions, Now};
@@ -92,8 +92,13 @@ pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let mut report = empty(&policies, args);
     report.ignored = read.ignored;
     let mut all = Checked::default();
+    let start = Position { line: 1, column: 1 };
+    let beginning = Span { start, end: start };
     for group in &read.groups {
-        let checked = check.judge(group).map_err(failed)?;
+        let mut checked = check.judge(group).map_err(failed)?;
+        if let Some(message) = checked.left_out.take() {
+            read.notices.push((Arc::clone(&group.file), beginning, message));
+        }
         report.files.push(CheckedFile {
             file: Arc::clone(&group.file),
             format: group.format.to_owned(),

@@ -19,7 +19,7 @@ pub(super) struct ParameterArgs {
     /// Value of a template parameter, or of any open value by its expression; may be given several times
     #[arg(long, value_name = "NAME=VALUE")]
     parameter: Vec<String>,
-    /// File with values of parameters: a template configuration of `CodePipeline`, a parameter file of the AWS CLI, or a
+    /// File with values of parameters: the template configuration of a pipeline, a parameter file of the AWS CLI, or a
     /// mapping, as JSON or YAML; may be given several times, the last one counts
     #[arg(long, value_name = "FILE")]
     parameters: Vec<PathBuf>,

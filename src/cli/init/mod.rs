@@ -83,20 +83,27 @@ pub(super) fn run(args: &InitArgs) -> Result<Exit, Failure> {
             say(&format!("left {} as it is", baseline.display()));
         } else {
             check::write_baseline(&args.repository, &baseline)?;
-            say(&format!("wrote {}: what is wrong today is known and does not block", baseline.display()));
+            say(&format!("wrote {}: what is wrong today, for `check --baseline`", baseline.display()));
         }
     }
-    say(NEXT);
+    say(&next(&chosen, args.action.is_some()));
     Ok(Exit::Compliant)
 }
 
-const NEXT: &str = "
-next:
-  1. Read what is known today:            pipewarden check .
-  2. Commit the files, and protect them:  CODEOWNERS of the security team for the workflow and the baseline
-  3. Make the check a required one:       branch protection, or the merge rules of your host
-  4. Values that only you know:           pipewarden check --parameters FILE, --inventory RUN
-  5. Close the way around:                infra/hook/template.yaml is the same check inside CloudFormation";
+/// What is left to do, in order.
+fn next(chosen: &[Way], with_action: bool) -> String {
+    let first = [("Read what is wrong today", "pipewarden check .")].into_iter();
+    let ways = chosen.iter().flat_map(|way| way.next(with_action)).copied();
+    let rest = [
+        ("Commit the files, and protect them", "CODEOWNERS of the security team for these files and the baseline"),
+        ("Make the check a required one", "branch protection, or the merge rules of your host"),
+        ("Give values that only you know", "--parameters FILE, --inventory RUN in the command that was written"),
+        ("Close the way around", "pipewarden's infra/hook/template.yaml: the same check inside CloudFormation"),
+    ];
+    let steps = first.chain(ways).chain(rest).enumerate();
+    let lines = steps.map(|(nth, (what, how))| format!("  {}. {:<36}{how}", nth + 1, format!("{what}:")));
+    format!("\nnext:\n{}", lines.collect::<Vec<_>>().join("\n"))
+}
 
 /// Writes a file unless there is one.
 fn write_new(path: &Path, text: &str) -> std::io::Result<bool> {

@@ -49,6 +49,26 @@ impl Way {
             Self::PreCommit => PRE_COMMIT.to_owned(),
         }
     }
+
+    /// What somebody has to do for it, and how.
+    pub(super) fn next(self, with_action: bool) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Github if with_action => &[],
+            Self::Github => &[(
+                "Bring pipewarden to the runner",
+                "`runs-on` an image that has it, or begin again with --action OWNER/NAME@COMMIT",
+            )],
+            Self::Gitlab => &[
+                ("Include the job", "`include: [{local: .gitlab/pipewarden.yml}]` in .gitlab-ci.yml"),
+                ("Bring pipewarden to the runner", "an `image:` that has it on the PATH"),
+            ],
+            Self::Codebuild => &[(
+                "Make a CodeBuild project of it",
+                "buildspec.pipewarden.yml, an image with pipewarden, clone depth full, a webhook for pull requests",
+            )],
+            Self::PreCommit => &[("Switch the hook on", "pre-commit install, with pipewarden on everybody's PATH")],
+        }
+    }
 }
 
 fn github(action: Option<&str>) -> String {

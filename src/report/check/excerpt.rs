@@ -87,6 +87,9 @@ impl<'a> Excerpts<'a> {
         let column = |column: u32| usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(1);
         let from = index.byte(line, number, column(start.column));
         let to = if end.line == start.line { index.byte(line, number, column(end.column)) } else { line.len() };
+        // A mapping is known by where it begins; a mark that ends inside its first word points at nothing.
+        let inside = |at: usize| line.get(at..).and_then(|rest| rest.chars().next()).is_some_and(char::is_alphanumeric);
+        let to = if to == from + 1 && inside(from) && inside(to) { line.trim_end().len() } else { to };
         let cut = if line.len() > LONG { from } else { 0 };
         let rest = line.get(cut..)?;
         let length = rest.char_indices().nth(LONG).map_or(rest.len(), |(at, _)| at);

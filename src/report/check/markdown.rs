@@ -9,7 +9,7 @@ use super::overview::{Overview, ending};
 use super::{CheckFormat, CheckReport, wording};
 use crate::finding::TemplateFinding;
 use crate::report::markup::plain;
-use crate::report::text::{NAME, counted, grouped};
+use crate::report::text::{NAME, counted};
 
 /// The `markdown` format.
 pub struct CheckMarkdown;
@@ -36,17 +36,10 @@ impl CheckFormat for CheckMarkdown {
         let (end, sentence) = ending(report, &overview);
         writeln!(page, "## pipewarden: {}\n\n{}\n", end.name(), capital(&plain(&sentence, 600)))?;
         writeln!(page, "- Violations: {}", overview.by_severity())?;
-        let count = |number: usize| grouped(number as u64);
         writeln!(
             page,
-            "- Answers: {} violated, {} known before, {} excepted, {} not decided, {} only when deployed, {} good, {} not applicable\n- Files: {}",
-            count(overview.violations.len()),
-            count(overview.known.len()),
-            count(overview.excepted.len()),
-            count(overview.undecided_findings()),
-            count(overview.only_deployed.len()),
-            count(overview.good),
-            count(overview.not_applicable),
+            "- Answers: {}\n- Files: {}",
+            overview.answers().join(", "),
             plain(&wording::files(report), 600),
         )?;
         let unreadable = report.unreadable.iter().map(|file| {

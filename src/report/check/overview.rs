@@ -71,6 +71,21 @@ impl<'a> Overview<'a> {
         self.undecided.iter().map(|reason| reason.findings.len()).sum()
     }
 
+    /// `3 violated`, `2 not decided`, `40 good`: without known and excepted ones where there are none.
+    pub(super) fn answers(&self) -> Vec<String> {
+        let counts = [
+            (self.violations.len(), "violated", true),
+            (self.known.len(), "known before", false),
+            (self.excepted.len(), "excepted", false),
+            (self.undecided_findings(), "not decided", true),
+            (self.only_deployed.len(), "only when deployed", false),
+            (self.good, "good", true),
+            (self.not_applicable, "not applicable", false),
+        ];
+        let said = counts.into_iter().filter(|(count, _, always)| *always || *count > 0);
+        said.map(|(count, what, _)| format!("{} {what}", grouped(count as u64))).collect()
+    }
+
     /// `1 CRITICAL · 4 HIGH · 0 MEDIUM · 2 LOW`
     pub(super) fn by_severity(&self) -> String {
         let of = |severity| self.violations.iter().filter(|one| one.finding.severity == severity).count() as u64;

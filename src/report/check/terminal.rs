@@ -207,8 +207,16 @@ impl<'a> Page<'a> {
     fn group(&mut self, report: &CheckReport, group: &[&'a TemplateFinding]) -> io::Result<()> {
         let Some(worst) = group.first() else { return Ok(()) };
         let secret = group.iter().any(|one| secret::is_about_secrets(&one.finding.control));
-        let heading = format!("{} · {}", wording::at(report, &worst.place), wording::subject(worst));
-        self.wrapped(0, 2, Some(Tone::Strong), &heading)?;
+        let (at, subject) = (wording::at(report, &worst.place), wording::subject(worst));
+        let heading = format!("{at} · {subject}");
+        if heading.chars().count() <= self.width {
+            self.wrapped(0, 2, Some(Tone::Strong), &heading)?;
+        } else {
+            // An address that is broken can be neither clicked nor copied.
+            let at = self.paint(Tone::Strong, &at);
+            self.line(0, &at)?;
+            self.wrapped(2, 2, Some(Tone::Strong), &subject)?;
+        }
         if let Some(excerpt) = self.excerpts.at(&worst.place, secret) {
             self.excerpt(&excerpt, level(worst.finding.severity), AnnotationKind::Primary, "")?;
         }
@@ -220,7 +228,8 @@ impl<'a> Page<'a> {
             let message = short(&related.message, 200);
             match self.excerpts.at(&related.place, secret) {
                 Some(excerpt) => {
-                    self.wrapped(2, 4, Some(Tone::Quiet), &place)?;
+                    let place = self.paint(Tone::Quiet, &place);
+                    self.line(2, &place)?;
                     self.excerpt(&excerpt, Level::NOTE, AnnotationKind::Context, &message)?;
                 }
                 None => self.wrapped(2, 4, Some(Tone::Quiet), &format!("{place}: {message}"))?,
@@ -372,19 +381,12 @@ impl<'a> Page<'a> {
     fn summary(&mut self, report: &CheckReport, overview: &Overview<'_>) -> io::Result<()> {
         self.heading("Summary")?;
         self.labelled("Files", Tone::Strong, &wording::files(report))?;
-        let count = |number: usize| grouped(number as u64);
-        let results = format!(
-            "{} violated · {} known before · {} excepted · {} not decided · {} only when deployed · {} good · {} not applicable",
-            count(overview.violations.len()),
-            count(overview.known.len()),
-            count(overview.excepted.len()),
-            count(overview.undecided_findings()),
-            count(overview.only_deployed.len()),
-            count(overview.good),
-            count(overview.not_applicable)
-        );
-        self.labelled("Answers", Tone::Strong, &results)?;
-        self.labelled("Violated", Tone::Strong, &overview.by_severity())?;
+        if !report.findings.is_empty() {
+            self.labelled("Answers", Tone::Strong, &overview.answers().join(" · "))?;
+        }
+        if !overview.violations.is_empty() {
+            self.labelled("Violated", Tone::Strong, &overview.by_severity())?;
+        }
         if !overview.violations.is_empty() {
             self.labelled(
                 "More",

@@ -164,12 +164,15 @@ pub(super) fn files(report: &CheckReport) -> String {
     let judged: Vec<String> = formats.iter().map(|(format, count)| format!("{} {format}", grouped(*count))).collect();
     let resources = report.files.iter().map(|file| file.resources as u64).sum();
     let judged = if judged.is_empty() { "none".to_owned() } else { judged.join(", ") };
-    format!(
-        "{judged}, with {}; {} without anything of the delivery path; {} unreadable",
-        counted(resources, "resource"),
-        counted(report.ignored as u64, "file"),
-        grouped(report.unreadable.len() as u64)
-    )
+    let mut said =
+        if report.files.is_empty() { judged } else { format!("{judged}, with {}", counted(resources, "resource")) };
+    if report.ignored > 0 {
+        said.push_str(&format!("; {} without anything of the delivery path", counted(report.ignored as u64, "file")));
+    }
+    if !report.unreadable.is_empty() {
+        said.push_str(&format!("; {} unreadable", grouped(report.unreadable.len() as u64)));
+    }
+    said
 }
 
 /// One line for lists: what is wrong, in which resource, and where.

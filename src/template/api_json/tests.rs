@@ -1,3 +1,5 @@
+//! Answers of the APIs as they are printed, in every form that is read.
+
 use serde_json::{Value, json};
 
 use super::super::Limits;

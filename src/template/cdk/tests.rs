@@ -1,3 +1,5 @@
+//! Assemblies: what is live, what is stale, nested ones, and values that cross stacks.
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};

@@ -274,14 +274,14 @@ impl<'r> Resolver<'r> {
         while let Some((before, after)) = rest.split_once("{{resolve:") {
             let Some((reference, behind)) = after.split_once("}}") else { break };
             out.push_str(before);
-            let written = format!("{{{{resolve:{reference}}}}}");
+            let written = self.holes.spoken(&format!("{{{{resolve:{reference}}}}}"));
             if reference.starts_with("ssm:") && self.verbatim == 0 {
                 let said = self.holes.spoken(&written);
                 let hint = format!("pass it with --parameter '{said}=VALUE'");
                 let value = self.hole(&said, span, &hint);
                 out.push_str(value.as_str().unwrap_or_default());
             } else {
-                out.push_str(&written);
+                out.push_str(&["{{resolve:", reference, "}}"].concat());
             }
             rest = behind;
         }
