@@ -93,6 +93,9 @@ fn grants_everything(document: &Value) -> bool {
 pub(super) fn escalations(role: &str, permissions: &Permissions) -> Found {
     let mut found = Found::default();
     let Ok(arn) = Arn::parse(role) else { return found };
+    if !may_speak_of_identities(permissions) {
+        return found;
+    }
     let any = |kind: &str| format!("arn:{}:iam::{}:{kind}/{ANY}", arn.partition, arn.account);
     let (to_grant, to_assume) = (without_narrowing(permissions, PASS_ROLE), without_narrowing(permissions, ASSUME));
     for (action, on) in ESCALATIONS {
@@ -115,6 +118,21 @@ pub(super) fn escalations(role: &str, permissions: &Permissions) -> Found {
     found.add_if(format!("{PASS_ROLE} of any role to any service"), &passes);
     found.doubts = BTreeSet::from_iter(std::mem::take(&mut found.doubts)).into_iter().collect();
     found
+}
+
+/// Whether anything that is known or hidden could allow an action of IAM or STS. Most roles are told apart here.
+fn may_speak_of_identities(permissions: &Permissions) -> bool {
+    let reaches = |pattern: &str| {
+        let fixed = pattern.split(['*', '?', '$']).next().unwrap_or_default().to_ascii_lowercase();
+        ["iam:", "sts:"].iter().any(|service| service.starts_with(&fixed) || fixed.starts_with(service))
+    };
+    let speaks = |document: &Value| {
+        PolicyDocument::new(document).statements().any(|statement| {
+            let fields = statement.fields();
+            statement.allows() && (fields.contains_key("NotAction") || strings(fields.get("Action")).any(reaches))
+        })
+    };
+    !permissions.hidden.is_empty() || permissions.policies.iter().any(|policy| speaks(&policy.document))
 }
 
 /// Whether an answer leaves a way: what narrows is no part of the permissions any more.

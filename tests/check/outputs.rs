@@ -526,7 +526,7 @@ fn thousands_of_findings_are_all_written() {
     let mut report = report(findings);
     report.sources = sources;
     report.files = files;
-    for format in CHECK_FORMATS.iter().filter(|format| format.is_document()) {
+    for format in CHECK_FORMATS.iter().filter(|format| ["sarif", "gitlab", "junit", "json"].contains(&format.name())) {
         let text = written(*format, &report);
         for (file, last) in [("infra/0.yaml", "P1"), ("infra/9.yaml", "P500")] {
             assert!(text.contains(file) && text.contains(last), "{}: {file} {last}", format.name());
