@@ -108,6 +108,9 @@ fn is_open(finding: &TemplateFinding) -> bool {
 /// A resource now, and the same one before.
 pub(super) type Pair<'a> = (&'a Looked, &'a Looked);
 
+/// What a resource is known by, now or earlier.
+type Key<'k> = dyn Fn(&Looked, bool) -> String + 'k;
+
 /// Which resources are the same, each at most once: by file and logical id, and where one of them is gone, by what else
 /// names it.
 fn pairs<'a>(now: &'a [Looked], before: &'a [Looked], matching: &Matching) -> Vec<Pair<'a>> {
@@ -115,7 +118,7 @@ fn pairs<'a>(now: &'a [Looked], before: &'a [Looked], matching: &Matching) -> Ve
     let kind = |one: &Looked| one.declared.resource.type_name.to_string();
     let id = |one: &Looked| one.declared.logical_id.clone();
     let name = |one: &Looked| one.name.clone();
-    let rounds: [&dyn Fn(&Looked, bool) -> String; 4] = [
+    let rounds: [&Key<'_>; 4] = [
         &|one, earlier| {
             let file = if earlier { file(one) } else { one.declared.file.to_string() };
             [kind(one), file, id(one)].join("\0")

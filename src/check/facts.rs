@@ -223,7 +223,9 @@ impl Trying<'_> {
             }
         }
         for sentences in unknown.values_mut() {
-            sentences.iter_mut().for_each(|sentence| *sentence = self.told(sentence));
+            for sentence in sentences {
+                *sentence = self.told(sentence);
+            }
         }
     }
 

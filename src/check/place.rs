@@ -320,6 +320,7 @@ fn nearest_approval(declared: &DeclaredResource, ungated: &Step, steps: &[Step])
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "places of the test are at the borders of characters")]
 mod tests {
     use std::fmt::Write as _;
 

@@ -8,7 +8,7 @@ pub(super) const OBJECTS: &[(&[&str], &[&str])] = &[
     (
         &["Stages"],
         &[
-            r#"[]"#,
+            r"[]",
             r#"{"Name": "Gate", "Actions": [{"Name": "Approve", "ActionTypeId": {"Category": "Approval", "Owner": "AWS", "Provider": "Manual", "Version": "1"}}]}"#,
             r#"{"Name": "Deploy", "Actions": [{"Name": "Deploy", "ActionTypeId": {"Category": "Deploy", "Owner": "AWS", "Provider": "CodeDeploy", "Version": "1"}}]}"#,
             r#"{"Name": "Build", "Actions": [{"Name": "Build", "ActionTypeId": {"Category": "Build", "Owner": "AWS", "Provider": "CodeBuild", "Version": "1"}}]}"#,
@@ -17,7 +17,7 @@ pub(super) const OBJECTS: &[(&[&str], &[&str])] = &[
     (
         &["Stages", "Actions"],
         &[
-            r#"[]"#,
+            r"[]",
             r#"{"Name": "Approve", "RunOrder": 1, "ActionTypeId": {"Category": "Approval", "Owner": "AWS", "Provider": "Manual", "Version": "1"}}"#,
             r#"{"Name": "Deploy", "RunOrder": 1, "ActionTypeId": {"Category": "Deploy", "Owner": "AWS", "Provider": "CodeDeploy", "Version": "1"}}"#,
             r#"{"Name": "Build", "RunOrder": 1, "ActionTypeId": {"Category": "Build", "Owner": "AWS", "Provider": "CodeBuild", "Version": "1"}}"#,
@@ -62,24 +62,21 @@ pub(super) const OBJECTS: &[(&[&str], &[&str])] = &[
         ],
     ),
     (&["OnFailure"], &[r#"{"Result": "ROLLBACK"}"#, r#"{"Result": "SKIP"}"#]),
-    (&["AlarmConfiguration", "Alarms"], &[r#"[]"#, r#"[{"Name": "opaque"}]"#, r#"{"Name": "opaque"}"#]),
-    (
-        &["LifecycleConfiguration", "Rules"],
-        &[r#"[]"#, r#"{"Id": "opaque", "Status": "Enabled", "ExpirationInDays": 1}"#],
-    ),
+    (&["AlarmConfiguration", "Alarms"], &[r"[]", r#"[{"Name": "opaque"}]"#, r#"{"Name": "opaque"}"#]),
+    (&["LifecycleConfiguration", "Rules"], &[r"[]", r#"{"Id": "opaque", "Status": "Enabled", "ExpirationInDays": 1}"#]),
     (
         &["EnvironmentVariables"],
-        &[r#"[]"#, r#"[{"Name": "API_TOKEN", "Value": "redacted:secret-like", "Type": "PLAINTEXT"}]"#],
+        &[r"[]", r#"[{"Name": "API_TOKEN", "Value": "redacted:secret-like", "Type": "PLAINTEXT"}]"#],
     ),
     (
         &["FilterGroups"],
         &[
-            r#"[]"#,
+            r"[]",
             r#"[[{"Type": "EVENT", "Pattern": "PULL_REQUEST_CREATED"}]]"#,
             r#"[{"Type": "EVENT", "Pattern": "PULL_REQUEST_CREATED"}]"#,
             r#"{"Type": "EVENT", "Pattern": "PULL_REQUEST_CREATED"}"#,
         ],
     ),
-    (&["InputArtifacts"], &[r#"[]"#, r#"{"Name": "opaque"}"#]),
-    (&["OutputArtifacts"], &[r#"[]"#, r#"{"Name": "opaque"}"#]),
+    (&["InputArtifacts"], &[r"[]", r#"{"Name": "opaque"}"#]),
+    (&["OutputArtifacts"], &[r"[]", r#"{"Name": "opaque"}"#]),
 ];

@@ -136,6 +136,7 @@ impl fmt::Debug for Secret {
 
 /// What is shown to a host.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each host")]
 pub(super) enum Credential {
     Token(Secret),
     App { auth: AppAuth, installation: String, token: tokio::sync::Mutex<Option<InstallationToken>> },

@@ -182,7 +182,7 @@ fn wishes(node: &Value, wanted: bool, found: &mut Vec<Wish>) {
         "<" | "<=" => compare(fact("left"), fact("right")),
         ">" | ">=" => compare(fact("right"), fact("left")),
         "isEmpty" => {
-            found.extend(fact("arg").map(|fact| if wanted { Wish::Empty(fact) } else { Wish::NotEmpty(fact) }))
+            found.extend(fact("arg").map(|fact| if wanted { Wish::Empty(fact) } else { Wish::NotEmpty(fact) }));
         }
         "contains" if wanted => {
             let literal = side("right").and_then(|right| right.get("Value")).and_then(Value::as_str);

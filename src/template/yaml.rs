@@ -340,6 +340,7 @@ impl Kind {
 }
 
 #[cfg(test)]
+#[expect(clippy::format_push_string, reason = "texts are built as they are read")]
 mod tests {
     use serde_json::json;
 

@@ -341,7 +341,7 @@ fn the_word_stage_is_no_staging() {
 fn commands_that_nobody_knows_may_deploy() {
     let head = "Parameters:\n  Lines: {Type: CommaDelimitedList}";
     let run = action("Run", "Compute", "Commands", ", Commands: !Ref Lines");
-    assert_eq!(verdict(&pipeline_with(head, &[&stage("Prod", &[run.clone()])])), InsufficientData);
+    assert_eq!(verdict(&pipeline_with(head, &[&stage("Prod", std::slice::from_ref(&run))])), InsufficientData);
     assert_eq!(verdict(&pipeline_with(head, &[GATE, &stage("Prod", &[run])])), InsufficientData);
 }
 

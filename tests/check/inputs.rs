@@ -306,7 +306,7 @@ fn what_may_not_be_read_is_no_pass() {
 
     let at = folder(&[("a/p.yml", PIPELINE), ("secret.yml", PIPELINE)]);
     let path = at.path().join("secret.yml");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o0)).unwrap();
     // Permissions bind nobody who is root.
     if fs::read(&path).is_ok() {
         return;

@@ -158,7 +158,7 @@ fn mixed_findings() -> Vec<TemplateFinding> {
     use ComplianceType::{Compliant, NonCompliant, NotApplicable};
     let mut approval =
         finding("codepipeline-production-approval-required", NonCompliant, "Pipeline", place(WEB, 10, 15, 27));
-    approval.property_path = "Stages/Prod/Deploy".to_owned();
+    "Stages/Prod/Deploy".clone_into(&mut approval.property_path);
     approval.finding.evidence.insert("unapprovedProductionActions".to_owned(), json!(["Prod/Deploy"]));
     let message = "the nearest approval comes after it".to_owned();
     approval.related.push(Related { place: place(WEB, 12, 15, 28), message });
@@ -263,7 +263,7 @@ fn hostile() -> CheckReport {
     one.finding.evidence.insert("unapprovedProductionActions".to_owned(), json!([HOSTILE, HOSTILE]));
     one.related = vec![Related { place: place(&file, 2, 1, 4), message: HOSTILE.to_owned() }];
     one.construct_path = Some(HOSTILE.to_owned());
-    one.property_path = HOSTILE.to_owned();
+    HOSTILE.clone_into(&mut one.property_path);
     let mut plain = finding("codepipeline-type-v2", ComplianceType::NonCompliant, HOSTILE, place(&file, 1, 1, 40));
     plain.finding.exception = Some(ExceptionRef {
         id: HOSTILE.to_owned(),

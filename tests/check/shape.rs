@@ -108,11 +108,11 @@ fn declaration(resource: &Resource, number: usize) -> Vec<Raw> {
     let mut companions: Vec<(&str, Value)> = Vec::new();
     let type_name = resource.type_name.as_str();
     let uid = resource.uid.as_str();
-    if type_name == "AWS::S3::Bucket" {
-        if let Some(document) = properties.remove("PolicyDocument") {
-            let policy = json!({"Bucket": properties["BucketName"], "PolicyDocument": document.to_string()});
-            companions.push(("AWS::S3::BucketPolicy", policy));
-        }
+    if type_name == "AWS::S3::Bucket"
+        && let Some(document) = properties.remove("PolicyDocument")
+    {
+        let policy = json!({"Bucket": properties["BucketName"], "PolicyDocument": document.to_string()});
+        companions.push(("AWS::S3::BucketPolicy", policy));
     }
     if type_name == "AWS::S3::Bucket"
         && ["OwnershipControls", "PublicAccessBlockConfiguration"].iter().any(|name| !properties.contains_key(*name))

@@ -155,7 +155,7 @@ fn sweep(check: &Check<'_>, resources: &[Resource], seen: &mut BTreeMap<String, 
             } else {
                 let mut all = Value::Object(open[number].resource.properties.clone());
                 *all.pointer_mut(&pointer).unwrap() = Value::String(token.clone());
-                open[number].resource.properties = all.as_object().unwrap().clone();
+                open[number].resource.properties.clone_from(all.as_object().unwrap());
             }
             out.tried += 1;
             for (which, subject) in check.facts(&open, &holes) {

@@ -47,14 +47,14 @@ const ROLE: &str = "arn:aws:iam::111122223333:role/pipeline";
 
 #[test]
 fn a_dynamic_reference_with_an_open_part_is_named_and_can_be_given() {
-    let head = "Parameters: {Environment: {Type: String}}\n";
-    let template = pipeline(head, "!Sub '{{resolve:ssm:/shop/${Environment}/role}}'", "shop-artifacts", "");
+    let head = "Parameters: {Team: {Type: String}}\n";
+    let template = pipeline(head, "!Sub '{{resolve:ssm:/shop/${Team}/role}}'", "shop-artifacts", "");
     for format in ["terminal", "json", "sarif", "junit", "gitlab", "github", "markdown"] {
         let (_, said) = check(&template, "p.yaml", &["--format", format]);
         assert!(!said.contains(['\u{fdd0}', '\u{fdd1}']), "{format}: {said}");
     }
     let (_, said) = check(&template, "p.yaml", &[]);
-    let name = "{{resolve:ssm:/shop/${Environment}/role}}";
+    let name = "{{resolve:ssm:/shop/${Team}/role}}";
     assert!(said.contains(name), "{said}");
     let (_, said) = check(&template, "p.yaml", &["--parameter", &format!("{name}={ROLE}")]);
     assert!(!said.contains(name), "{said}");

@@ -30,10 +30,10 @@ impl InventoryArgs {
     }
 }
 
-fn failure(error: LookupError) -> Failure {
+fn failure(error: &LookupError) -> Failure {
     match error {
         LookupError::Incomplete { .. } => Failure::usage(format!("--inventory: {error}")),
-        LookupError::Run(_) => Failure::failed(&error),
+        LookupError::Run(_) => Failure::failed(error),
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) fn home(run: &RunDirectory, groups: &[Group], place: &Place) -> Resul
     if pipelines.is_empty() {
         return Ok(None);
     }
-    let mut found = homes(run, &pipelines).map_err(failure)?;
+    let mut found = homes(run, &pipelines).map_err(|error| failure(&error))?;
     if place.account_known {
         found.retain(|(account, _)| *account == place.account);
     }
@@ -88,5 +88,5 @@ pub(super) fn home(run: &RunDirectory, groups: &[Group], place: &Place) -> Resul
 
 /// What the run knows of everything that the groups name.
 pub(super) fn look_up(run: &RunDirectory, groups: &[Group]) -> Result<Vec<Inventory>, Failure> {
-    look_up_in(run, &wanted(groups)).map_err(failure)
+    look_up_in(run, &wanted(groups)).map_err(|error| failure(&error))
 }

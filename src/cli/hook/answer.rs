@@ -3,6 +3,8 @@
 //! In: findings. Out: the status, a message that fits into what Hooks keep of it, and an annotation per control, worst
 //! first.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use super::Gate;
@@ -47,7 +49,8 @@ pub(super) struct Answer {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Annotation {
-    annotation_name: String,
+    #[serde(rename = "annotationName")]
+    control: String,
     status: &'static str,
     status_message: String,
     remediation_message: String,
@@ -94,12 +97,13 @@ impl Answer {
             parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
         };
         for finding in &blocking {
-            message.push_str(&format!(
-                "\n{} {}: {}",
-                finding.finding.severity,
-                finding.logical_id,
+            let (severity, id) = (finding.finding.severity, &finding.logical_id);
+            let _ = write!(
+                message,
+                "
+{severity} {id}: {}",
                 title(finding, gate)
-            ));
+            );
         }
         let (status, code) =
             if fails { (Status::Failed, Some(ErrorCode::NonCompliant)) } else { (Status::Success, None) };
@@ -124,7 +128,7 @@ fn annotation(finding: &TemplateFinding, gate: &Gate) -> Annotation {
     let violated = violates(finding);
     let subject = format!("{}: {}", finding.logical_id, title(finding, gate));
     Annotation {
-        annotation_name: finding.finding.control.clone(),
+        control: finding.finding.control.clone(),
         status: if violated { "FAILED" } else { "SKIPPED" },
         status_message: if violated { subject } else { format!("{subject}: {}", finding.finding.gaps.join("; ")) },
         remediation_message: remediation,

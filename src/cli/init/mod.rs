@@ -72,9 +72,10 @@ pub(super) fn run(args: &InitArgs) -> Result<Exit, Failure> {
     for way in &chosen {
         let path = args.repository.join(way.file());
         let text = way.text(args.action.as_deref());
-        match write_new(&path, &text).map_err(|error| Failure::because(format!("{}: {error}", path.display())))? {
-            true => say(&format!("wrote {}", path.display())),
-            false => say(&format!("left {} as it is; what it needs:\n\n{text}", path.display())),
+        if write_new(&path, &text).map_err(|error| Failure::because(format!("{}: {error}", path.display())))? {
+            say(&format!("wrote {}", path.display()));
+        } else {
+            say(&format!("left {} as it is; what it needs:\n\n{text}", path.display()));
         }
     }
     let baseline = args.repository.join(BASELINE);

@@ -139,6 +139,7 @@ fn drawn(line: &str, hidden: &[Range<usize>], marked: Range<usize>, lead: &str) 
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "places of the test are at the borders of characters")]
 mod tests {
     use super::*;
     use crate::inventory::{Position, Span};

@@ -228,7 +228,7 @@ impl<'a> Builder<'a> {
             if *times == 1 { finding.fingerprint.clone() } else { format!("{}:{times}", finding.fingerprint) };
         let related = finding.related.iter().take(RELATED).enumerate().map(|(number, one)| Location {
             id: Some(number + 1),
-            physical_location: physical(&report.roots, &one.place),
+            physical: physical(&report.roots, &one.place),
             logical_locations: Vec::new(),
             message: Some(Message { text: short(&one.message, 300), markdown: None }),
         });
@@ -249,7 +249,7 @@ impl<'a> Builder<'a> {
             message: message(report, finding),
             locations: vec![Location {
                 id: None,
-                physical_location: physical(&report.roots, &finding.place),
+                physical: physical(&report.roots, &finding.place),
                 logical_locations: logical(finding),
                 message: None,
             }],

@@ -165,6 +165,7 @@ fn everything_but_the_key(line: &str) -> Option<Range<usize>> {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "places of the test are at the borders of characters")]
 mod tests {
     use super::*;
 

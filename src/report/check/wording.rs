@@ -7,6 +7,7 @@ use super::CheckReport;
 use super::overview::Undecided;
 use crate::finding::{Alternative, Blind, Change, ComplianceType, SourcePlace, TemplateFinding};
 use crate::report::text::{NAME, counted, grouped, short, words};
+use std::fmt::Write as _;
 
 /// The longest advice.
 const ADVICE: usize = 900;
@@ -167,10 +168,10 @@ pub(super) fn files(report: &CheckReport) -> String {
     let mut said =
         if report.files.is_empty() { judged } else { format!("{judged}, with {}", counted(resources, "resource")) };
     if report.ignored > 0 {
-        said.push_str(&format!("; {} without anything of the delivery path", counted(report.ignored as u64, "file")));
+        let _ = write!(said, "; {} without anything of the delivery path", counted(report.ignored as u64, "file"));
     }
     if !report.unreadable.is_empty() {
-        said.push_str(&format!("; {} unreadable", grouped(report.unreadable.len() as u64)));
+        let _ = write!(said, "; {} unreadable", grouped(report.unreadable.len() as u64));
     }
     said
 }

@@ -1,6 +1,6 @@
 //! The API's words → CloudFormation's.
 //!
-//! In: a value with camelCase keys. Out: the same value with PascalCase keys, each at its place. What people named
+//! In: a value with camelCase keys. Out: the same value with `PascalCase` keys, each at its place. What people named
 //! themselves (keys of a configuration) stays as it is, and what is empty counts as not there, as it does live.
 
 use super::super::node::{Entry, Node, Tree};

@@ -1,5 +1,7 @@
 //! Assemblies: what is live, what is stale, nested ones, and values that cross stacks.
 
+#![expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};

@@ -201,7 +201,9 @@ impl Candidate {
             }
         }
         if name == "AWS::Partition" {
-            ["aws", "aws-cn", "aws-us-gov"].iter().for_each(|value| add(&(*value).to_owned()));
+            for value in ["aws", "aws-cn", "aws-us-gov"] {
+                add(&value.to_owned());
+            }
             values.sort();
         }
         (values.len() > 1).then(|| Choice { name: name.to_owned(), default, values })

@@ -81,13 +81,12 @@ impl Resolver<'_> {
         }
         let expression = format!("Fn::FindInMap {map} {} {}", self.holes.spoken(&top), self.holes.spoken(&second));
         if let Some(open) = open {
-            return Some(match same_for_all(mapping, &second) {
-                Some(value) => self.mapped(value, span),
-                None => {
-                    let over = self.hole_over("FindInMap", &open, span);
-                    let hint = self.hint_of(&over);
-                    self.hole(&expression, span, &hint)
-                }
+            return Some(if let Some(value) = same_for_all(mapping, &second) {
+                self.mapped(value, span)
+            } else {
+                let over = self.hole_over("FindInMap", &open, span);
+                let hint = self.hint_of(&over);
+                self.hole(&expression, span, &hint)
             });
         }
         let default = options.iter().find_map(|option| option.get("DefaultValue"));

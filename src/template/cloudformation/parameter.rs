@@ -53,7 +53,7 @@ impl Parameter {
             // `TargetEnv` and `env`, but not `Backstage`.
             let at = lower.len().saturating_sub(end.len());
             let letters: Vec<char> = name.chars().filter(char::is_ascii_alphanumeric).collect();
-            at == 0 || letters.get(at).is_some_and(|letter| letter.is_ascii_uppercase()) || at == 1
+            at == 0 || letters.get(at).is_some_and(char::is_ascii_uppercase) || at == 1
         };
         self.type_name == "String"
             && !self.hidden

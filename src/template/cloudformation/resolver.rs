@@ -195,8 +195,8 @@ impl<'r> Resolver<'r> {
 
     fn apply(&mut self, call: &Call<'_>, span: Span) -> Option<Node> {
         match call.function {
-            "Ref" => return self.reference(call, span),
-            "If" => return self.either(call, span),
+            "Ref" => self.reference(call, span),
+            "If" => self.either(call, span),
             "GetAtt" => Some(self.get_att(call, span)),
             "Sub" => Some(self.sub(call, span)),
             "Join" => Some(self.join(call, span)),
@@ -206,7 +206,7 @@ impl<'r> Resolver<'r> {
             "ImportValue" => Some(self.import_value(call, span)),
             "Base64" => Some(self.base64(call, span)),
             "Length" => Some(self.length(call, span)),
-            "ToJsonString" => Some(self.to_json_string(call, span)),
+            "ToJsonString" => Some(self.json_string(call, span)),
             "GetAZs" | "Cidr" => Some(self.hole(&format!("Fn::{}", call.function), span, ONLY_AFTER)),
             "Transform" => {
                 let name = call.argument.text_at(&["Name"]).unwrap_or("a macro");

@@ -1,5 +1,7 @@
 //! Every function in both of its forms, every kind of choice, and templates that mean harm.
 
+#![expect(clippy::format_push_string, reason = "texts are built as they are read")]
+
 use serde_json::{Value, json};
 
 use super::*;

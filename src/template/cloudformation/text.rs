@@ -128,7 +128,7 @@ impl Resolver<'_> {
         }
     }
 
-    pub(super) fn to_json_string(&mut self, call: &Call<'_>, span: Span) -> Node {
+    pub(super) fn json_string(&mut self, call: &Call<'_>, span: Span) -> Node {
         match self.argument(call) {
             // Which keys a mapping without a value has, nobody knows.
             Some(value) if value.as_str().is_some_and(|text| whole(text).is_some()) => {

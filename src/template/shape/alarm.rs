@@ -58,12 +58,11 @@ fn composite(conversion: &mut Conversion<'_>) {
     conversion.set_default("ActionsEnabled", &json!(true));
     let Some(rule) = conversion.property("AlarmRule").cloned() else { return };
     let text = rule.as_str().unwrap_or_default();
-    let named = match open_part(text) {
-        Some(hole) => Node::text(hole, rule.span),
-        None => {
-            let names = alarms_in_rule(text).into_iter().map(|name| Node::text(name, rule.span));
-            Node::new(Tree::List(names.collect()), rule.span)
-        }
+    let named = if let Some(hole) = open_part(text) {
+        Node::text(hole, rule.span)
+    } else {
+        let names = alarms_in_rule(text).into_iter().map(|name| Node::text(name, rule.span));
+        Node::new(Tree::List(names.collect()), rule.span)
     };
     conversion.set("AlarmsInRule", named);
 }

@@ -37,20 +37,17 @@ pub(super) const CODESTAR_CONNECTION: Shape = Shape {
 fn connection(conversion: &mut Conversion<'_>) {
     let Some(host) = conversion.text("HostArn").map(str::to_owned) else { return };
     let declared = conversion.named("AWS::CodeConnections::Host", &host);
-    match declared.and_then(|host| host.property("ProviderEndpoint")).cloned() {
-        Some(endpoint) => {
-            if conversion.property("ProviderType").is_none()
-                && let Some(provider) = declared.and_then(|host| host.property("ProviderType"))
-            {
-                let provider: Node = provider.clone();
-                conversion.set("ProviderType", provider);
-            }
-            conversion.set("ProviderEndpoint", endpoint);
+    if let Some(endpoint) = declared.and_then(|host| host.property("ProviderEndpoint")).cloned() {
+        if conversion.property("ProviderType").is_none()
+            && let Some(provider) = declared.and_then(|host| host.property("ProviderType"))
+        {
+            let provider: Node = provider.clone();
+            conversion.set("ProviderType", provider);
         }
-        None => {
-            let cause = conversion.why(&host, |host| elsewhere(&format!("the host {host}")));
-            conversion.hide("ProviderEndpoint", cause);
-        }
+        conversion.set("ProviderEndpoint", endpoint);
+    } else {
+        let cause = conversion.why(&host, |host| elsewhere(&format!("the host {host}")));
+        conversion.hide("ProviderEndpoint", cause);
     }
 }
 

@@ -233,6 +233,7 @@ fn notification_rule(conversion: &mut Conversion<'_>) {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::json;
 

@@ -191,6 +191,7 @@ fn alarms(preference: &Node) -> Node {
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
 mod tests {
     use serde_json::Value;
 

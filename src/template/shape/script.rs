@@ -55,10 +55,10 @@ fn unknown_command(text: &str) -> Option<&str> {
     }
     let mut in_commands = true;
     for line in text.lines() {
-        if !line.starts_with([' ', '\t', '-', '#']) {
-            if let Some((key, _)) = line.split_once(':') {
-                in_commands = !NO_COMMANDS.contains(&key.trim_matches(['"', '\'']));
-            }
+        if !line.starts_with([' ', '\t', '-', '#'])
+            && let Some((key, _)) = line.split_once(':')
+        {
+            in_commands = !NO_COMMANDS.contains(&key.trim_matches(['"', '\'']));
         }
         let command = line.trim().trim_start_matches("- ").trim_end_matches(',').trim_matches(['"', '\'', ' ']);
         if in_commands && whole(command).is_some() {

@@ -1,5 +1,7 @@
 //! Resources of a template that was never written, for the tests of the shapes.
 
+#![expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
+
 use serde_json::Value;
 
 use super::super::{DeclaredResource, Holes, Node, Place, Raw, identity};

@@ -90,7 +90,7 @@ mod tests {
             json!({"TopicName": "Ops", "KmsMasterKeyId": "alias/x", "PolicyDocument": {"Statement": []},
                    "Subscription": [{"Protocol": "email", "Confirmed": false}, {"Protocol": "lambda", "Confirmed": true}]})
         );
-        assert!(topic.unseen.get("Subscription").is_none());
+        assert!(!topic.unseen.contains_key("Subscription"));
     }
 
     #[test]

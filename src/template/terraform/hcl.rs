@@ -350,7 +350,7 @@ fn references(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    const FILE: &str = r##"# resource "aws_s3_bucket" "commented" {}
+    const FILE: &str = r#"# resource "aws_s3_bucket" "commented" {}
 locals {
   key = var.own ? aws_kms_key.a[0].arn : "${module.k.arn}-x" // local.no
 }
@@ -372,7 +372,7 @@ resource "aws_codepipeline" "web" {
   }
 }
 resource "aws_s3_bucket" "b" {}
-"##;
+"#;
 
     #[test]
     fn blocks_are_found_and_what_looks_like_them_is_not() {

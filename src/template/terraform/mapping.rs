@@ -148,11 +148,11 @@ fn made(value: &Node, how: &How) -> Option<Node> {
         ),
         How::Tags => list(
             value,
-            value.entries().iter().filter_map(|entry| {
+            value.entries().iter().map(|entry| {
                 let pair = |key: &str, value: Node| Entry { key: key.to_owned(), key_span: entry.key_span, value };
                 let key = pair("Key", Node::text(entry.key.as_str(), entry.key_span));
                 let value = pair("Value", kept(&entry.value).unwrap_or_else(|| Node::text("", entry.value.span)));
-                Some(Node::new(Tree::Map(vec![key, value]), entry.span()))
+                Node::new(Tree::Map(vec![key, value]), entry.span())
             }),
         ),
         How::Words(words) => {

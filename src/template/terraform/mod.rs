@@ -121,7 +121,9 @@ impl Source for Fixed {
             .collect();
         let mut raws = self.raws.clone();
         if !tokens.is_empty() {
-            raws.iter_mut().for_each(|raw| renumber(&mut raw.properties, &tokens));
+            for raw in &mut raws {
+                renumber(&mut raw.properties, &tokens);
+            }
         }
         raws
     }

@@ -65,7 +65,7 @@ impl Places {
     fn folder(&mut self, folder: &str, files: &dyn Files) -> Vec<(Arc<str>, Body)> {
         let listed = files.list(if folder.is_empty() { "." } else { folder });
         let mut bodies = Vec::new();
-        for path in listed.into_iter().filter(|path| path.ends_with(".tf") || path.ends_with(".tofu")) {
+        for path in listed.into_iter().filter(|path| matches!(path.rsplit('.').next(), Some("tf" | "tofu"))) {
             if self.documents.len() >= FILES {
                 break;
             }

@@ -210,16 +210,15 @@ impl<'p> Resolver<'p> {
         let (Some(type_name), Some(named)) = (parts.first(), parts.get(1)) else { return Meaning::Open };
         let plain = format!("{}{}.{}", if data { "data." } else { "" }, type_name.name, named.name);
         let mut found = self.plan.instances_of(&scope.module, &plain);
-        let instance = match &named.key {
-            Some(key) => found.find(|one| one.key.as_ref() == Some(key)),
-            None => {
-                let all: Vec<&Instance<'p>> = found.collect();
-                let of_key = |key: Option<&String>| all.iter().copied().find(|one| one.key.as_ref() == key);
-                match (of_key(None), of_key(scope.key.as_ref()), all.as_slice()) {
-                    (Some(one), _, _) | (None, Some(one), _) | (None, None, &[one]) => Some(one),
-                    (None, None, []) => None,
-                    (None, None, _) => return Meaning::Open,
-                }
+        let instance = if let Some(key) = &named.key {
+            found.find(|one| one.key.as_ref() == Some(key))
+        } else {
+            let all: Vec<&Instance<'p>> = found.collect();
+            let of_key = |key: Option<&String>| all.iter().copied().find(|one| one.key.as_ref() == key);
+            match (of_key(None), of_key(scope.key.as_ref()), all.as_slice()) {
+                (Some(one), _, _) | (None, Some(one), _) | (None, None, &[one]) => Some(one),
+                (None, None, []) => None,
+                (None, None, _) => return Meaning::Open,
             }
         };
         let Some(instance) = instance else {
@@ -362,7 +361,7 @@ fn one_of(meanings: Vec<Meaning>, wanted: &str) -> Meaning {
     match (identities.pop(), documents.pop()) {
         (Some((text, type_name)), None) => Meaning::Identity { text, type_name },
         (None, Some(number)) if documents.is_empty() => Meaning::Document(number),
-        (Some(_), Some(_)) | (None, Some(_)) => Meaning::Open,
+        (Some(_) | None, Some(_)) => Meaning::Open,
         (None, None) => match known {
             Some(known) if single => known,
             Some(_) => Meaning::Known,

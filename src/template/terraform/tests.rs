@@ -1,5 +1,7 @@
 //! Plans of our own making: each says one thing that a plan says differently from a template.
 
+#![expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -552,10 +554,10 @@ fn wrong_types_anywhere_do_no_harm() {
         all.push(at.clone());
         match value {
             Value::Array(items) => {
-                items.iter().enumerate().for_each(|(n, item)| places(item, format!("{at}/{n}"), all))
+                items.iter().enumerate().for_each(|(n, item)| places(item, format!("{at}/{n}"), all));
             }
             Value::Object(fields) => {
-                fields.iter().for_each(|(key, item)| places(item, format!("{at}/{}", key.replace('/', "~1")), all))
+                fields.iter().for_each(|(key, item)| places(item, format!("{at}/{}", key.replace('/', "~1")), all));
             }
             _ => {}
         }

@@ -214,9 +214,10 @@ impl<'p> Values<'_, 'p> {
                 made.push(Node::text(text, item.span));
                 continue;
             }
-            made.extend(match marked(mark) {
-                true => self.open_one(block, at, name, item.span),
-                false => self.value(Some(item), mark, sensitives.get(index), block, at, name, item.span),
+            made.extend(if marked(mark) {
+                self.open_one(block, at, name, item.span)
+            } else {
+                self.value(Some(item), mark, sensitives.get(index), block, at, name, item.span)
             });
         }
         made
@@ -242,10 +243,7 @@ impl<'p> Values<'_, 'p> {
 
     /// A single value that is known after apply.
     fn open_one(&self, configured: Configured<'p>, at: &At<'_, 'p>, name: &str, near: Span) -> Option<Node> {
-        let expression = match configured {
-            Configured::By(expression) => expression,
-            _ => return Some(self.hole(None, at, name, near)),
-        };
+        let Configured::By(expression) = configured else { return Some(self.hole(None, at, name, near)) };
         match self.resolver.expression(expression, &at.scope, name, 0) {
             Meaning::Value(node) => Some(moved(node, near)),
             Meaning::Identity { text, .. } => Some(Node::text(text, near)),
@@ -324,9 +322,10 @@ fn aligned<'p>(items: &[Node], blocks: &'p [Node]) -> Vec<Configured<'p>> {
         })
     };
     if items.len().saturating_mul(blocks.len()) > COMPARISONS {
-        return match items.len() == blocks.len() {
-            true => blocks.iter().map(Configured::Blocks).collect(),
-            false => vec![Configured::Hidden; items.len()],
+        return if items.len() == blocks.len() {
+            blocks.iter().map(Configured::Blocks).collect()
+        } else {
+            vec![Configured::Hidden; items.len()]
         };
     }
     let mut used = vec![false; blocks.len()];
