@@ -1,6 +1,6 @@
 //! The gate in a pull request: files → findings with file and line.
 //!
-//! In: groups of declared resources, the policies of the nightly audit. Out: [`TemplateFinding`]s. It exists as a module of
+//! In: groups of declared resources, the policies of the nightly audit. Out: [`TemplateFinding`](crate::finding::TemplateFinding)s. It exists as a module of
 //! its own because it is the one place that knows how open values are tried: the facts and the policies are the audit's,
 //! unchanged, so that both can never disagree.
 //!

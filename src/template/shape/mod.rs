@@ -3,7 +3,7 @@
 //! In: [`Raw`] resources of one group, whatever format declared them. Out: [`DeclaredResource`]s as the collectors would
 //! have brought them: companions folded into what they belong to (a bucket policy into its bucket), scripts reduced to
 //! what they do, secrets redacted, and what only a deployed resource knows marked as unseen. One type or family is one
-//! file, and one line of [`SHAPES`].
+//! file, and one line of `SHAPES`.
 
 use std::collections::BTreeMap;
 
