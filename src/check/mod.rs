@@ -1,8 +1,9 @@
 //! The gate in a pull request: files → findings with file and line.
 //!
-//! In: groups of declared resources, the policies of the nightly audit. Out: [`TemplateFinding`](crate::finding::TemplateFinding)s. It exists as a module of
-//! its own because it is the one place that knows how open values are tried: the facts and the policies are the audit's,
-//! unchanged, so that both can never disagree.
+//! In: groups of declared resources, the policies of the nightly audit. Out: a
+//! [`TemplateFinding`](crate::finding::TemplateFinding) per control and resource. It exists as a module of its own because
+//! it is the one place that knows how open values are tried: the facts and the policies are the audit's, unchanged, so that
+//! both can never disagree.
 //!
 //! A template leaves values open in two ways, and each is answered by trying:
 //!

@@ -13,6 +13,8 @@ mod hostile;
 mod init;
 /// Files, folders, patterns and stdin: what is read, what is left out, and what is said of it.
 mod inputs;
+/// What the last audit saw.
+mod inventory;
 /// Every output on one report of mixed outcomes and hostile names.
 mod outputs;
 /// Values of parameters, from the command line and from files.
