@@ -19,6 +19,7 @@ mod spreadsheet;
 mod terminal;
 mod terminal_coverage;
 mod text;
+mod tone;
 mod wording;
 
 pub use self::csv::Csv;

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use super::digest::{AccountViolations, ControlTally, Digest, Limits, ViolatedControl};
 use super::text::{NAME, counted, grouped, short, visible, wrap};
+use super::tone::Tone;
 use super::wording::{Verdict, account_label, evidence_in_words, looked_at, verdict};
 use super::{Report, ReportFormat, terminal_coverage};
 use crate::finding::{ComplianceType, Severity};
@@ -73,16 +74,6 @@ impl ReportFormat for Terminal {
     }
 }
 
-/// What colour says; words always say the same.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Tone {
-    Bad,
-    Worrying,
-    Good,
-    Strong,
-    Quiet,
-}
-
 impl Tone {
     fn of_verdict(verdict: Verdict) -> Self {
         match verdict {
@@ -97,17 +88,6 @@ impl Tone {
             Severity::Critical | Severity::High => Self::Bad,
             Severity::Medium => Self::Worrying,
             Severity::Low => Self::Quiet,
-        }
-    }
-
-    /// The parameters of "select graphic rendition".
-    fn code(self) -> &'static str {
-        match self {
-            Self::Bad => "1;31",
-            Self::Worrying => "1;33",
-            Self::Good => "1;32",
-            Self::Strong => "1",
-            Self::Quiet => "2",
         }
     }
 }

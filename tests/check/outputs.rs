@@ -150,7 +150,7 @@ fn report(mut findings: Vec<TemplateFinding>) -> CheckReport {
         fail_on: Some(Severity::Low),
         fail_on_gaps: false,
         compared: false,
-        roots: Roots { repository: "/work/shop".to_owned(), current: "/work/shop".to_owned() },
+        roots: Roots { repository: "/home/me/shop".to_owned(), current: "/home/me/shop".to_owned() },
     }
 }
 

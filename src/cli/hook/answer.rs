@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::Gate;
-use super::gate::Judged;
+use crate::check::Checked;
 use crate::finding::{Change, ComplianceType, Severity, TemplateFinding};
 
 /// Characters of a message that Hooks keep for stack operations; Cloud Control keeps a quarter, so the worst comes first.
@@ -79,7 +79,7 @@ impl Answer {
     }
 
     /// The answer that findings amount to.
-    pub(super) fn of(token: &str, judged: &Judged, gate: &Gate) -> Self {
+    pub(super) fn of(token: &str, judged: &Checked, gate: &Gate) -> Self {
         let blocking: Vec<&TemplateFinding> =
             judged.findings.iter().filter(|f| gate.fail_on.0.is_some_and(|from| f.blocks(from))).collect();
         let gaps = judged.findings.iter().filter(|finding| finding.is_gap()).count();

@@ -58,11 +58,10 @@ pub(super) struct Payloads {
 
 impl Payloads {
     pub(super) fn new() -> Result<Self, String> {
-        // Somebody may have installed a provider before; any will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let loopback = plain_client(Some(PATIENCE))?;
         let outside = Client::builder().redirect(redirect::Policy::none()).timeout(PATIENCE).https_only(true).build();
         let outside = outside.map_err(|error| format!("no HTTPS client: {error}"))?;
-        Ok(Self { outside, loopback: plain_client(Some(PATIENCE))? })
+        Ok(Self { outside, loopback })
     }
 
     /// The payload behind a presigned address. The address itself is a secret and stays out of every message.
@@ -92,6 +91,7 @@ async fn read(mut answer: Response) -> Result<Vec<u8>, String> {
 
 /// A client that never leaves this machine's network, without proxies or certificates.
 fn plain_client(patience: Option<Duration>) -> Result<Client, String> {
+    // Somebody may have installed a provider before; any will do, here and for the client that goes outside.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let roots = rustls::RootCertStore::empty();
     let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();

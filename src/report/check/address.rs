@@ -93,14 +93,14 @@ mod tests {
 
     #[test]
     fn paths_are_those_of_the_repository() {
-        let roots = Roots { repository: "/work/repo".to_owned(), current: "/work/repo/infra".to_owned() };
+        let roots = Roots { repository: "/home/me/repo".to_owned(), current: "/home/me/repo/infra".to_owned() };
         for (given, path) in [
             ("a.yaml", "infra/a.yaml"),
             ("./x/../a.yaml", "infra/a.yaml"),
             ("../app/a.yaml", "app/a.yaml"),
-            ("/work/repo/a.yaml", "a.yaml"),
-            ("/work/repository/a.yaml", "/work/repository/a.yaml"),
-            ("../../other/a.yaml", "/work/other/a.yaml"),
+            ("/home/me/repo/a.yaml", "a.yaml"),
+            ("/home/me/repository/a.yaml", "/home/me/repository/a.yaml"),
+            ("../../other/a.yaml", "/home/me/other/a.yaml"),
             ("sub\\a.yaml", "infra/sub/a.yaml"),
         ] {
             assert_eq!(roots.path(given), path, "{given}");

@@ -13,6 +13,7 @@ use super::overview::{Ending, Overview, ending};
 use super::{CheckFormat, CheckReport, secret, wording};
 use crate::finding::{Severity, SourcePlace, TemplateFinding};
 use crate::report::text::{NAME, counted, grouped, short, visible, wrap};
+use crate::report::tone::Tone;
 
 /// The `terminal` format.
 #[derive(Debug, Clone, Copy)]
@@ -80,32 +81,12 @@ impl CheckFormat for CheckTerminal {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Tone {
-    Bad,
-    Worrying,
-    Good,
-    Strong,
-    Quiet,
-}
-
 impl Tone {
     fn of(severity: Severity) -> Self {
         match severity {
             Severity::Critical | Severity::High => Self::Bad,
             Severity::Medium => Self::Worrying,
             Severity::Low => Self::Strong,
-        }
-    }
-
-    /// The parameters of "select graphic rendition".
-    fn code(self) -> &'static str {
-        match self {
-            Self::Bad => "1;31",
-            Self::Worrying => "1;33",
-            Self::Good => "1;32",
-            Self::Strong => "1",
-            Self::Quiet => "2",
         }
     }
 }
