@@ -27,6 +27,10 @@ pub mod evaluate;
 
 pub mod finding;
 
+pub mod history;
+
+pub mod dora;
+
 pub mod report;
 
 pub mod run;

@@ -47,16 +47,18 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("evaluate", &["inventory", "facts", "finding"], &["cedar_policy"]),
-    ("report", &["inventory", "finding"], &["csv", "annotate_snippets", "quick_xml"]),
+    ("history", &["inventory", "collect"], &["aws_sdk_athena", "memchr", "ring"]),
+    ("dora", &["inventory", "history", "facts"], &["jiff"]),
+    ("report", &["inventory", "finding", "history", "dora"], &["csv", "annotate_snippets", "quick_xml"]),
     ("run", &["inventory", "finding", "report"], &[]),
     (
         "audit",
-        &["inventory", "organization", "collect", "facts", "evaluate", "finding", "report", "run"],
+        &["inventory", "organization", "collect", "facts", "evaluate", "finding", "history", "dora", "report", "run"],
         &["aws_sdk_account", "rayon"],
     ),
     ("check", &["inventory", "template", "facts", "evaluate", "finding"], &[]),
     ("simulate", &["inventory", "finding"], &["hyper", "hyper_util", "http_body_util", "ciborium", "fastrand"]),
-    ("config", &["inventory", "organization", "collect", "facts", "evaluate", "audit"], &["toml"]),
+    ("config", &["inventory", "organization", "collect", "facts", "evaluate", "history", "dora", "audit"], &["toml"]),
     (
         "cli",
         &[
@@ -73,6 +75,8 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
             "config",
             "template",
             "check",
+            "history",
+            "dora",
         ],
         &["walkdir", "glob", "clap", "miette", "indicatif", "tracing_subscriber", "aws_smithy_http_client"],
     ),
@@ -90,10 +94,20 @@ const ALSO: &[(&str, &str, &str)] = &[
     ("aws_smithy_types", "organization", "times of sessions"),
     ("aws_types", "organization", "the shared SDK configuration"),
     ("toml", "evaluate", "frameworks are data files"),
+    ("aws_sdk_cloudtrail", "history", "LookupEvents and Lake"),
+    ("aws_sdk_cloudwatch", "history", "the history of alarms"),
+    ("aws_sdk_codebuild", "history", "builds and test reports"),
+    ("aws_sdk_codecommit", "history", "commits"),
+    ("aws_sdk_codedeploy", "history", "deployments"),
+    ("aws_sdk_codepipeline", "history", "executions"),
+    ("aws_sdk_s3", "history", "the archive of a trail"),
+    ("aws_smithy_types", "history", "times of calls"),
+    ("csv", "history", "files of incidents, and Athena's answers"),
+    ("rayon", "history", "an archive is read on all cores"),
 ];
 
 /// Modules that know no clock, environment, network or file.
-const PURE: &[&str] = &["facts", "finding", "evaluate", "template", "check"];
+const PURE: &[&str] = &["facts", "finding", "evaluate", "template", "check", "dora"];
 const IMPURE: &[&str] =
     &["std::fs", "std::env", "std::net", "std::process", "std::time::SystemTime", "std::time::Instant", "tokio"];
 

@@ -311,6 +311,11 @@ impl TypeName {
     /// `AWS::Config::DeliveryChannel`
     pub const DELIVERY_CHANNEL: Self = Self::new("AWS::Config::DeliveryChannel");
 
+    /// `Delivery::Service`: what history says of a pipeline, or of a deployment group that no pipeline deploys to.
+    pub const DELIVERY_SERVICE: Self = Self::new("Delivery::Service");
+    /// `Delivery::Account`: what history says of an account and Region: changes to what keeps evidence.
+    pub const DELIVERY_ACCOUNT: Self = Self::new("Delivery::Account");
+
     /// A type name known when compiling.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {

@@ -8,6 +8,7 @@ pub mod check;
 mod coverage;
 mod csv;
 mod digest;
+pub mod dora;
 mod framework_coverage;
 mod frameworks;
 mod frameworks_csv;

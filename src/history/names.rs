@@ -1,0 +1,71 @@
+//! The CloudTrail events that are read. The one list: calls to `LookupEvents`, Athena's SQL and the archive's scanner
+//! follow from it.
+
+/// An event that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EventName {
+    /// `eventSource`, e.g. `codepipeline.amazonaws.com`.
+    pub source: &'static str,
+    /// `eventName`, e.g. `PutApprovalResult`.
+    pub name: &'static str,
+}
+
+macro_rules! events {
+    ($($source:literal: $($name:literal)+;)+) => {
+        &[$($(EventName { source: concat!($source, ".amazonaws.com"), name: $name },)+)+]
+    };
+}
+
+/// Every event that is read, by source.
+///
+/// Object Lock is named in two ways in AWS's own documents, so both are read. An alarm's real transitions are no API
+/// calls and are in no trail.
+pub const EVENTS: &[EventName] = events! {
+    "codepipeline": "StartPipelineExecution" "PutApprovalResult" "RetryStageExecution" "RollbackStage"
+        "OverrideStageCondition" "StopPipelineExecution" "DisableStageTransition" "EnableStageTransition"
+        "CreatePipeline" "UpdatePipeline" "DeletePipeline" "PutActionRevision" "PutWebhook" "DeleteWebhook"
+        "PutJobSuccessResult" "PutJobFailureResult" "UpdateActionType";
+    "codedeploy": "CreateDeployment" "StopDeployment" "ContinueDeployment" "SkipWaitTimeForInstanceTermination"
+        "PutLifecycleEventHookExecutionStatus" "CreateDeploymentGroup" "UpdateDeploymentGroup" "DeleteDeploymentGroup"
+        "CreateDeploymentConfig";
+    "codebuild": "StartBuild" "StartBuildBatch" "RetryBuild" "RetryBuildBatch" "StopBuild" "StartSandbox"
+        "StartCommandExecution" "UpdateProject" "UpdateProjectVisibility" "ImportSourceCredentials" "UpdateWebhook";
+    "codecommit": "GitPush" "MergePullRequestByFastForward" "MergePullRequestBySquash" "MergePullRequestByThreeWay"
+        "MergeBranchesByFastForward" "MergeBranchesBySquash" "MergeBranchesByThreeWay" "CreateCommit" "PutFile"
+        "UpdatePullRequestApprovalState" "OverridePullRequestApprovalRules" "DeletePullRequestApprovalRule"
+        "UpdateApprovalRuleTemplateContent" "DeleteApprovalRuleTemplate"
+        "DisassociateApprovalRuleTemplateFromRepository" "UpdateDefaultBranch";
+    "monitoring": "SetAlarmState" "PutMetricAlarm" "PutCompositeAlarm" "DeleteAlarms" "DisableAlarmActions"
+        "EnableAlarmActions";
+    "s3": "PutBucketPolicy" "DeleteBucketPolicy" "PutBucketVersioning" "PutBucketPublicAccessBlock"
+        "DeleteBucketPublicAccessBlock" "PutObjectLockConfiguration" "PutBucketObjectLockConfiguration"
+        "PutBucketEncryption" "DeleteBucketEncryption" "PutBucketLifecycle" "DeleteBucket";
+    "kms": "PutKeyPolicy" "DisableKey" "ScheduleKeyDeletion" "DisableKeyRotation";
+    "iam": "PutRolePolicy" "AttachRolePolicy" "UpdateAssumeRolePolicy" "DeleteRolePermissionsBoundary"
+        "CreatePolicyVersion";
+    "events": "PutRule" "DisableRule" "RemoveTargets" "DeleteRule";
+    "codeconnections": "CreateConnection" "DeleteConnection";
+    "codestar-connections": "CreateConnection" "DeleteConnection";
+    "cloudtrail": "StartLogging" "StopLogging" "DeleteTrail" "UpdateTrail" "PutEventSelectors";
+};
+
+/// Whether an event is read.
+#[must_use]
+pub fn is_wanted(source: &str, name: &str) -> bool {
+    EVENTS.iter().any(|event| event.source == source && event.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_event_stands_once() {
+        let mut sorted = EVENTS.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), EVENTS.len());
+        assert!(is_wanted("codepipeline.amazonaws.com", "PutApprovalResult"));
+        assert!(!is_wanted("launchwizard.amazonaws.com", "CreateDeployment"));
+    }
+}
