@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 
 use super::collection::{UNOWNED, listed_accounts};
+use super::deliveries::{DELIVERIES, HISTORY};
 use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings, exception_controls};
 use crate::facts::{self, Joins, Rules};
 use crate::finding::Finding;
@@ -231,7 +232,7 @@ pub(super) fn own_parts(run: &RunDirectory, account: &AccountId) -> Result<Inven
         return Ok(Inventory { gaps: vec![never_collected(account)], ..Inventory::default() });
     }
     let mut inventory = run.read_inventory(Some(account), INVENTORY)?;
-    for part in [REFERENCED, UNOWNED] {
+    for part in [REFERENCED, UNOWNED, HISTORY, DELIVERIES] {
         if run.has_part(Some(account), part) {
             inventory.absorb(run.read_inventory(Some(account), part)?);
         }

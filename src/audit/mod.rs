@@ -5,6 +5,7 @@
 //! the files that the stage before left.
 
 mod collection;
+mod deliveries;
 mod evaluation;
 mod explanation;
 mod lookup;
@@ -12,6 +13,9 @@ mod ownership;
 mod regions;
 
 pub use collection::{Collection, CollectionError, Progress, Silent};
+pub use deliveries::{
+    DELIVERIES, Deliveries, DeliveriesError, HISTORY, HistoryCollection, deliveries, estate_of, history_of, keep_facts,
+};
 pub use evaluation::{Evaluation, EvaluationError, Judged};
 pub use explanation::{ExplainError, Explained, FactOrigin};
 pub use lookup::{LookupError, Wanted, homes, look_up};
@@ -36,7 +40,7 @@ pub struct AuditOptions {
 }
 
 /// The parts of a run that are written per account.
-pub const PARTS: [&str; 3] = [crate::run::INVENTORY, crate::run::REFERENCED, collection::UNOWNED];
+pub const PARTS: [&str; 5] = [crate::run::INVENTORY, crate::run::REFERENCED, collection::UNOWNED, HISTORY, DELIVERIES];
 
 /// IAM actions that the audit calls in every account besides those of the collectors.
 pub const ACCOUNT_ACTIONS: &[&str] = &["account:ListRegions"];

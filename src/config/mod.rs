@@ -3,9 +3,11 @@
 //! In: the text of the file. Out: [`Config`], in which every value has been read into the type that the stages take.
 //! Unknown keys are errors: a misspelt filter would otherwise audit the wrong accounts in silence.
 
+mod delivery;
 mod rules;
 mod written;
 
+pub use delivery::{Archive, Athena, Dora, History, Lake, WrittenFreeze, WrittenService};
 pub use written::{
     Accounts, Approvals, Builds, Caps, Exceptions, Expired, Hop, Organization, Policies, Production, Regions, Role,
     Sources, Stages, Templates, Tiers, Written,
@@ -70,9 +72,27 @@ pub struct Config {
     pub exceptions: Exceptions,
     /// As written, for the manifest.
     pub written: Written,
+    /// Path of the file, for messages.
+    pub file: String,
 }
 
 impl Config {
+    /// How deployments are measured at a moment.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] for the first value that cannot be used.
+    pub fn dora(&self, as_of: time::OffsetDateTime) -> Result<crate::dora::Options, ConfigError> {
+        self.written.dora.options(&self.file, as_of, self.rules.production.clone())
+    }
+
+    /// The sources of history that are asked per account and Region.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] for a name that is none.
+    pub fn account_sources(&self) -> Result<std::collections::BTreeSet<crate::history::HistorySource>, ConfigError> {
+        self.written.account_sources(&self.file)
+    }
+
     /// The source hosts with their secrets, which only a collection needs.
     ///
     /// # Errors
@@ -124,6 +144,9 @@ impl Written {
                 wrong(&format!("hosts.{}", error.key), format!("{}: {}", error.host, error.problem))
             })?;
         }
+        // Read once more when the moment is known; a mistake must not wait until the accounts are collected.
+        self.dora.options(file, time::OffsetDateTime::UNIX_EPOCH, crate::facts::ProductionRules::default())?;
+        self.account_sources(file)?;
         let audit = AuditOptions {
             filter,
             sessions: self.sessions(file)?,
@@ -142,6 +165,7 @@ impl Written {
             settings,
             policies: self.policies.clone(),
             exceptions: self.exceptions.clone(),
+            file: file.to_owned(),
             written: self,
         })
     }

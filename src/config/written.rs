@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::delivery::{Dora, History};
 use crate::collect::Concurrency;
 use crate::collect::git_hosts::HostEntry;
 
@@ -52,6 +53,12 @@ pub struct Written {
     pub policies: Policies,
     /// What is asked of exceptions.
     pub exceptions: Exceptions,
+    /// Which histories are read.
+    #[serde(skip_serializing_if = "History::is_default")]
+    pub history: History,
+    /// How deployments are measured.
+    #[serde(skip_serializing_if = "Dora::is_default")]
+    pub dora: Dora,
 }
 
 /// `[accounts]`

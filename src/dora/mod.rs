@@ -32,5 +32,6 @@ pub use measurement::{
     Basis, Bucket, BucketLength, Distribution, Group, GroupKind, GroupMeasurements, LeadTime, Measure, MeasureStatus,
     Measurements, MetricName, QuickCheck, Statistic, Tier, Unit, Value,
 };
+pub(crate) use options::duration;
 pub use options::{FreezeWindow, Options, OptionsError, ServiceRule};
 pub use service::{Service, ServiceKey};

@@ -23,6 +23,7 @@ mod incident;
 mod names;
 mod principal;
 mod source;
+mod store;
 
 pub use alarm::{AlarmState, AlarmTransition};
 pub use build::{Build, TestReport};
@@ -35,6 +36,7 @@ pub use incident::Incident;
 pub use names::{EVENTS, EventName, is_wanted};
 pub use principal::Principal;
 pub use source::{ACCOUNT_SOURCES, AccountHistory, Period, Question};
+pub use store::{HistoryStore, SegmentEntry, StoreError};
 
 use serde::{Deserialize, Serialize};
 

@@ -196,6 +196,32 @@ impl RunDirectory {
         Ok(folder.join(format!("{part}.jsonl.gz")))
     }
 
+    /// Writes another document of the run, such as `dora/metrics.csv`; it appears when it is complete.
+    ///
+    /// # Errors
+    /// [`RunError`] if the run is finished, `relative` leads out of it, or the disk refuses.
+    pub fn write_document(
+        &self,
+        relative: &str,
+        write: &dyn Fn(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), RunError> {
+        let named = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', ':']);
+        if !relative.split('/').all(named) {
+            return Err(RunError::Part(relative.to_owned()));
+        }
+        self.still_open()?;
+        let path = self.path.join(relative);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(RunError::not_writable(folder))?;
+        }
+        let keep = || {
+            let mut file = PendingFile::create(&path)?;
+            write(&mut file)?;
+            file.keep()
+        };
+        keep().map_err(RunError::io("write", &path))
+    }
+
     /// The accounts whose own inventory is complete, sorted.
     ///
     /// # Errors
