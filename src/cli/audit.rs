@@ -5,6 +5,7 @@ use clap::Args;
 use super::Exit;
 use super::aws::{self, AwsOptions};
 use super::collect;
+use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
 use super::options::{PolicyOptions, ReportOptions, RunOptions, judge, question};
 use super::policies;
@@ -19,6 +20,8 @@ pub(super) struct AuditArgs {
     #[command(flatten)]
     aws: AwsOptions,
     #[command(flatten)]
+    history: HistoryArgs,
+    #[command(flatten)]
     report: ReportOptions,
 }
 
@@ -30,11 +33,17 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
     let run = aws::runtime()?.block_on(async {
         let sdk = aws::from_environment(&args.aws, config.home_region.as_ref()).await;
         let sessions = aws::sessions(sdk, &config, hosts).await?;
-        let asked = question(&config, &policies, &collect::of_aws(&args.aws));
+        let asked = question(&config, &policies, &args.history.question(collect::of_aws(&args.aws)));
         let run = args.run.run_directory(&asked, 0, time::OffsetDateTime::now_utc())?;
         collect::into(&run, &sessions, &config).await?;
+        if args.history.history {
+            deliveries::collect(&run, &args.run.out, &sessions, &config).await?;
+        }
         Ok::<_, Failure>(run)
     })?;
+    if args.history.history {
+        deliveries::settle(&run, &args.run.out, &config)?;
+    }
     let judged = judge(&run, &config, &policies)?;
     args.report.conclude(&run, &judged, &policies)
 }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use super::aws::{self, AwsOptions};
+use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
 use super::options::{PolicyOptions, RunOptions, question, say};
 use super::policies;
@@ -23,6 +24,8 @@ pub(super) struct CollectArgs {
     pub(super) policies: PolicyOptions,
     #[command(flatten)]
     pub(super) aws: AwsOptions,
+    #[command(flatten)]
+    history: HistoryArgs,
 }
 
 pub(super) fn run(args: &CollectArgs) -> Result<Exit, Failure> {
@@ -35,13 +38,19 @@ pub(super) fn run(args: &CollectArgs) -> Result<Exit, Failure> {
         let sdk = aws::from_environment(&args.aws, config.home_region.as_ref()).await;
         let sessions = aws::sessions(sdk, &config, hosts).await?;
         let run = args.run.run_directory(
-            &question(&config, &policies, &of_aws(&args.aws)),
+            &question(&config, &policies, &args.history.question(of_aws(&args.aws))),
             0,
             time::OffsetDateTime::now_utc(),
         )?;
         into(&run, &sessions, &config).await?;
+        if args.history.history {
+            deliveries::collect(&run, &args.run.out, &sessions, &config).await?;
+        }
         Ok::<_, Failure>(run)
     })?;
+    if args.history.history {
+        deliveries::settle(&run, &args.run.out, &config)?;
+    }
     say(&format!("collected: {}", run.path().display()));
     Ok(Exit::Compliant)
 }

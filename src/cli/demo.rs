@@ -10,6 +10,7 @@ use serde_json::json;
 use super::Exit;
 use super::aws;
 use super::collect;
+use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
 use super::options::{PolicyOptions, ReportOptions, RunOptions, Threshold, judge, question, say};
 use super::policies;
@@ -72,6 +73,8 @@ pub(super) struct DemoArgs {
     #[command(flatten)]
     policies: PolicyOptions,
     #[command(flatten)]
+    history: HistoryArgs,
+    #[command(flatten)]
     report: DemoReportOptions,
 }
 
@@ -89,7 +92,8 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let simulation = Arc::new(args.world.simulation());
     let now = SimulationOptions::default().now;
     let home = args.world.regions.first().cloned().unwrap_or_else(|| crate::inventory::Partition::Aws.default_region());
-    let asked = question(&config, &policies, &json!({"simulation": format!("{:?}", args.world)}));
+    let asked =
+        question(&config, &policies, &args.history.question(json!({"simulation": format!("{:?}", args.world)})));
     let run = aws::runtime()?.block_on(async {
         let server = SimulationServer::start(Arc::clone(&simulation), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
             .await
@@ -104,9 +108,15 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
         let sessions = aws::sessions(aws::for_loopback(&server.endpoint_url(), &home), &config, hosts).await?;
         let run = args.run.run_directory(&asked, args.world.seed, now)?;
         collect::into(&run, &sessions, &config).await?;
+        if args.history.history {
+            deliveries::collect(&run, &args.run.out, &sessions, &config).await?;
+        }
         server.stop().await;
         Ok::<_, Failure>(run)
     })?;
+    if args.history.history {
+        deliveries::settle(&run, &args.run.out, &config)?;
+    }
     let judged = judge(&run, &config, &policies)?;
     let report = ReportOptions {
         format: Vec::new(),

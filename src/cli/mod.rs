@@ -8,7 +8,9 @@ mod aws;
 mod check;
 mod collect;
 mod controls;
+mod deliveries;
 mod demo;
+mod dora;
 mod evaluate;
 mod exit_code;
 mod failure;
@@ -56,6 +58,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Print a report of a finished run in another format
     Report(report::ReportArgs),
+    /// DORA metrics from the histories at hand
+    Dora(dora::DoraArgs),
     /// Run the whole audit against a simulated organization inside the process
     Demo(demo::DemoArgs),
     /// Serve the simulated organization alone, for any AWS client
@@ -86,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Collect(args) => collect::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Dora(args) => dora::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Controls(args) => controls::run(&args),
