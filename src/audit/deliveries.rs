@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
+use futures_util::future::join_all;
 
 use super::collection::Progress;
 use super::evaluation::own_parts;
@@ -89,8 +90,14 @@ impl HistoryCollection<'_> {
                 part.gaps.push(crate::inventory::Gap { affects: Affects::Details, ..gap });
             } else {
                 let known = self.known(account)?;
-                for (region, resources) in &by_region {
-                    let seen = self.region(&scope.in_region(region), resources, &known).await?;
+                // AWS's rates are per Region, so Regions do not wait for each other.
+                let regions = by_region.iter().map(|(region, resources)| {
+                    let scope = scope.in_region(region);
+                    let known = &known;
+                    async move { self.region(&scope, resources, known).await }
+                });
+                for seen in join_all(regions).await {
+                    let seen = seen?;
                     records += seen.executions.len() + seen.deployments.len() + seen.events.len();
                     part.gaps.extend(seen.coverage.gaps.into_iter().map(|gap| gap.gap));
                 }

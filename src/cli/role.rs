@@ -13,6 +13,7 @@ use super::failure::Failure;
 use super::options::{print, say};
 use crate::audit::ACCOUNT_ACTIONS;
 use crate::collect::COLLECTORS;
+use crate::history::ACCOUNT_SOURCES;
 use crate::organization::DIRECTORY_ACTIONS;
 
 /// Which role.
@@ -42,13 +43,16 @@ pub(super) struct RoleArgs {
     /// What to print
     #[arg(long, value_enum, default_value = "policy")]
     format: Form,
+    /// With what `--history` of `audit` reads
+    #[arg(long)]
+    history: bool,
 }
 
 /// The longest managed policy that IAM takes, without white space.
 const LONGEST_POLICY: usize = 6_144;
 
 pub(super) fn run(args: &RoleArgs) -> Result<Exit, Failure> {
-    let actions = actions(args.role);
+    let actions = actions(args.role, args.history);
     let document = match (args.format, args.role) {
         (Form::Policy, _) => {
             let policy = policy(&actions);
@@ -71,9 +75,12 @@ pub(super) fn run(args: &RoleArgs) -> Result<Exit, Failure> {
     Ok(Exit::Compliant)
 }
 
-fn actions(role: RoleOf) -> Vec<&'static str> {
+fn actions(role: RoleOf, history: bool) -> Vec<&'static str> {
+    let sources = ACCOUNT_SOURCES.iter().filter(|_| history).flat_map(|source| source.actions());
     let actions: BTreeSet<&str> = match role {
-        RoleOf::Member => COLLECTORS.iter().flat_map(|c| c.actions()).chain(ACCOUNT_ACTIONS).copied().collect(),
+        RoleOf::Member => {
+            COLLECTORS.iter().flat_map(|c| c.actions()).chain(ACCOUNT_ACTIONS).chain(sources).copied().collect()
+        }
         RoleOf::Audit => DIRECTORY_ACTIONS.iter().copied().chain(["sts:AssumeRole"]).collect(),
     };
     actions.into_iter().collect()
@@ -231,7 +238,7 @@ mod tests {
 
     #[test]
     fn the_template_allows_what_collectors_declare_and_refers_to_what_there_is() {
-        let actions = actions(RoleOf::Member);
+        let actions = actions(RoleOf::Member, false);
         let text = serde_json::to_string_pretty(&template(&actions)).unwrap();
         let template: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(allowed(&template), actions);
