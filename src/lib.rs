@@ -9,6 +9,9 @@
 //!  roles           a service   + gaps                                        a format
 //! ```
 //!
+//! What happened takes a second road to the same policies: [`history`] holds events and executions, [`dora`] makes
+//! deployments, metrics and delivery facts of them, and the facts are resources like all others.
+//!
 //! Each arrow's payload is serialisable and versioned, so every stage also runs alone from files; [`run`] keeps them.
 //! [`audit`] is the one place that knows the order of the stages, [`cli`] the one that prints, and [`simulate`] stands
 //! in for AWS. `tests/architecture.rs` holds the walls between them.
