@@ -1,0 +1,286 @@
+//! How far the history of one service is known, and what limits it.
+//!
+//! In: a service, the coverage and the limits of a delivery. Out: for every metric, the stretches of the window that were
+//! looked at, why it is less than all, and whether anything can be said at all. It exists because a number of a time that
+//! nobody looked at would be a guess.
+
+use std::collections::BTreeMap;
+
+use time::{Duration, OffsetDateTime};
+
+use super::Metric;
+use super::intervals::Intervals;
+use super::window::Window;
+use crate::dora::{Delivery, Limit, MeasureStatus, Service};
+use crate::history::{HistoryGap, HistorySource, Span};
+use crate::inventory::{AccountId, Arn, Region};
+
+/// A run takes its time: a span that ends this little before "now" reaches it.
+const TAIL: Duration = Duration::hours(1);
+
+/// How a service's executions were looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// From when to when is known.
+    Spans,
+    /// There are records with outcomes, but nothing says from when to when.
+    Records,
+    /// Only who asked for what; not how it ended.
+    Requests,
+    /// Not at all.
+    Nothing,
+}
+
+/// What was looked at of one service.
+#[derive(Debug, Clone)]
+pub(super) struct Observation<'a> {
+    /// How.
+    pub(super) seen: Seen,
+    /// Stretches of the window in which its executions were looked at.
+    base: Intervals,
+    /// Spans of its account, and of none.
+    spans: Vec<&'a Span>,
+    /// Gaps of its account and Region.
+    gaps: Vec<&'a HistoryGap>,
+    /// Limits of it and of all.
+    limits: Vec<&'a Limit>,
+    service: &'a Service,
+}
+
+/// What was looked at for one metric.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Observed {
+    /// Stretches of the window.
+    pub(super) intervals: Intervals,
+    /// Why it is less than everything, a sentence each.
+    pub(super) less: Vec<String>,
+}
+
+/// Coverage and limits by what they are looked up with.
+#[derive(Debug)]
+pub(super) struct Register<'a> {
+    spans: BTreeMap<Option<&'a AccountId>, Vec<&'a Span>>,
+    gaps: BTreeMap<&'a AccountId, Vec<&'a HistoryGap>>,
+    limits: BTreeMap<Option<&'a str>, Vec<&'a Limit>>,
+}
+
+impl<'a> Register<'a> {
+    /// Of a delivery.
+    pub(super) fn of(delivery: &'a Delivery) -> Self {
+        let mut register = Self { spans: BTreeMap::new(), gaps: BTreeMap::new(), limits: BTreeMap::new() };
+        for span in &delivery.coverage.spans {
+            register.spans.entry(span.account.as_ref()).or_default().push(span);
+        }
+        for gap in &delivery.coverage.gaps {
+            register.gaps.entry(&gap.gap.account).or_default().push(gap);
+        }
+        for limit in &delivery.limits {
+            let service = limit.service.as_ref().map(|key| key.0.as_str());
+            register.limits.entry(service).or_default().push(limit);
+        }
+        register
+    }
+
+    /// Of one service. `has_outcomes`: whether records say how anything of it ended.
+    pub(super) fn observe(&self, service: &'a Service, has_outcomes: bool, window: &Window) -> Observation<'a> {
+        let accounts = places(service).into_iter().map(|(account, _)| account);
+        let mut spans: Vec<&Span> = self.spans.get(&None).into_iter().flatten().copied().collect();
+        let mut gaps: Vec<&HistoryGap> = Vec::new();
+        let mut before: Vec<AccountId> = Vec::new();
+        for account in accounts {
+            if !before.contains(&account) {
+                spans.extend(self.spans.get(&Some(&account)).into_iter().flatten());
+                gaps.extend(self.gaps.get(&account).into_iter().flatten());
+                before.push(account);
+            }
+        }
+        let limits = [None, Some(service.key.0.as_str())];
+        let limits = limits.iter().filter_map(|key| self.limits.get(key)).flatten().copied().collect();
+        let base = looked_at(service, &spans, window);
+        let requests = || spans.iter().any(|span| span.source.tells_events() && overlaps(span, window));
+        let (seen, base) = match base {
+            Some(base) => (Seen::Spans, base),
+            None if has_outcomes => (Seen::Records, window.whole()),
+            None if requests() => (Seen::Requests, Intervals::default()),
+            None => (Seen::Nothing, Intervals::default()),
+        };
+        Observation { seen, base, spans, gaps, limits, service }
+    }
+}
+
+impl Observation<'_> {
+    /// What was looked at for a metric.
+    pub(super) fn observed(&self, metric: &dyn Metric, window: &Window) -> Observed {
+        let mut observed = Observed { intervals: self.base.clone(), less: Vec::new() };
+        if self.seen == Seen::Records {
+            observed.less.push("nothing says from when to when executions were looked at".to_owned());
+        }
+        for gap in self.gaps.iter().filter(|gap| self.matters(gap, metric)) {
+            let from = gap.from.unwrap_or(window.from);
+            let to = gap.to.unwrap_or(window.to);
+            if from >= window.to || to <= window.from {
+                continue;
+            }
+            if gap.from.is_some() && gap.to.is_some() && is_of_outcomes(gap.source) {
+                observed.intervals = observed.intervals.without(from, to);
+            }
+            observed.less.push(format!("{} could not be seen: {}", gap.source, gap.gap.sentence()));
+        }
+        for limit in self.limits_of(metric).filter(|limit| !limit.blocks) {
+            match limit.observed_from {
+                Some(from) if from <= window.from => continue,
+                Some(from) => observed.intervals = observed.intervals.without(window.from, from),
+                None => {}
+            }
+            observed.less.push(plain(&limit.reason));
+        }
+        if observed.less.is_empty() && !observed.intervals.cover(window.from, window.to) {
+            observed.less.push("a part of the window was not looked at".to_owned());
+        }
+        observed
+    }
+
+    /// Why nothing can be said of a metric, if so.
+    pub(super) fn blocked(&self, metric: &dyn Metric, window: &Window) -> Option<(MeasureStatus, String)> {
+        let status = match self.seen {
+            Seen::Nothing => MeasureStatus::NotCollected,
+            Seen::Spans | Seen::Records | Seen::Requests => MeasureStatus::NotMeasurable,
+        };
+        let limits = self.limits_of(metric).filter(|limit| limit.blocks).map(|limit| plain(&limit.reason));
+        let mut reasons: Vec<String> = self.service.not_measurable.as_deref().map(plain).into_iter().collect();
+        reasons.extend(limits);
+        if reasons.is_empty() {
+            reasons.push(match self.seen {
+                Seen::Requests => {
+                    "only requests are known, from CloudTrail, and not how they ended; collect execution \
+                                   history too"
+                        .to_owned()
+                }
+                Seen::Nothing => self.unseen(metric),
+                Seen::Spans | Seen::Records if self.observed(metric, window).intervals.is_empty() => {
+                    let less = self.observed(metric, window).less.into_iter().next();
+                    let reason = less.unwrap_or_else(|| "no part of the window was looked at".to_owned());
+                    return Some((MeasureStatus::NotCollected, reason));
+                }
+                Seen::Spans | Seen::Records => return None,
+            });
+        }
+        reasons.dedup();
+        Some((status, reasons.join("; ")))
+    }
+
+    /// The sources that a metric rests on, with the events' if it used them.
+    pub(super) fn sources(&self, metric: &dyn Metric, events: bool, window: &Window) -> Vec<HistorySource> {
+        let used = |source: HistorySource| metric.sources().contains(&source) || (events && source.tells_events());
+        let mut sources: Vec<HistorySource> =
+            self.spans.iter().filter(|span| used(span.source) && overlaps(span, window)).map(|s| s.source).collect();
+        sources.sort_unstable();
+        sources.dedup();
+        sources
+    }
+
+    /// Whether somebody supplied incidents.
+    pub(super) fn knows_incidents(&self, window: &Window) -> bool {
+        self.spans.iter().any(|span| span.source == HistorySource::IncidentFile && overlaps(span, window))
+    }
+
+    /// Whether the reports of test cases reach back to the window's begin.
+    pub(super) fn reports_reach_back(&self, window: &Window) -> bool {
+        let reports = self.spans.iter().filter(|span| span.source == HistorySource::TestReports);
+        reports.map(|span| (span.from, span.to + TAIL)).collect::<Intervals>().cover(window.from, window.to)
+    }
+
+    fn unseen(&self, metric: &dyn Metric) -> String {
+        let gaps: Vec<String> =
+            self.gaps.iter().filter(|gap| self.matters(gap, metric)).map(|gap| gap.gap.sentence()).take(3).collect();
+        if gaps.is_empty() { "its executions were not looked at".to_owned() } else { gaps.join("; ") }
+    }
+
+    fn limits_of(&self, metric: &dyn Metric) -> impl Iterator<Item = &Limit> {
+        let name = metric.name();
+        self.limits.iter().copied().filter(move |limit| limit.metrics.is_empty() || limit.metrics.contains(&name))
+    }
+
+    fn matters(&self, gap: &HistoryGap, metric: &dyn Metric) -> bool {
+        if !metric.sources().contains(&gap.source) {
+            return false;
+        }
+        let here = |region: &Region| gap.gap.region == Region::GLOBAL || gap.gap.region == *region;
+        let subject = gap.subject.as_deref();
+        let of_pipelines = self.service.pipelines.iter().any(|arn| is_subject(arn, subject));
+        let of_groups = self.service.deployment_groups.iter().any(|arn| is_subject(arn, subject));
+        let ours = match gap.source {
+            HistorySource::PipelineExecutions => of_pipelines,
+            // A pipeline's deployments are seen as CodeDeploy's too, under names that only it knows.
+            HistorySource::Deployments => of_groups || !self.service.pipelines.is_empty(),
+            _ => true,
+        };
+        ours && places(self.service).iter().any(|(account, region)| *account == gap.gap.account && here(region))
+    }
+}
+
+/// Whether a source says how things ended, so that a gap in it is a hole in what was seen.
+fn is_of_outcomes(source: HistorySource) -> bool {
+    matches!(source, HistorySource::PipelineExecutions | HistorySource::Deployments)
+}
+
+fn overlaps(span: &Span, window: &Window) -> bool {
+    span.from < window.to && window.from < span.to
+}
+
+/// Stretches of the window in which everything of a service was looked at; none if no span is of it.
+fn looked_at(service: &Service, spans: &[&Span], window: &Window) -> Option<Intervals> {
+    let pipelines = service.pipelines.iter().map(|arn| (arn.as_str(), HistorySource::PipelineExecutions));
+    let groups = service.deployment_groups.iter().map(|arn| (arn.as_str(), HistorySource::Deployments));
+    let mut all: Option<Intervals> = None;
+    for (arn, source) in pipelines.chain(groups) {
+        let (account, region) = place(arn, service);
+        let of_it: Vec<_> = spans
+            .iter()
+            .filter(|span| span.source == source)
+            .filter(|span| span.account.as_ref().is_none_or(|of| *of == account))
+            .filter(|span| span.region.as_ref().is_none_or(|of| *of == region))
+            .filter(|span| is_subject(arn, span.subject.as_deref()))
+            .map(|span| (span.from.max(window.from), end(span.to, window)))
+            .collect();
+        if of_it.is_empty() && all.is_none() {
+            continue;
+        }
+        let of_it: Intervals = of_it.into_iter().collect();
+        all = Some(all.map_or_else(|| of_it.clone(), |all| all.within(&of_it)));
+    }
+    all
+}
+
+fn end(to: OffsetDateTime, window: &Window) -> OffsetDateTime {
+    if to + TAIL >= window.to { window.to } else { to }
+}
+
+/// Whether a span's or gap's subject is this pipeline or deployment group, by ARN, by name, or by its application.
+fn is_subject(arn: &str, subject: Option<&str>) -> bool {
+    let Some(subject) = subject else { return true };
+    let resource = Arn::parse(arn).map_or(arn, |arn| arn.resource);
+    let name = resource.strip_prefix("deploymentgroup:").unwrap_or(resource);
+    arn == subject || name == subject || name.split_once('/').is_some_and(|(application, _)| application == subject)
+}
+
+fn place(arn: &str, service: &Service) -> (AccountId, Region) {
+    let parsed = Arn::parse(arn).ok();
+    let account = parsed.as_ref().and_then(|arn| AccountId::try_from(arn.account.to_owned()).ok());
+    let region = parsed.as_ref().and_then(|arn| Region::try_from(arn.region.to_owned()).ok());
+    (account.unwrap_or_else(|| service.account.clone()), region.unwrap_or_else(|| service.region.clone()))
+}
+
+fn places(service: &Service) -> Vec<(AccountId, Region)> {
+    let arns = service.pipelines.iter().chain(&service.deployment_groups);
+    let mut places = vec![(service.account.clone(), service.region.clone())];
+    places.extend(arns.map(|arn| place(arn, service)));
+    places.sort();
+    places.dedup();
+    places
+}
+
+/// A reason as part of a sentence: without its full stop.
+fn plain(reason: &str) -> String {
+    reason.trim().trim_end_matches('.').to_owned()
+}
