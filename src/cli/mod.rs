@@ -9,6 +9,7 @@ mod check;
 mod collect;
 mod controls;
 mod demo;
+mod dora;
 mod evaluate;
 mod exit_code;
 mod failure;

@@ -315,7 +315,12 @@ fn add_measure(families: &mut Families, measure: &Measure, identity: &Labels, wi
             && (value.statistic == "count" || value.labels.iter().any(|(name, _)| *name == "kind"));
         if let (Some(number), false) = (value.value, is_counted_already) {
             let mut labels = labels.clone();
-            labels.extend(value.labels.iter().map(|(name, text)| label(name, text)));
+            for (name, text) in &value.labels {
+                let (name, text) = label(name, text);
+                // A value of one tier says so itself; the measure's own is the worst that occurs.
+                labels.retain(|(known, _)| *known != name);
+                labels.push((name, text));
+            }
             families.number(&family_of(measure.metric, value), labels, number);
         }
     }

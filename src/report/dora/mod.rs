@@ -24,7 +24,7 @@ pub use backfill::Backfill;
 pub use cloudwatch::{CLOUDWATCH_NAMESPACE, CloudWatchPoint, CloudWatchPoints, CloudWatchUnit, cloudwatch_points};
 pub use deployments_csv::DeploymentsCsv;
 pub use emf::Emf;
-pub use html::{CONTENT_SECURITY_POLICY_HEADER, DoraHtml};
+pub use html::{DoraHtml, content_security_policy};
 pub use json::DoraJson;
 pub use lead_times_csv::LeadTimesCsv;
 pub use markdown::DoraMarkdown;

@@ -14,7 +14,7 @@ mod style;
 
 use std::io::{self, Write};
 
-pub use style::CONTENT_SECURITY_POLICY_HEADER;
+pub use style::content_security_policy;
 
 use super::DoraFormat;
 use super::ranking::{Row, deployments_by_service, lead_times_by_service, services};

@@ -5,7 +5,10 @@
 use sha2::{Digest, Sha256};
 
 /// What a server says beside the page: the page's own policy, and what only a header can forbid.
-pub const CONTENT_SECURITY_POLICY_HEADER: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
+#[must_use]
+pub fn content_security_policy() -> String {
+    format!("{}; frame-ancestors 'none'; sandbox", policy())
+}
 
 /// The policy of the page: its one style sheet, by its hash.
 pub(super) fn policy() -> String {
