@@ -36,5 +36,7 @@ mod mutation;
 mod policies;
 /// Every format on a report of mixed outcomes.
 mod report;
+/// Every format of the delivery metrics: schemas, an exposition parser, hostile names, the dashboard.
+mod report_dora;
 /// The run directory.
 mod run;

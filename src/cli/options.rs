@@ -155,9 +155,12 @@ impl ReportOptions {
 
 /// The terminal format as wide and colourful as the terminal at hand.
 fn terminal() -> Terminal {
-    let stdout = std::io::stdout();
-    let color = stdout.is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    Terminal::new(width(), color)
+    Terminal::new(width(), is_colorful())
+}
+
+/// Whether stdout shows colours.
+pub(super) fn is_colorful() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 /// Columns of the terminal at hand.

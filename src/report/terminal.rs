@@ -99,7 +99,11 @@ pub(super) struct Page<'a> {
     color: bool,
 }
 
-impl Page<'_> {
+impl<'a> Page<'a> {
+    pub(super) fn new(out: &'a mut dyn Write, width: usize, color: bool) -> Self {
+        Self { out, width: width.clamp(NARROWEST, WIDEST), color }
+    }
+
     pub(super) fn paint(&self, tone: Tone, text: &str) -> String {
         if self.color { format!("\u{1b}[{}m{text}\u{1b}[0m", tone.code()) } else { text.to_owned() }
     }

@@ -42,10 +42,20 @@ fn moment(text: &str) -> Result<OffsetDateTime, String> {
 }
 
 impl MeasureOptions {
+    /// The moment that was asked for.
+    pub(super) fn moment(&self) -> Option<OffsetDateTime> {
+        self.as_of
+    }
+
+    /// Reads the configuration.
+    pub(super) fn config(&self) -> Result<Config, Failure> {
+        let (written, file) = Written::read(self.config.as_deref()).map_err(Failure::usage)?;
+        written.resolve(&file).map_err(Failure::usage)
+    }
+
     /// Reads the histories and measures.
     pub(super) fn measure(&self) -> Result<Measurements, Failure> {
-        let (written, file) = Written::read(self.config.as_deref()).map_err(Failure::usage)?;
-        let config = written.resolve(&file).map_err(Failure::usage)?;
+        let config = self.config()?;
         let run = RunDirectory::newest(&self.out).map_err(|error| Failure::failed(&error))?;
         let options = self.options(&config, run.as_ref())?;
         let estate = match &run {

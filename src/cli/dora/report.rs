@@ -8,17 +8,17 @@ use clap::builder::PossibleValuesParser;
 
 use super::super::Exit;
 use super::super::failure::Failure;
-use super::super::options::{print, say};
+use super::super::options::{is_colorful, print, say, width};
 use super::measure::MeasureOptions;
 use crate::inventory::json_lines::PendingFile;
-use crate::report::dora::DORA_FORMATS;
+use crate::report::dora::{DORA_FORMATS, DoraSummary};
 
 /// Options of `dora report`.
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
     #[command(flatten)]
     measure: MeasureOptions,
-    /// What to print [default: the first]
+    /// What to print [default: a summary]
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(DORA_FORMATS.iter().map(|f| f.name())), conflicts_with = "write")]
     format: Option<String>,
     /// Write all formats into this folder instead of printing one
@@ -39,10 +39,9 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit, Failure> {
         say(&format!("metrics: {}", folder.display()));
         return Ok(Exit::Compliant);
     }
-    let named = |name: &String| DORA_FORMATS.iter().find(|format| format.name() == name);
-    let format = args.format.as_ref().map_or(DORA_FORMATS.first(), named);
-    if let Some(format) = format {
-        print(&|out| format.write(&measurements, out))?;
-    }
+    let named = |name: &String| DORA_FORMATS.iter().copied().find(|format| format.name() == name);
+    let summary = DoraSummary::new(width(), is_colorful());
+    let format = args.format.as_ref().and_then(named).unwrap_or(&summary);
+    print(&|out| format.write(&measurements, out))?;
     Ok(Exit::Compliant)
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::DoraFormat;
 use crate::dora::Measurements;
 
-/// One JSON document; its shape is in `reports/schema/dora.schema.json`.
+/// One JSON document; its shape is in `reports/schema/dora.v1.schema.json`.
 #[derive(Debug, Clone, Copy)]
 pub struct DoraJson;
 
