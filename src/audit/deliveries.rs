@@ -131,7 +131,9 @@ impl HistoryCollection<'_> {
         resources: &[Resource],
         so_far: &History,
     ) -> History {
-        let question = Question { period: self.period(source.source()), resources, known: &so_far.coverage };
+        let period = self.period(source.source());
+        let question =
+            Question { period, resources, known: &so_far.coverage, so_far, asked: self.options.as_of };
         source.collect(scope, question).await
     }
 

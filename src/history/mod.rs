@@ -13,19 +13,31 @@
 //! CloudTrail and outcomes from execution history, and neither stands in for the other.
 
 mod alarm;
+mod alarm_history;
+mod aws_time;
 mod build;
+mod builds;
 mod change;
+mod code_commit;
+mod code_deployments;
 mod coverage;
 mod deployment;
 mod event;
 mod execution;
 mod incident;
+mod look;
+mod message;
 mod names;
+mod pipeline_executions;
+mod pipeline_records;
 mod principal;
 mod source;
+mod source_actions;
+mod source_host;
 mod store;
 
 pub use alarm::{AlarmState, AlarmTransition};
+pub use alarm_history::incidents_of_alarms;
 pub use build::{Build, TestReport};
 pub use change::{Commit, Merge};
 pub use coverage::{HistoryCoverage, HistoryGap, HistorySource, Span};

@@ -42,11 +42,6 @@ fn moment(text: &str) -> Result<OffsetDateTime, String> {
 }
 
 impl MeasureOptions {
-    /// The moment that was asked for.
-    pub(super) fn moment(&self) -> Option<OffsetDateTime> {
-        self.as_of
-    }
-
     /// Reads the configuration.
     pub(super) fn config(&self) -> Result<Config, Failure> {
         let (written, file) = Written::read(self.config.as_deref()).map_err(Failure::usage)?;

@@ -71,7 +71,7 @@ pub(super) fn run(args: &DoraArgs) -> Result<Exit, Failure> {
 
 fn put(args: &PutMetricDataArgs) -> Result<Exit, Failure> {
     let measurements = args.measure.measure()?;
-    let now = args.measure.moment().unwrap_or_else(OffsetDateTime::now_utc);
+    let now = OffsetDateTime::now_utc();
     let home = args.measure.config()?.home_region;
     let delivered = aws::runtime()?.block_on(async {
         let sdk = aws::from_environment(&args.aws, home.as_ref()).await;
