@@ -140,4 +140,6 @@ where
 }
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
