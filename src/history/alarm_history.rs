@@ -22,7 +22,7 @@ use crate::inventory::{Resource, TypeName, alarm_name};
 
 /// Reads the history of alarms.
 #[derive(Debug, Clone, Copy)]
-pub struct AlarmHistory;
+pub(super) struct AlarmHistory;
 
 const DESCRIBE: &str = "cloudwatch:DescribeAlarmHistory";
 
@@ -163,4 +163,90 @@ pub fn incidents_of_alarms(transitions: &[AlarmTransition], services: &BTreeMap<
         incidents.extend(began.map(|started| incident(started, None)));
     }
     incidents
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::super::testing::*;
+    use super::*;
+    use crate::collect::test_support::{Answer, Answers};
+
+    const ERRORS: &str = "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:errors";
+
+    fn answers() -> Answers {
+        let item = |day_of_june: u8, from: &str, to: &str| {
+            json!({"AlarmName": "errors", "Timestamp": epoch(day(day_of_june)), "HistoryItemType": "StateUpdate",
+                "HistoryData": json!({"oldState": {"stateValue": from}, "newState": {"stateValue": to}}).to_string()})
+        };
+        let summary = json!({"AlarmName": "errors", "Timestamp": epoch(day(18)), "HistoryItemType": "StateUpdate",
+            "HistorySummary": "Alarm updated from OK to ALARM"});
+        let mut contributor = item(19, "OK", "ALARM");
+        contributor["AlarmContributorId"] = json!("c");
+        let items = json!([item(21, "ALARM", "OK"), contributor, summary]);
+        Arc::new(move |_, input| {
+            assert_eq!(input["AlarmName"], "errors");
+            assert_eq!(input["AlarmTypes"], json!(["MetricAlarm", "CompositeAlarm"]));
+            assert_eq!(input["HistoryItemType"], "StateUpdate");
+            Answer::Json(json!({"AlarmHistoryItems": items}))
+        })
+    }
+
+    #[tokio::test]
+    async fn transitions_are_read_and_what_expired_is_a_gap() {
+        let mut asked = Asked::of(vec![resource(TypeName::ALARM, ERRORS, json!({"AlarmName": "errors"}))]);
+        asked.period.from = day(17);
+        let history = every_refusal_leaves_a_gap(&AlarmHistory, &asked, answers()).await;
+        let seen: Vec<_> = history.transitions.iter().map(|t| (t.time, t.from, t.to)).collect();
+        let (ok, alarm) = (AlarmState::Ok, AlarmState::Alarm);
+        assert_eq!(seen, [(day(18), Some(ok), alarm), (day(21), Some(alarm), ok)]);
+        asked.period.from = FROM;
+        let (history, _) = collect(&AlarmHistory, &asked, answers(), &[]).await;
+        let [gap] = history.coverage.gaps.as_slice() else { panic!("{:?}", history.coverage) };
+        assert_eq!((gap.from, gap.to), (Some(FROM), Some(day(16))));
+        assert_eq!(history.coverage.spans[0].from, day(16));
+    }
+
+    #[tokio::test]
+    async fn a_change_that_says_nothing_is_a_gap() {
+        let answers: Answers = Arc::new(|_, _| {
+            Answer::Json(json!({"AlarmHistoryItems": [{"Timestamp": epoch(day(20)), "HistoryData": "{}"}]}))
+        });
+        let mut asked = Asked::of(vec![resource(TypeName::ALARM, ERRORS, json!({}))]);
+        asked.period.from = day(17);
+        let (history, _) = collect(&AlarmHistory, &asked, answers, &[]).await;
+        assert_eq!((history.transitions.len(), history.coverage.gaps.len()), (0, 1));
+    }
+
+    #[test]
+    fn alarms_of_services_are_incidents_from_alarm_to_ok() {
+        let change = |alarm: &str, day_of_june: u8, to| AlarmTransition {
+            alarm: alarm.to_owned(),
+            time: day(day_of_june),
+            from: None,
+            to,
+        };
+        let (ok, alarm, nothing) = (AlarmState::Ok, AlarmState::Alarm, AlarmState::InsufficientData);
+        let mut transitions = vec![
+            change("a", 1, ok),
+            change("a", 2, alarm),
+            change("a", 3, nothing),
+            change("a", 4, alarm),
+            change("a", 5, ok),
+            change("a", 6, alarm),
+            change("other", 2, alarm),
+        ];
+        let services = BTreeMap::from([("a".to_owned(), "web".to_owned()), ("quiet".to_owned(), "web".to_owned())]);
+        let incidents = incidents_of_alarms(&transitions, &services);
+        let spans: Vec<_> = incidents.iter().map(|incident| (incident.started, incident.resolved)).collect();
+        assert_eq!(spans, [(day(2), Some(day(5))), (day(6), None)]);
+        assert_eq!((incidents[0].service.as_str(), incidents[0].source.as_str()), ("web", "a"));
+        assert_ne!(incidents[0].id, incidents[1].id);
+        transitions.reverse();
+        transitions.extend_from_within(..);
+        assert_eq!(incidents_of_alarms(&transitions, &services), incidents, "order and repeats change nothing");
+    }
 }

@@ -23,7 +23,7 @@ use crate::inventory::{Resource, TypeName};
 
 /// Reads builds and test reports.
 #[derive(Debug, Clone, Copy)]
-pub struct Builds;
+pub(super) struct Builds;
 
 const LIST: &str = "codebuild:ListBuildsForProject";
 const BATCH_GET: &str = "codebuild:BatchGetBuilds";
@@ -257,4 +257,121 @@ fn report(report: &Report) -> Option<TestReport> {
 fn name_of(project: &Resource) -> &str {
     let name = project.properties.get("Name").and_then(serde_json::Value::as_str);
     name.unwrap_or_else(|| project.uid.as_str().rsplit('/').next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+    use time::macros::datetime;
+
+    use super::super::look::EXPIRED;
+    use super::super::testing::*;
+    use super::*;
+    use crate::collect::test_support::{Answer, Answers};
+    use crate::inventory::GapCause;
+
+    const WEB: &str = "arn:aws:codebuild:eu-west-1:111122223333:project/web";
+    const GROUP: &str = "arn:aws:codebuild:eu-west-1:111122223333:report-group/web-unit";
+
+    fn project() -> Resource {
+        resource(TypeName::PROJECT, WEB, json!({"Name": "web"}))
+    }
+
+    fn report_arn(n: u8) -> String {
+        format!("arn:aws:codebuild:eu-west-1:111122223333:report/web-unit:{n}")
+    }
+
+    /// A build a day from the 28th back, with a report each; reports of builds before the tenth are gone.
+    fn daily(from: OffsetDateTime) -> Answers {
+        Arc::new(move |operation, input| {
+            Answer::Json(match operation {
+                "ListBuildsForProject" => {
+                    assert!(input.get("sortOrder").is_none(), "AWS refuses an order for large projects");
+                    let newest: u8 = input["nextToken"].as_str().map_or(28, |token| token.parse().unwrap());
+                    let ids: Vec<String> = (0..7).map(|n| format!("web:{}", newest - n)).collect();
+                    json!({"ids": ids, "nextToken": (newest > 7).then(|| (newest - 7).to_string())})
+                }
+                "BatchGetBuilds" => {
+                    let builds = input["ids"].as_array().unwrap().iter().rev().map(|id| {
+                        let id = id.as_str().unwrap();
+                        let n: u8 = id.strip_prefix("web:").unwrap().parse().unwrap();
+                        json!({"id": id, "projectName": "web", "buildStatus": "SUCCEEDED", "initiator": "codepipeline/web",
+                            "resolvedSourceVersion": "c1", "startTime": epoch(from.replace_day(n).unwrap()),
+                            "endTime": epoch(from.replace_day(n).unwrap()), "reportArns": [report_arn(n)]})
+                    });
+                    json!({"builds": builds.collect::<Vec<Value>>()})
+                }
+                _ => {
+                    let arns = input["reportArns"].as_array().unwrap().iter().map(|arn| arn.as_str().unwrap());
+                    let number = |arn: &str| arn.rsplit(':').next().unwrap().parse::<u8>().unwrap();
+                    let reports = arns.filter(|arn| number(arn) >= 10).map(|arn| {
+                        json!({"arn": arn, "reportGroupArn": GROUP, "status": "FAILED", "created": epoch(day(number(arn))),
+                            "executionId": format!("arn:aws:codebuild:eu-west-1:111122223333:build/web:{}", number(arn)),
+                            "testSummary": {"total": 9, "statusCounts": {"SUCCEEDED": 7, "FAILED": 1, "SKIPPED": 1}, "durationInNanoSeconds": 5}})
+                    });
+                    json!({"reports": reports.collect::<Vec<Value>>()})
+                }
+            })
+        })
+    }
+
+    fn asked(from_day: u8) -> Asked {
+        let mut asked = Asked::of(vec![project()]);
+        asked.period.from = day(from_day);
+        asked
+    }
+
+    #[tokio::test]
+    async fn every_refusal_is_a_gap_and_older_builds_are_not_asked_for() {
+        let history = every_refusal_leaves_a_gap(&Builds, &asked(22), daily(FROM)).await;
+        assert_eq!((history.builds.len(), history.reports.len()), (14, 14), "two pages show where the period begins");
+        let build = history.builds.last().unwrap();
+        assert_eq!((build.id.as_str(), build.initiator.as_deref()), ("web:28", Some("codepipeline/web")));
+        assert_eq!(build.resolved_source_version.as_deref(), Some("c1"));
+        let report = history.reports.last().unwrap();
+        assert_eq!((report.build.as_deref(), report.group.as_str()), (Some("web:28"), GROUP));
+        assert_eq!((report.total, report.status_counts["SUCCEEDED"], report.duration_nanoseconds), (9, 7, Some(5)));
+        let spans: Vec<_> = history.coverage.spans.iter().map(|span| (span.source, span.from)).collect();
+        assert_eq!(spans, [(HistorySource::Builds, day(22)), (HistorySource::TestReports, day(22))]);
+    }
+
+    #[tokio::test]
+    async fn reports_that_expired_are_a_gap_over_the_time_before() {
+        let mut asked = Asked::of(vec![project()]);
+        asked.period.from = datetime!(2026-05-01 0:00 UTC);
+        let (history, _) = collect(&Builds, &asked, daily(datetime!(2026-05-01 0:00 UTC)), &[]).await;
+        let [gap] = history.coverage.gaps.as_slice() else { panic!("{:?}", history.coverage) };
+        let floor = datetime!(2026-05-31 0:00 UTC);
+        assert_eq!((gap.source, gap.from, gap.to), (HistorySource::TestReports, Some(asked.period.from), Some(floor)));
+        assert!(matches!(&gap.gap.cause, GapCause::Service { code, .. } if code == EXPIRED));
+        let spans: Vec<_> = history.coverage.spans.iter().map(|span| (span.source, span.from)).collect();
+        assert_eq!(spans, [(HistorySource::Builds, asked.period.from), (HistorySource::TestReports, floor)]);
+    }
+
+    #[tokio::test]
+    async fn a_young_report_that_is_gone_is_no_expiry() {
+        let (history, _) = collect(&Builds, &asked(1), daily(FROM), &[]).await;
+        let [gap] = history.coverage.gaps.as_slice() else { panic!("{:?}", history.coverage) };
+        assert!(gap.gap.sentence().contains("9 test reports"), "{}", gap.gap.sentence());
+        assert!(history.coverage.spans.iter().all(|span| span.source == HistorySource::Builds));
+    }
+
+    #[tokio::test]
+    async fn builds_that_had_not_ended_are_asked_for_again() {
+        let mut asked = asked(22);
+        let (history, _) = collect(&Builds, &asked, daily(FROM), &[]).await;
+        asked.known = history.coverage;
+        asked.so_far = History { builds: history.builds, reports: history.reports, ..History::default() };
+        let (nothing, calls) = collect(&Builds, &asked, daily(FROM), &[]).await;
+        assert_eq!((nothing, calls), (History::default(), Vec::new()));
+        asked.so_far.builds.iter_mut().filter(|build| build.id == "web:25").for_each(|build| {
+            build.status = "IN_PROGRESS".to_owned();
+            build.report_arns.clear();
+        });
+        let (again, calls) = collect(&Builds, &asked, daily(FROM), &[]).await;
+        assert_eq!(calls, ["BatchGetBuilds"], "its report is known");
+        assert_eq!(again.builds[0].status, "SUCCEEDED");
+    }
 }

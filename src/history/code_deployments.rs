@@ -30,7 +30,7 @@ use crate::inventory::{Arn, TypeName};
 
 /// Reads deployments of `CodeDeploy`.
 #[derive(Debug, Clone, Copy)]
-pub struct CodeDeployments;
+pub(super) struct CodeDeployments;
 
 const LIST: &str = "codedeploy:ListDeployments";
 const BATCH_GET: &str = "codedeploy:BatchGetDeployments";
@@ -255,4 +255,190 @@ fn vanished(scope: &Scope, question: &Question<'_>, found: &History) -> Vec<Hist
         look.gap(unseen(LIST, super::look::EXPIRED, message), period)
     });
     gone.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::super::testing::*;
+    use super::super::{ActionExecution, Span};
+    use super::*;
+    use crate::collect::test_support::{Answer, Answers};
+    use crate::inventory::Resource;
+
+    fn group() -> Resource {
+        let uid = "arn:aws:codedeploy:eu-west-1:111122223333:deploymentgroup:web/prod";
+        resource(TypeName::DEPLOYMENT_GROUP, uid, json!({"ApplicationName": "web", "DeploymentGroupName": "prod"}))
+    }
+
+    fn info(id: &str) -> Value {
+        json!({"deploymentId": id, "applicationName": "web", "deploymentGroupName": "prod", "status": "Succeeded",
+            "createTime": epoch(day(9))})
+    }
+
+    /// Lists these ids and knows all but those that begin with `d-gone`.
+    fn answers(ids: &[&str]) -> Answers {
+        let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+        Arc::new(move |operation, input| {
+            Answer::Json(match operation {
+                "ListDeployments" => {
+                    assert_eq!(input["createTimeRange"]["start"], epoch(FROM));
+                    assert!(input.get("applicationName").is_none());
+                    json!({"deployments": ids})
+                }
+                _ => {
+                    let asked = input["deploymentIds"].as_array().unwrap();
+                    assert!(asked.len() <= PER_CALL);
+                    let known = asked.iter().map(|id| id.as_str().unwrap()).filter(|id| !id.starts_with("d-gone"));
+                    json!({"deploymentsInfo": known.map(info).collect::<Vec<_>>()})
+                }
+            })
+        })
+    }
+
+    #[tokio::test]
+    async fn every_refusal_is_a_gap_and_ids_are_asked_for_in_batches() {
+        let ids: Vec<String> = (0..60).map(|n| format!("d-{n:02}")).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let asked = Asked::of(vec![group()]);
+        let history = every_refusal_leaves_a_gap(&CodeDeployments, &asked, answers(&ids)).await;
+        assert_eq!(history.deployments.len(), 60);
+        let (_, calls) = collect(&CodeDeployments, &asked, answers(&ids), &[]).await;
+        assert_eq!(calls.len(), 4);
+        let (refused, _) = collect(&CodeDeployments, &asked, answers(&ids), &[BATCH_GET]).await;
+        assert_eq!(refused.coverage.spans, []);
+        let (nothing, calls) = collect(&CodeDeployments, &Asked::of(vec![]), answers(&ids), &[]).await;
+        assert_eq!((nothing, calls), (History::default(), Vec::new()));
+    }
+
+    async fn one(info: Value) -> CodeDeployment {
+        let answers: Answers = Arc::new(move |operation, _| {
+            Answer::Json(match operation {
+                "ListDeployments" => json!({"deployments": ["d-1"]}),
+                _ => json!({"deploymentsInfo": [info]}),
+            })
+        });
+        let (history, _) = collect(&CodeDeployments, &Asked::of(vec![group()]), answers, &[]).await;
+        assert_eq!(history.coverage.gaps, []);
+        history.deployments.into_iter().next().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_deployment_is_read_whole() {
+        let deployment = one(json!({
+            "deploymentId": "d-1", "applicationName": "web", "status": "Failed", "creator": "codeDeployRollback",
+            "createTime": 1_780_304_400.5, "startTime": epoch(day(3)), "completeTime": epoch(day(2)),
+            "computePlatform": "ECS", "deploymentMode": "RESTART", "ignoreApplicationStopFailures": true,
+            "rollbackInfo": {"rollbackTriggeringDeploymentId": "d-0", "rollbackDeploymentId": ""},
+            "errorInformation": {"code": "HEALTH_CONSTRAINTS", "message": "hunter2"},
+            "deploymentOverview": {"Pending": 1, "Succeeded": 2, "Failed": 3},
+            "autoRollbackConfiguration": {"enabled": true, "events": ["DEPLOYMENT_FAILURE"]},
+            "overrideAlarmConfiguration": {"enabled": false},
+            "description": "use password=hunter2",
+            "revision": {"revisionType": "S3", "s3Location": {"bucket": "b", "key": "k", "version": "v", "eTag": "\"e\""}},
+        }))
+        .await;
+        assert_eq!((deployment.group.as_deref(), deployment.creator.as_deref()), (None, Some("codeDeployRollback")));
+        assert_eq!(deployment.rollback_triggering_deployment.as_deref(), Some("d-0"));
+        assert_eq!(deployment.rollback_deployment, None);
+        assert_eq!(deployment.error_code.as_deref(), Some("HEALTH_CONSTRAINTS"));
+        let counts = deployment.counts.unwrap();
+        assert_eq!((counts.pending, counts.succeeded, counts.failed, counts.touched()), (1, 2, 3, true));
+        assert_eq!((deployment.mode.as_deref(), deployment.overrides_alarms), (Some("RESTART"), Some(true)));
+        assert_eq!(deployment.auto_rollback.as_ref().unwrap().events, ["DEPLOYMENT_FAILURE"]);
+        assert!(deployment.started > deployment.completed, "as AWS says it");
+        let version = Some("v".to_owned());
+        let expected = Revision::S3 { bucket: "b".into(), key: "k".into(), version, etag: Some("e".into()) };
+        assert_eq!(deployment.revision, Some(expected));
+        assert!(!serde_json::to_string(&deployment).unwrap().contains("hunter2"));
+    }
+
+    #[tokio::test]
+    async fn revisions_are_known_again() {
+        for (revision, expected) in [
+            (
+                json!({"revisionType": "GitHub", "gitHubLocation": {"repository": "acme/web", "commitId": "c"}}),
+                Some(Revision::GitHub { repository: "acme/web".into(), commit: "c".into() }),
+            ),
+            (
+                json!({"revisionType": "AppSpecContent", "appSpecContent": {"content": "abc", "sha256": "FF"}}),
+                Some(Revision::Content {
+                    sha256: "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".into(),
+                }),
+            ),
+            (
+                json!({"revisionType": "String", "string": {"sha256": "FF"}}),
+                Some(Revision::Content { sha256: "ff".into() }),
+            ),
+            (json!({"revisionType": "S3", "s3Location": {"bucket": "b"}}), None),
+        ] {
+            let mut info = info("d-1");
+            info["revision"] = revision;
+            assert_eq!(one(info).await.revision, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn deployments_that_had_not_ended_are_asked_for_again() {
+        let mut asked = Asked::of(vec![group()]);
+        let mut open = one(info("d-1")).await;
+        open.status = "Baking".to_owned();
+        asked.so_far.deployments = vec![open];
+        asked.known.spans = vec![Span {
+            source: HistorySource::Deployments,
+            account: None,
+            region: None,
+            subject: None,
+            from: FROM,
+            to: TO,
+        }];
+        let (history, calls) = collect(&CodeDeployments, &asked, answers(&[]), &[]).await;
+        assert_eq!(calls, ["BatchGetDeployments"]);
+        assert_eq!(history.deployments[0].status, "Succeeded");
+    }
+
+    #[tokio::test]
+    async fn a_deployment_that_a_pipeline_names_and_nobody_lists_is_a_gap_of_its_group() {
+        let named = |id: &str, role: Option<&str>| ActionExecution {
+            pipeline: "arn:aws:codepipeline:eu-west-1:111122223333:web".to_owned(),
+            execution: "e".to_owned(),
+            id: id.to_owned(),
+            stage: "Prod".to_owned(),
+            action: "Deploy".to_owned(),
+            category: "Deploy".to_owned(),
+            provider: "CodeDeploy".to_owned(),
+            pipeline_version: None,
+            status: "Succeeded".to_owned(),
+            started: day(5),
+            updated: None,
+            updated_by: None,
+            role_arn: role.map(str::to_owned),
+            region: None,
+            configuration: [("ApplicationName", "web"), ("DeploymentGroupName", "prod")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            external_execution_id: Some(id.to_owned()),
+            error_code: None,
+            summary: None,
+        };
+        let mut asked = Asked::of(vec![group()]);
+        let elsewhere = Some("arn:aws:iam::444455556666:role/deploy");
+        asked.so_far.actions = vec![named("d-old", None), named("d-1", None), named("d-there", elsewhere)];
+        let (history, _) = collect(&CodeDeployments, &asked, answers(&["d-1"]), &[]).await;
+        let [gap] = history.coverage.gaps.as_slice() else { panic!("{:?}", history.coverage) };
+        assert_eq!(gap.subject.as_deref(), Some(group().uid.as_str()));
+        assert_eq!((gap.from, gap.to), (Some(FROM), Some(day(5) + Duration::SECOND)));
+        assert_eq!(history.coverage.spans.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_listed_and_not_found_is_a_gap() {
+        let (history, _) = collect(&CodeDeployments, &Asked::of(vec![group()]), answers(&["d-1", "d-gone"]), &[]).await;
+        assert_eq!(history.deployments.len(), 1);
+        assert!(history.coverage.gaps[0].gap.sentence().contains("d-gone"));
+        assert_eq!(history.coverage.spans, []);
+    }
 }

@@ -142,4 +142,6 @@ where
 }
 
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ use crate::inventory::{GapCause, Resource, TypeName};
 
 /// Reads source hosts.
 #[derive(Debug, Clone, Copy)]
-pub struct SourceHost;
+pub(super) struct SourceHost;
 
 /// What leads from a connection to its host, for gaps.
 const GET_CONNECTION: &str = "codeconnections:GetConnection";
@@ -243,5 +243,206 @@ fn recorded_merge(repository: &str, merge: HostedMerge, review: Review) -> Merge
         approved_by: review.approved_by,
         title: merge.title.as_deref().and_then(first_line),
         labels: merge.labels.iter().filter_map(|label| first_line(label)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+    use time::Duration;
+    use time::format_description::well_known::Rfc3339;
+
+    use super::super::testing::*;
+    use super::super::{PipelineExecution, SourceRevision};
+    use super::*;
+    use crate::collect::git_hosts::SourceHosts;
+
+    const WEB: &str = "arn:aws:codepipeline:eu-west-1:111122223333:web";
+    const CONNECTION: &str = "arn:aws:codeconnections:eu-west-1:111122223333:connection/c-1";
+
+    /// A pipeline that takes `acme/web` over a connection to a host, with these heads delivered a day each.
+    fn asked(provider: &str, host: &str, delivered: &[u32]) -> Asked {
+        let action = json!({"Name": "Code", "Configuration": {"ConnectionArn": CONNECTION, "FullRepositoryId": "acme/web"},
+            "ActionTypeId": {"Category": "Source", "Owner": "AWS", "Provider": "CodeStarSourceConnection"}});
+        let stages = json!({"Name": "web", "Stages": [{"Name": "Source", "Actions": [action]}]});
+        let branch = json!({"Provider": provider, "RepositoryId": "acme/web",
+            "Aliases": [format!("{CONNECTION}/acme/web/refs/heads/main")]});
+        let branch = resource(TypeName::BRANCH, &format!("https://{host}/acme/web/refs/heads/main"), branch);
+        let mut asked = Asked::of(vec![resource(TypeName::PIPELINE, WEB, stages), branch]);
+        asked.so_far.executions = delivered
+            .iter()
+            .zip(0..)
+            .map(|(n, nth)| {
+                let (account, region) = ("111122223333".parse().unwrap(), "eu-west-1".parse().unwrap());
+                let revision = SourceRevision { action: "Code".to_owned(), id: sha(*n), summary: None, url: None };
+                let started = FROM + Duration::days(nth);
+                let new = PipelineExecution::new(WEB, account, region, format!("e{nth}"), "Succeeded", started);
+                PipelineExecution { revisions: vec![revision], ..new }
+            })
+            .collect();
+        asked
+    }
+
+    fn number(sha: &str) -> u32 {
+        u32::from_str_radix(sha, 16).unwrap()
+    }
+
+    /// A straight line of commits; each even one came with a pull request of its own number.
+    fn github(path: &str) -> (u16, Value) {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let rest = path.strip_prefix("/repos/acme/web/").unwrap();
+        let at = |n: u32| (FROM + Duration::minutes(i64::from(n))).format(&Rfc3339).unwrap();
+        let body = match rest.split('/').collect::<Vec<_>>().as_slice() {
+            ["compare", heads] => {
+                let (base, head) = heads.split_once("...").unwrap();
+                let all: Vec<u32> = (number(base) + 1..=number(head)).collect();
+                let page: usize = query.rsplit("page=").next().unwrap().parse().unwrap();
+                let commits = all.chunks(PAGE).nth(page - 1).unwrap_or_default().iter().map(|n| {
+                    json!({"sha": sha(*n), "parents": [{"sha": sha(n - 1)}], "author": {"login": "ann"},
+                        "commit": {"message": "use key AKIAIOSFODNN7EXAMPLE", "author": {"email": "ann@example.com", "date": at(*n)},
+                            "committer": {"date": at(*n)}}})
+                });
+                json!({"total_commits": all.len(), "commits": commits.collect::<Vec<Value>>(), "files": []})
+            }
+            ["commits", commit, "pulls"] if number(commit).is_multiple_of(2) => {
+                let n = number(commit);
+                json!([
+                    {"number": n, "merged_at": at(n), "merge_commit_sha": sha(n), "title": "Fix it", "user": {"login": "ann"},
+                        "base": {"ref": "main"}, "head": {"ref": "hotfix/x"}, "labels": [{"name": "hotfix"}]},
+                    {"number": n + 1, "merged_at": null},
+                ])
+            }
+            ["commits", _, "pulls"] => json!([]),
+            ["pulls", number] => json!({"number": number.parse::<u32>().unwrap(), "merged_by": {"login": "bob"}}),
+            ["pulls", n, "reviews"] => {
+                let n: u32 = n.parse().unwrap();
+                let review = |who: &str, state: &str, minute: u32| json!({"user": {"login": who}, "state": state, "submitted_at": at(minute)});
+                json!([
+                    review("carol", "CHANGES_REQUESTED", n - 2),
+                    review("carol", "APPROVED", n - 1),
+                    review("dan", "APPROVED", n - 2),
+                    review("dan", "DISMISSED", n - 1),
+                    review("eve", "APPROVED", n - 1),
+                    review("eve", "COMMENTED", n),
+                    review("late", "APPROVED", n + 9),
+                ])
+            }
+            other => panic!("{other:?}"),
+        };
+        (200, body)
+    }
+
+    const PAGE: usize = 100;
+
+    #[tokio::test]
+    async fn commits_merges_and_approvals_come_from_the_configured_host() {
+        let (scope, paths) = host("github.com", Arc::new(github)).await;
+        let mut asked = asked("GitHub", "github.com", &[10, 12, 240]);
+        let history = SourceHost.collect(&scope, asked.question()).await;
+        assert_eq!(history.coverage.gaps, []);
+        assert_eq!(history.coverage.spans[0].subject.as_deref(), Some("https://github.com/acme/web"));
+        assert_eq!((history.commits.len(), history.merges.len()), (230, 115));
+        let commit = &history.commits[0];
+        assert_eq!((commit.repository.as_str(), commit.id.as_str()), ("acme/web", sha(11).as_str()));
+        assert_eq!((commit.author_login.as_deref(), commit.parents.as_slice()), (Some("ann"), [sha(10)].as_slice()));
+        assert_eq!(commit.summary.as_deref(), Some(crate::inventory::REDACTED_SECRET));
+        let merge = history.merges.iter().find(|merge| merge.number == "12").unwrap();
+        assert_eq!((merge.author.as_deref(), merge.merged_by.as_deref()), (Some("ann"), Some("bob")));
+        assert_eq!(merge.approved_by, ["carol", "eve"]);
+        assert_eq!((merge.merge_commit.as_deref(), merge.base.as_deref()), (Some(sha(12).as_str()), Some("main")));
+        assert_eq!(
+            (merge.labels.as_slice(), merge.head.as_deref()),
+            (["hotfix".to_owned()].as_slice(), Some("hotfix/x"))
+        );
+        let compared = paths.lock().unwrap().iter().filter(|path| path.contains("/compare/")).count();
+        assert_eq!(compared, 3, "one comparison of three pages shows all heads of a branch");
+
+        asked.known = history.coverage;
+        asked.so_far.commits = history.commits;
+        let before = paths.lock().unwrap().len();
+        let again = SourceHost.collect(&scope, asked.question()).await;
+        assert_eq!((again.commits.len(), paths.lock().unwrap().len()), (0, before), "nothing is asked for twice");
+        let calls: u64 = scope.take_coverage().rows().map(|(_, counts)| counts.calls()).sum();
+        assert_eq!(calls, u64::try_from(before).unwrap(), "every call is in the ledger");
+    }
+
+    #[tokio::test]
+    async fn each_refusal_is_a_gap_and_ends_the_asking() {
+        for (refused, action) in [
+            ("/compare/", "github:CompareCommits"),
+            ("/pulls?", "github:ListPullRequestsAssociatedWithCommit"),
+            ("/reviews", "github:ListReviews"),
+            ("/pulls/12", "github:GetPullRequest"),
+        ] {
+            let answers: HostAnswers = Arc::new(move |path| {
+                let exact = refused == "/pulls/12";
+                let hit = if exact { path.ends_with(refused) } else { path.contains(refused) };
+                if hit { (404, json!({"message": "Not Found"})) } else { github(path) }
+            });
+            let (scope, paths) = host("github.com", answers).await;
+            let asked = asked("GitHub", "github.com", &[10, 12, 200]);
+            let mut history = SourceHost.collect(&scope, asked.question()).await;
+            history.normalise();
+            let [gap, ..] = history.coverage.gaps.as_slice() else { panic!("{refused}: no gap") };
+            assert_eq!((gap.gap.action.as_str(), gap.gap.account.as_str()), (action, "111122223333"));
+            assert_eq!((gap.subject.as_deref(), gap.gap.cause.word()), (Some("https://github.com/acme/web"), "denied"));
+            assert_eq!(history.coverage.spans, []);
+            assert!(!history.merges.iter().any(|merge| merge.number == "12"), "who approved it is unknown");
+            let looked_up = paths.lock().unwrap().iter().filter(|path| path.contains("/pulls?")).count();
+            assert!(action != "github:ListPullRequestsAssociatedWithCommit" || looked_up <= AT_ONCE);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_that_nobody_configured_is_a_gap_that_says_so() {
+        for (asked, needle) in [
+            (asked("GitHub", "github.com", &[10, 12]), "no token or GitHub App for github.com"),
+            (asked("Bitbucket", "bitbucket.org", &[10, 12]), "commits and pull requests of Bitbucket are not read"),
+        ] {
+            let mut history = SourceHost.collect(&scope(SourceHosts::default()), asked.question()).await;
+            history.normalise();
+            let [gap] = history.coverage.gaps.as_slice() else { panic!("{:?}", history.coverage) };
+            assert_eq!(gap.gap.cause.word(), "unconfigured");
+            assert!(gap.gap.sentence().contains(needle), "{}", gap.gap.sentence());
+            assert_eq!((gap.from, gap.to), (Some(FROM), Some(TO)));
+        }
+        let mut nowhere = asked("GitHub", "github.com", &[10, 12]);
+        nowhere.resources.retain(|resource| resource.type_name == TypeName::PIPELINE);
+        let history = SourceHost.collect(&scope(SourceHosts::default()), nowhere.question()).await;
+        assert!(history.coverage.gaps[0].gap.sentence().contains("does not say which host"));
+    }
+
+    #[tokio::test]
+    async fn gitlab_tells_the_same_in_its_own_words() {
+        let answers: HostAnswers = Arc::new(|path| {
+            let (path, query) = path.split_once('?').unwrap_or((path, ""));
+            let rest = path.strip_prefix("/projects/acme%2Fweb/").unwrap();
+            let body = if rest == "repository/compare" {
+                assert_eq!(query, format!("from={}&to={}", sha(10), sha(12)));
+                let commit = |n: u32| {
+                    json!({"id": sha(n), "parent_ids": [sha(n - 1)], "author_email": "ann@example.com",
+                    "committed_date": "2026-06-02T09:00:00.000+02:00", "message": "fix"})
+                };
+                json!({"commits": [commit(11), commit(12)]})
+            } else if rest.ends_with("merge_requests") {
+                json!([{"iid": 7, "merged_at": "2026-06-02T10:00:00Z", "merge_commit_sha": null, "squash_commit_sha": null,
+                    "sha": sha(12), "author": {"username": "ann"}, "merge_user": {"username": "bob"}, "labels": ["x"],
+                    "source_branch": "f", "target_branch": "main", "title": "t"}])
+            } else {
+                assert_eq!(rest, "merge_requests/7/approvals");
+                json!({"approved_by": [{"user": {"username": "eve"}}, {"user": {"username": "carol"}}]})
+            };
+            (200, body)
+        });
+        let (scope, _) = host("gitlab.com", answers).await;
+        let history = SourceHost.collect(&scope, asked("GitLab", "gitlab.com", &[10, 12]).question()).await;
+        assert_eq!(history.coverage.gaps, []);
+        assert_eq!(history.commits[0].committed, Some(day(2) + Duration::hours(7)));
+        let [merge] = history.merges.as_slice() else { panic!("{history:?}") };
+        assert_eq!((merge.number.as_str(), merge.merged_by.as_deref()), ("7", Some("bob")));
+        assert_eq!(merge.approved_by, ["carol", "eve"]);
+        assert_eq!(merge.merge_commit, Some(sha(12)));
     }
 }
