@@ -51,10 +51,10 @@ mod secret_reference;
 pub mod secretsmanager;
 pub mod sns;
 #[cfg(test)]
-mod test_support;
+pub(crate) mod test_support;
 
 pub use call::CallError;
-pub(crate) use pages::all_pages;
+pub(crate) use pages::{Listed, all_pages};
 pub use scope::{CallGate, Concurrency, Scope};
 
 use async_trait::async_trait;

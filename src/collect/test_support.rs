@@ -21,13 +21,13 @@ use super::{CallGate, Collected, Collector, Concurrency, Scope};
 use crate::inventory::{Partition, Reference, TypeName};
 
 /// The account of every test.
-pub(super) const ACCOUNT: &str = "111122223333";
+pub(crate) const ACCOUNT: &str = "111122223333";
 /// The Region of every test's scope.
-pub(super) const REGION: &str = "eu-west-1";
+pub(crate) const REGION: &str = "eu-west-1";
 
 /// What an operation answers.
 #[derive(Debug, Clone)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// A JSON document, written as CBOR where the client speaks CBOR.
     Json(Value),
     /// S3's XML; empty where S3 answers with headers only.
@@ -39,23 +39,23 @@ pub(super) enum Answer {
 }
 
 /// Answers for one operation: by the whole request, so that pages and names can be told apart.
-pub(super) type Answers = Arc<dyn Fn(&str, &Value) -> Answer + Send + Sync>;
+pub(crate) type Answers = Arc<dyn Fn(&str, &Value) -> Answer + Send + Sync>;
 
 /// The endpoint.
-pub(super) struct Endpoint {
-    pub(super) scope: Scope,
+pub(crate) struct Endpoint {
+    pub(crate) scope: Scope,
     calls: Arc<Mutex<Vec<String>>>,
 }
 
 impl Endpoint {
     /// Operations that were called, in order.
-    pub(super) fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         self.calls.lock().unwrap().clone()
     }
 }
 
 /// Starts an endpoint; `denied` holds IAM actions that it refuses.
-pub(super) async fn endpoint(answers: Answers, denied: &[&'static str]) -> Endpoint {
+pub(crate) async fn endpoint(answers: Answers, denied: &[&'static str]) -> Endpoint {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let calls = Arc::new(Mutex::new(Vec::new()));
@@ -79,13 +79,13 @@ pub(super) async fn endpoint(answers: Answers, denied: &[&'static str]) -> Endpo
         .retry_config(RetryConfig::disabled())
         .endpoint_url(url)
         .build();
-    let gate = CallGate::new(Concurrency::default());
+    let gate = CallGate::new(Concurrency::default()).with_pace(1000.0);
     let scope = Scope::new(ACCOUNT.parse().unwrap(), Partition::Aws, REGION.parse().unwrap(), &config, gate);
     Endpoint { scope, calls }
 }
 
 /// Answers by operation; an operation without one is unknown to the endpoint.
-pub(super) fn by_operation(answers: &[(&'static str, Answer)]) -> Answers {
+pub(crate) fn by_operation(answers: &[(&'static str, Answer)]) -> Answers {
     let answers: BTreeMap<&'static str, Answer> = answers.iter().cloned().collect();
     Arc::new(move |operation, _| {
         answers.get(operation).cloned().unwrap_or(Answer::Error(400, "UnknownOperationException"))
@@ -93,14 +93,14 @@ pub(super) fn by_operation(answers: &[(&'static str, Answer)]) -> Answers {
 }
 
 /// A reference from the test's scope.
-pub(super) fn reference(type_name: TypeName, name: &str) -> Reference {
+pub(crate) fn reference(type_name: TypeName, name: &str) -> Reference {
     let (account, region) = (ACCOUNT.parse().unwrap(), REGION.parse().unwrap());
     Reference { type_name, name: name.to_owned(), account, region }
 }
 
 /// Collects once with nothing refused, and once with each of `actions` refused: every refusal must leave a gap that
 /// names its action. `replaced` lists actions whose refusal other calls make good, with those.
-pub(super) async fn every_refusal_leaves_a_gap(
+pub(crate) async fn every_refusal_leaves_a_gap(
     collector: &dyn Collector,
     actions: &[&'static str],
     wanted: &[Reference],
@@ -132,7 +132,7 @@ pub(super) async fn every_refusal_leaves_a_gap(
 }
 
 /// Actions that some gap names.
-pub(super) fn gaps(collected: &Collected) -> BTreeSet<String> {
+pub(crate) fn gaps(collected: &Collected) -> BTreeSet<String> {
     let unseen = collected.resources.iter().flat_map(|resource| resource.unseen.values());
     collected.gaps.iter().chain(unseen).map(|gap| gap.action.clone()).collect()
 }
