@@ -13,6 +13,7 @@
 //! CloudTrail and outcomes from execution history, and neither stands in for the other.
 
 mod alarm;
+pub mod archive;
 mod build;
 mod change;
 mod coverage;
