@@ -24,7 +24,8 @@ use futures_util::stream::{self, StreamExt};
 use time::{Duration, OffsetDateTime};
 
 use super::{
-    AccountHistory, EVENTS, Event, History, HistoryCoverage, HistoryGap, HistorySource, Period, Question, Span, is_wanted,
+    AccountHistory, EVENTS, Event, History, HistoryCoverage, HistoryGap, HistorySource, Period, Question, Span,
+    is_wanted,
 };
 use crate::collect::{CallError, Scope, all_pages};
 use crate::inventory::{Affects, Gap, GapCause};
@@ -91,7 +92,8 @@ async fn look_up(scope: &Scope, question: Question<'_>, names: &[&'static str], 
         let ask = *ask;
         async move { (ask, ask_for(scope, client, ask).await) }
     };
-    let answers = stream::iter(first.iter().map(one)).buffered(1).chain(stream::iter(rest.iter().map(one)).buffered(AT_ONCE));
+    let answers =
+        stream::iter(first.iter().map(one)).buffered(1).chain(stream::iter(rest.iter().map(one)).buffered(AT_ONCE));
     let mut answers = std::pin::pin!(answers);
     let (mut done, mut failed) = (0, 0);
     while let Some((ask, answer)) = answers.next().await {
@@ -132,9 +134,12 @@ fn plan(
     if wanted.from < wanted.to {
         for name in names {
             let parts = missing(name, wanted).into_iter();
-            asks.extend(parts.map(|part| {
-                Ask { name, period: Period { from: (part.from - LATE).max(wanted.from), to: part.to } }
-            }));
+            asks.extend(
+                parts.map(|part| Ask {
+                    name,
+                    period: Period { from: (part.from - LATE).max(wanted.from), to: part.to },
+                }),
+            );
         }
     }
     let mut forgotten: BTreeMap<Period, Vec<&str>> = BTreeMap::new();
@@ -197,7 +202,8 @@ fn read(scope: &Scope, ask: Ask, found: &Found, history: &mut History) {
     .map_or_else(
         |problem| {
             let id = found.event_id().unwrap_or("without an id");
-            let error = CallError::malformed(LOOKUP_EVENTS, format!("event {id} of {} cannot be read: {problem}", ask.name));
+            let error =
+                CallError::malformed(LOOKUP_EVENTS, format!("event {id} of {} cannot be read: {problem}", ask.name));
             let at = found.event_time().and_then(|time| OffsetDateTime::from_unix_timestamp(time.secs()).ok());
             let period = at.map_or(ask.period, |at| Period { from: at, to: at + Duration::SECOND });
             history.coverage.gaps.push(gap(scope, Some(ask.name), period, error));
@@ -328,7 +334,10 @@ mod tests {
         known.spans.retain(|span| span.subject.as_deref() != Some("StopLogging"));
         asked.lock().unwrap().clear();
         let second = look_up(&endpoint.scope, question(&known), NAMES, NOW).await;
-        assert_eq!(*asked.lock().unwrap(), [("StopLogging".to_owned(), datetime!(2026-06-01 0:00 UTC).unix_timestamp())]);
+        assert_eq!(
+            *asked.lock().unwrap(),
+            [("StopLogging".to_owned(), datetime!(2026-06-01 0:00 UTC).unix_timestamp())]
+        );
         known.absorb(second.coverage);
         known.normalise();
         asked.lock().unwrap().clear();
@@ -363,7 +372,10 @@ mod tests {
         let subjects = |subjects: Vec<Option<&String>>| subjects.into_iter().flatten().cloned().collect::<Vec<_>>();
         let spans = subjects(history.coverage.spans.iter().map(|span| span.subject.as_ref()).collect());
         let gaps = subjects(history.coverage.gaps.iter().map(|gap| gap.subject.as_ref()).collect());
-        assert_eq!((spans, gaps), (vec!["CreateDeployment".to_owned()], vec!["PutApprovalResult".to_owned(), "StopLogging".to_owned()]));
+        assert_eq!(
+            (spans, gaps),
+            (vec!["CreateDeployment".to_owned()], vec!["PutApprovalResult".to_owned(), "StopLogging".to_owned()])
+        );
     }
 
     #[tokio::test]

@@ -51,7 +51,7 @@ pub trait AccountHistory: Send + Sync {
 }
 
 /// All account sources.
-pub const ACCOUNT_SOURCES: &[&dyn AccountHistory] = &[];
+pub const ACCOUNT_SOURCES: &[&dyn AccountHistory] = &[&super::lookup_events::LookupEvents];
 
 impl HistoryCoverage {
     /// The parts of `period` that no span of this source and place covers, in order.
