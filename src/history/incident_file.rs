@@ -13,7 +13,7 @@
 //! the column itself must be there. Times are RFC 3339, with their offset from UTC.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -107,7 +107,8 @@ fn listed(problems: &[IncidentProblem]) -> String {
         text.push_str(&problem.to_string());
     }
     if let Some(more) = problems.len().checked_sub(LISTED).filter(|more| *more > 0) {
-        text.push_str(&format!("\n  and {more} more"));
+        // Writing to a string does not fail.
+        let _ = write!(text, "\n  and {more} more");
     }
     text
 }

@@ -62,7 +62,9 @@ impl AccountHistory for LookupEvents {
     }
 
     async fn collect(&self, scope: &Scope, question: Question<'_>) -> History {
-        look_up(scope, question, &names(), OffsetDateTime::now_utc()).await
+        // CloudTrail's times are whole seconds.
+        let now = OffsetDateTime::now_utc();
+        look_up(scope, question, &names(), now - Duration::nanoseconds(i64::from(now.nanosecond()))).await
     }
 }
 

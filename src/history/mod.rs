@@ -14,11 +14,15 @@
 
 mod alarm;
 pub mod archive;
+mod archive_bucket;
+pub mod athena;
 mod build;
 mod change;
 mod coverage;
 mod deployment;
 mod event;
+mod event_columns;
+mod event_file;
 mod execution;
 mod incident;
 mod incident_file;
@@ -28,11 +32,13 @@ mod principal;
 mod source;
 
 pub use alarm::{AlarmState, AlarmTransition};
+pub use archive_bucket::{ARCHIVE_ACTIONS, ArchiveBucket, list_public_keys};
 pub use build::{Build, TestReport};
 pub use change::{Commit, Merge};
 pub use coverage::{HistoryCoverage, HistoryGap, HistorySource, Span};
 pub use deployment::{AutoRollback, CodeDeployment, InstanceCounts, Revision};
 pub use event::{Event, EventError, Payload};
+pub use event_file::{EventFileError, read_event_file, read_events};
 pub use execution::{ActionExecution, PipelineExecution, RuleExecution, SourceRevision, Trigger};
 pub use incident::Incident;
 pub use incident_file::{IncidentFileError, IncidentProblem, parse_incidents, read_incident_file};
