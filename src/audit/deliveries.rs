@@ -132,8 +132,7 @@ impl HistoryCollection<'_> {
         so_far: &History,
     ) -> History {
         let period = self.period(source.source());
-        let question =
-            Question { period, resources, known: &so_far.coverage, so_far, asked: self.options.as_of };
+        let question = Question { period, resources, known: &so_far.coverage, so_far, asked: self.options.as_of };
         source.collect(scope, question).await
     }
 

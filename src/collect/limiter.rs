@@ -1,4 +1,4 @@
-//! Our own limiter: a token bucket per (account, Region, service).
+//! Our own limiter: a token bucket per (account, Region, service), and one for each action that AWS limits by itself.
 //!
 //! In: a rate and a burst. Out: waiting. It exists because the SDK's adaptive mode was measured to stall a whole scan
 //! after a few throttled calls, while AWS's limits are per account and Region and mostly published.
@@ -32,6 +32,25 @@ impl Rate {
             "sts" => Self { per_second: 50.0, burst: 100.0 },
             _ => Self { per_second: 10.0, burst: 20.0 },
         }
+    }
+
+    /// The rate of an action that AWS limits apart from its service, or that is called so often that it would hold the
+    /// service's other calls up; `None` for all others. The action is written with its prefix.
+    ///
+    /// `LookupEvents` is two per second, per account and Region. Without a burst no second ever sees three of them.
+    #[must_use]
+    pub fn of_action(action: &str) -> Option<Self> {
+        match action {
+            "cloudtrail:LookupEvents" => Some(Self { per_second: 1.9, burst: 1.0 }),
+            "s3:GetObject" => Some(Self { per_second: 1000.0, burst: 100.0 }),
+            _ => None,
+        }
+    }
+
+    /// The same rate, so many times faster.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        Self { per_second: self.per_second * factor, burst: (self.burst * factor).max(1.0) }
     }
 }
 
@@ -103,6 +122,20 @@ mod tests {
             assert!((wait - f64::from(nth) / 10.0).abs() < 0.01, "{wait}");
         }
         assert!(limiter.reserve(now + Duration::from_secs(10)).is_zero());
+    }
+
+    #[test]
+    fn no_second_sees_three_lookups() {
+        let rate = Rate::of_action("cloudtrail:LookupEvents").unwrap();
+        let limiter = Limiter::new(rate);
+        let now = Instant::now();
+        let waits: Vec<f64> = (0..20).map(|_| limiter.reserve(now).as_secs_f64()).collect();
+        assert!(waits.windows(3).all(|three| three[2] - three[0] > 1.0), "{waits:?}");
+        // After a long pause nothing has been saved up.
+        let later = now + Duration::from_secs(60);
+        let waits: Vec<f64> = (0..3).map(|_| limiter.reserve(later).as_secs_f64()).collect();
+        assert!(waits[2] - waits[0] > 1.0, "{waits:?}");
+        assert_eq!(Rate::of_action("cloudtrail:DescribeTrails"), None);
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub mod sns;
 pub(crate) mod test_support;
 
 pub use call::CallError;
-pub(crate) use pages::{all_pages, in_order, pages_until};
+pub(crate) use pages::{Listed, all_pages, in_order, pages_until};
 pub use scope::{CallGate, Concurrency, Scope};
 
 use async_trait::async_trait;

@@ -79,7 +79,7 @@ pub(crate) async fn endpoint(answers: Answers, denied: &[&'static str]) -> Endpo
         .retry_config(RetryConfig::disabled())
         .endpoint_url(url)
         .build();
-    let gate = CallGate::new(Concurrency::default());
+    let gate = CallGate::new(Concurrency::default()).with_pace(1000.0);
     let scope = Scope::new(ACCOUNT.parse().unwrap(), Partition::Aws, REGION.parse().unwrap(), &config, gate);
     Endpoint { scope, calls }
 }

@@ -63,6 +63,7 @@ pub const ACCOUNT_SOURCES: &[&dyn AccountHistory] = &[
     &super::alarm_history::AlarmHistory,
     &super::code_commit::CodeCommit,
     &super::source_host::SourceHost,
+    &super::lookup_events::LookupEvents,
 ];
 
 impl HistoryCoverage {
