@@ -170,7 +170,7 @@ impl HistoryCollection<'_> {
 }
 
 /// The Regions in which something is delivered, each with all its resources.
-fn delivering_regions(inventory: &Inventory) -> BTreeMap<Region, Vec<Resource>> {
+pub(super) fn delivering_regions(inventory: &Inventory) -> BTreeMap<Region, Vec<Resource>> {
     let delivers = |resource: &&Resource| DELIVERING.contains(&resource.type_name) && resource.region != Region::GLOBAL;
     let regions: BTreeSet<&Region> = inventory.resources.iter().filter(delivers).map(|r| &r.region).collect();
     regions

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::collection::{UNOWNED, listed_accounts};
 use super::deliveries::{DELIVERIES, HISTORY};
+use super::trails::TRAIL;
 use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings, exception_controls};
 use crate::facts::{self, Joins, Rules};
 use crate::finding::Finding;
@@ -121,7 +122,10 @@ impl Evaluation<'_> {
     /// Everything that one resource's facts may need to know of others.
     pub(super) fn joined(&self, run: &RunDirectory, started: &str) -> Result<Joined, EvaluationError> {
         let mut joins = self.fresh_joins(started)?;
-        let organization = run.read_inventory(None, ORGANIZATION)?;
+        let mut organization = run.read_inventory(None, ORGANIZATION)?;
+        if run.has_part(None, TRAIL) {
+            organization.absorb(run.read_inventory(None, TRAIL)?);
+        }
         let collected = expected_accounts(run, &organization)?;
         joins.index(&organization);
         for account in &collected {

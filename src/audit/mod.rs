@@ -11,6 +11,7 @@ mod explanation;
 mod lookup;
 mod ownership;
 mod regions;
+mod trails;
 
 pub use collection::{Collection, CollectionError, Progress, Silent};
 pub use deliveries::{
@@ -20,6 +21,7 @@ pub use evaluation::{Evaluation, EvaluationError, Judged};
 pub use explanation::{ExplainError, Explained, FactOrigin};
 pub use lookup::{LookupError, Wanted, homes, look_up};
 pub use regions::RegionChoice;
+pub use trails::{TRAIL, TrailBucket, TrailSources};
 
 use crate::collect::Concurrency;
 use crate::organization::{AccountFilter, SessionOptions};

@@ -3,7 +3,8 @@
 //! In: a run whose inventories are collected. Out: its histories in the store, the delivery facts beside the inventories,
 //! and the documents of `dora/`.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use super::progress::Shown;
 use crate::audit::{self, Deliveries, HistoryCollection};
 use crate::config::Config;
 use crate::dora::Options;
-use crate::history::HistoryStore;
+use crate::history::{History, HistoryStore, Period, incidents_of_alarms, read_incident_file};
 use crate::organization::Sessions;
 use crate::report::dora::DORA_FORMATS;
 use crate::run::RunDirectory;
@@ -64,7 +65,40 @@ pub(super) async fn collect(
         accounts_at_once: config.audit.concurrency.accounts,
         progress: &progress,
     };
-    collection.complete().await.map_err(|error| Failure::failed(&error))
+    collection.complete().await.map_err(|error| Failure::failed(&error))?;
+    let trails = config.trails().map_err(Failure::usage)?;
+    trails.read(sessions, run, &HistoryStore::of(out), &options).await.map_err(|error| Failure::failed(&error))
+}
+
+/// Adds the incidents that the configuration names to a history: those in files, and those that alarms tell of.
+pub(super) fn add_incidents(
+    history: &mut History,
+    files: &[PathBuf],
+    alarms: &BTreeMap<String, String>,
+    period: Period,
+) -> Result<(), Failure> {
+    for file in files {
+        history.absorb(read_incident_file(file, period).map_err(Failure::usage)?);
+    }
+    let named: BTreeMap<String, String> = history
+        .transitions
+        .iter()
+        .filter_map(|transition| {
+            let name = transition.alarm.split_once(":alarm:").map_or(transition.alarm.as_str(), |(_, name)| name);
+            let service = alarms.iter().find(|(pattern, _)| matches(pattern, name))?.1;
+            Some((transition.alarm.clone(), service.clone()))
+        })
+        .collect();
+    history.incidents.extend(incidents_of_alarms(&history.transitions, &named));
+    history.normalise();
+    Ok(())
+}
+
+/// Whether a name fits a pattern, in which `*` stands for anything.
+fn matches(pattern: &str, name: &str) -> bool {
+    let options = glob::MatchOptions { require_literal_separator: false, ..glob::MatchOptions::new() };
+    let escaped: Vec<String> = pattern.split('*').map(glob::Pattern::escape).collect();
+    glob::Pattern::new(&escaped.join("*")).is_ok_and(|pattern| pattern.matches_with(name, options))
 }
 
 /// Puts the histories of a run together: facts beside the inventories, documents in `dora/`.
@@ -72,7 +106,10 @@ pub(super) fn settle(run: &RunDirectory, out: &Path, config: &Config) -> Result<
     let options = config.dora(moment_of(run)?).map_err(Failure::usage)?;
     let store = HistoryStore::of(out);
     let failed = |error: audit::DeliveriesError| Failure::failed(&error);
-    let (history, segments) = audit::history_of(run, &store, &options).map_err(failed)?;
+    let (mut history, segments) = audit::history_of(run, &store, &options).map_err(failed)?;
+    let period = Period { from: options.earliest(), to: options.as_of };
+    let written = &config.written.history;
+    add_incidents(&mut history, &written.incidents, &written.incident_alarms, period)?;
     let estate = audit::estate_of(run).map_err(|error| Failure::failed(&error))?;
     let Deliveries { measurements, resources } = audit::deliveries(&history, &estate, &options);
     let written = |error: crate::run::RunError| Failure::failed(&error);

@@ -44,7 +44,7 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<Exit, Failure> {
 
 fn copy_inventories(from: &RunDirectory, to: &RunDirectory) -> Result<(), Failure> {
     let accounts = from.accounts().map_err(|error| Failure::failed(&error))?;
-    let whole = std::iter::once((None, crate::run::ORGANIZATION));
+    let whole = [(None, crate::run::ORGANIZATION), (None, crate::audit::TRAIL)].into_iter();
     let parts = accounts.iter().flat_map(|account| crate::audit::PARTS.map(|part| (Some(account), part)));
     for (account, part) in whole.chain(parts) {
         if from.has_part(account, part) && !to.has_part(account, part) {

@@ -12,7 +12,10 @@ use time::format_description::well_known::Rfc3339;
 
 use super::{ConfigError, Written};
 use crate::dora::{FreezeWindow, Options, ServiceRule};
+use crate::audit::{TrailBucket, TrailSources};
+use crate::history::athena::{AthenaTable, EventDataStore, PartitionColumns};
 use crate::history::{ACCOUNT_SOURCES, HistorySource};
+use crate::inventory::Region;
 
 /// `[history]`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -57,12 +60,12 @@ pub struct Athena {
     pub database: String,
     /// The table over the trail's files.
     pub table: String,
-    /// Data catalog.
-    #[serde(default = "default_catalog")]
-    pub catalog: String,
-    /// Workgroup, which may limit what a query scans.
-    #[serde(default = "default_workgroup")]
-    pub workgroup: String,
+    /// Data catalog; `AwsDataCatalog` if none is given.
+    #[serde(default)]
+    pub catalog: Option<String>,
+    /// Workgroup, which may limit what a query scans; `primary` if none is given.
+    #[serde(default)]
+    pub workgroup: Option<String>,
     /// Where results go, if the workgroup does not say: `s3://…`.
     #[serde(default)]
     pub output_location: Option<String>,
@@ -72,14 +75,13 @@ pub struct Athena {
     /// Names of the partition columns for account, Region and day; none: the table is not partitioned.
     #[serde(default)]
     pub partitions: Option<[String; 3]>,
+    /// Whether a second query asks what the table holds at all, so that silence can be told from a hole.
+    #[serde(default = "yes")]
+    pub proves_coverage: bool,
 }
 
-fn default_catalog() -> String {
-    "AwsDataCatalog".to_owned()
-}
-
-fn default_workgroup() -> String {
-    "primary".to_owned()
+fn yes() -> bool {
+    true
 }
 
 /// `[history.lake]`
@@ -91,6 +93,9 @@ pub struct Lake {
     /// Its Region; the home Region if none is given.
     #[serde(default)]
     pub region: Option<String>,
+    /// Whether a second query asks what the store holds at all, so that silence can be told from a hole.
+    #[serde(default = "yes")]
+    pub proves_coverage: bool,
 }
 
 /// `[dora]`
@@ -254,6 +259,53 @@ impl Dora {
 }
 
 impl Written {
+    /// Where the organization's events are.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] for the first value that cannot be used.
+    pub fn trails(&self, file: &str) -> Result<TrailSources, ConfigError> {
+        let wrong = |key: &str, problem: String| ConfigError::Value {
+            file: file.to_owned(),
+            key: format!("history.{key}"),
+            problem,
+        };
+        let region = |key: &str, written: &Option<String>| {
+            let parsed = written.as_deref().map(str::parse::<Region>).transpose();
+            parsed.map_err(|error| wrong(key, error.to_string()))
+        };
+        let mut sources = TrailSources::default();
+        if let Some(archive) = &self.history.archive {
+            sources.bucket = Some(TrailBucket {
+                bucket: archive.bucket.clone(),
+                prefix: Some(archive.prefix.clone()).filter(|prefix| !prefix.is_empty()),
+                region: region("archive.region", &archive.region)?,
+                verify_digests: archive.verify_digests,
+            });
+        }
+        if let Some(athena) = &self.history.athena {
+            let partitions = athena.partitions.clone().map_or_else(PartitionColumns::default, |[account, by, day]| {
+                PartitionColumns { account: Some(account), region: Some(by), day: Some(day), ..PartitionColumns::default() }
+            });
+            let table = AthenaTable {
+                catalog: athena.catalog.clone(),
+                database: athena.database.clone(),
+                table: athena.table.clone(),
+                workgroup: athena.workgroup.clone(),
+                output_location: athena.output_location.clone(),
+                partitions,
+                proves_coverage: athena.proves_coverage,
+            };
+            sources.athena = Some((table, region("athena.region", &athena.region)?));
+        }
+        if let Some(lake) = &self.history.lake {
+            let store = EventDataStore::named(&lake.event_data_store, lake.proves_coverage).ok_or_else(|| {
+                wrong("lake.event_data_store", format!("`{}` is neither an ARN nor an id", lake.event_data_store))
+            })?;
+            sources.lake = Some((store, region("lake.region", &lake.region)?));
+        }
+        Ok(sources)
+    }
+
     /// The sources that are asked per account and Region, by name.
     ///
     /// # Errors

@@ -85,6 +85,14 @@ impl Config {
         self.written.dora.options(&self.file, as_of, self.rules.production.clone())
     }
 
+    /// Where the organization's events are.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] for the first value that cannot be used.
+    pub fn trails(&self) -> Result<crate::audit::TrailSources, ConfigError> {
+        self.written.trails(&self.file)
+    }
+
     /// The sources of history that are asked per account and Region.
     ///
     /// # Errors
@@ -147,6 +155,7 @@ impl Written {
         // Read once more when the moment is known; a mistake must not wait until the accounts are collected.
         self.dora.options(file, time::OffsetDateTime::UNIX_EPOCH, crate::facts::ProductionRules::default())?;
         self.account_sources(file)?;
+        self.trails(file)?;
         let audit = AuditOptions {
             filter,
             sessions: self.sessions(file)?,

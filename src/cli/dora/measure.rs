@@ -7,11 +7,13 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::super::deliveries;
+use super::digest_keys::digest_keys;
 use super::super::failure::Failure;
 use crate::audit;
 use crate::config::{Config, Written};
 use crate::dora::{Estate, Measurements, Options, assemble, metrics};
-use crate::history::{History, HistoryStore, Period};
+use crate::history::archive::{ArchiveFolder, ArchiveSelection, read_archive};
+use crate::history::{History, HistoryStore, Period, read_event_file};
 use crate::run::RunDirectory;
 
 /// What is measured.
@@ -35,6 +37,18 @@ pub(super) struct MeasureOptions {
     /// Group by this tag's values as well; may be given several times
     #[arg(long, value_name = "TAG")]
     group_by: Vec<String>,
+    /// Folder with the log files of a trail; may be given several times
+    #[arg(long, value_name = "DIR")]
+    archive: Vec<PathBuf>,
+    /// Verify the digests in `--archive` with these public keys, as `aws cloudtrail list-public-keys` prints them
+    #[arg(long, value_name = "FILE", requires = "archive")]
+    verify_digests: Option<PathBuf>,
+    /// File of events: output of `aws cloudtrail lookup-events` or of Athena; may be given several times
+    #[arg(long, value_name = "FILE")]
+    events: Vec<PathBuf>,
+    /// File of incidents, CSV or JSON; may be given several times
+    #[arg(long, value_name = "FILE")]
+    incidents: Vec<PathBuf>,
 }
 
 fn moment(text: &str) -> Result<OffsetDateTime, String> {
@@ -57,7 +71,7 @@ impl MeasureOptions {
             Some(run) => audit::estate_of(run).map_err(|error| Failure::failed(&error))?,
             None => Estate::default(),
         };
-        let history = self.history(&options)?;
+        let history = self.history(&config, &options)?;
         Ok(metrics::measure(&assemble::assemble(&history, &estate, &options), &options))
     }
 
@@ -76,16 +90,33 @@ impl MeasureOptions {
         Ok(options)
     }
 
-    fn history(&self, options: &Options) -> Result<History, Failure> {
+    fn history(&self, config: &Config, options: &Options) -> Result<History, Failure> {
         let period = Period { from: options.earliest(), to: options.as_of };
         let store = HistoryStore::of(&self.out);
-        let (history, _) = store.read(&|_| true, period).map_err(|error| Failure::failed(&error))?;
+        let (mut history, _) = store.read(&|_| true, period).map_err(|error| Failure::failed(&error))?;
+        let verify = self.verify_digests.as_deref().map(digest_keys).transpose()?;
+        for folder in &self.archive {
+            if !folder.is_dir() {
+                let problem = "is no folder; give the one that holds `AWSLogs`, or any with log files in it";
+                return Err(Failure::usage(format!("{} {problem}", folder.display())));
+            }
+            let objects = ArchiveFolder::new(folder);
+            let selection =
+                ArchiveSelection { accounts: Vec::new(), regions: Vec::new(), period, verify: verify.clone() };
+            history.absorb(read_archive(&objects, &selection));
+        }
+        for file in &self.events {
+            history.absorb(read_event_file(file).map_err(Failure::usage)?);
+        }
+        let written = &config.written.history;
+        let files: Vec<PathBuf> = written.incidents.iter().chain(&self.incidents).cloned().collect();
         if history == History::default() {
             return Err(Failure::usage(format!(
                 "there is no history in {}; make one with `pipewarden audit --history` or `pipewarden demo --history`",
                 self.out.display()
             )));
         }
+        deliveries::add_incidents(&mut history, &files, &written.incident_alarms, period)?;
         Ok(history)
     }
 }

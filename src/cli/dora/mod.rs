@@ -3,6 +3,7 @@
 //! In: the store that `audit --history` fills, and files (a trail's log files, exported events, incidents). Out: the
 //! measurements on stdout, in a folder, on `/metrics`, or in CloudWatch.
 
+mod digest_keys;
 mod measure;
 mod put_metric_data;
 mod report;

@@ -1,0 +1,174 @@
+//! The events of the whole organization from its trail: the bucket, Athena, or CloudTrail Lake.
+//!
+//! In: where the trail's records are, and a run whose inventories say which accounts and Regions matter. Out: segments of
+//! the store that belong to no account, and one part of the run with the calls and gaps ([`TRAIL`]). It is asked once, with
+//! the credentials of the audit account, in place of the event history of every account.
+
+use std::collections::BTreeSet;
+
+use time::Duration;
+
+use super::deliveries::{DeliveriesError, delivering_regions};
+use super::evaluation::own_parts;
+use crate::collect::{CallError, Scope};
+use crate::dora::Options;
+use crate::history::archive::ArchiveSelection;
+use crate::history::athena::{AthenaTable, EventDataStore, TableAnswer, TableSelection, query_athena, query_lake};
+use crate::history::{
+    ArchiveBucket, History, HistoryCoverage, HistoryGap, HistorySource, HistoryStore, Period, list_public_keys,
+};
+use crate::inventory::{AccountId, Affects, Inventory, Region};
+use crate::organization::Sessions;
+use crate::run::RunDirectory;
+
+/// Part of a run with the calls and gaps of its trail; the trail was read when it is there.
+pub const TRAIL: &str = "trail";
+
+/// Files are delivered within a day of what they hold, so the last day that is known is read again.
+const LATE: Duration = Duration::DAY;
+
+/// The bucket of a trail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrailBucket {
+    /// Name.
+    pub bucket: String,
+    /// Prefix before `AWSLogs`, if there is one.
+    pub prefix: Option<String>,
+    /// The Region to ask in; the bucket's own is found from there.
+    pub region: Option<Region>,
+    /// Whether digests are verified.
+    pub verify_digests: bool,
+}
+
+/// Where the organization's events are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrailSources {
+    /// The trail's bucket.
+    pub bucket: Option<TrailBucket>,
+    /// A table of Athena, and its Region.
+    pub athena: Option<(AthenaTable, Option<Region>)>,
+    /// An event data store, and its Region.
+    pub lake: Option<(EventDataStore, Option<Region>)>,
+}
+
+/// Who and when is asked about.
+struct Wanted {
+    accounts: Vec<AccountId>,
+    regions: Vec<Region>,
+    period: Period,
+}
+
+impl TrailSources {
+    /// Reads what is configured and the store does not hold yet.
+    ///
+    /// # Errors
+    /// [`DeliveriesError`] if the run or the store fails; what goes wrong with a call or a file is a gap.
+    pub async fn read(
+        &self,
+        sessions: &Sessions,
+        run: &RunDirectory,
+        store: &HistoryStore,
+        options: &Options,
+    ) -> Result<(), DeliveriesError> {
+        if *self == Self::default() || run.has_part(None, TRAIL) {
+            return Ok(());
+        }
+        let own = sessions.own_scope();
+        let in_region = |region: &Option<Region>| region.as_ref().map_or_else(|| own.clone(), |name| own.in_region(name));
+        let mut part = Inventory::default();
+        let mut keep = |source: HistorySource, history: History| {
+            part.gaps.extend(history.coverage.gaps.iter().map(|gap| gap.gap.clone()));
+            store.append(None, source, run.plan().run_id.as_str(), &history)
+        };
+        if let Some(bucket) = &self.bucket {
+            let wanted = wanted(run, store, options, &own, HistorySource::TrailArchive)?;
+            let history = read_bucket(&in_region(&bucket.region), bucket, &wanted).await;
+            keep(HistorySource::TrailArchive, history)?;
+        }
+        if let Some((table, region)) = &self.athena {
+            let wanted = wanted(run, store, options, &own, HistorySource::Athena)?.selection();
+            let TableAnswer { history, bytes_scanned, .. } = query_athena(&in_region(region), table, &wanted).await;
+            tracing::info!(bytes_scanned, "Athena answered");
+            keep(HistorySource::Athena, history)?;
+        }
+        if let Some((event_data_store, region)) = &self.lake {
+            let wanted = wanted(run, store, options, &own, HistorySource::CloudTrailLake)?.selection();
+            let answer = query_lake(&in_region(region), event_data_store, &wanted).await;
+            tracing::info!(bytes_scanned = answer.bytes_scanned, "CloudTrail Lake answered");
+            keep(HistorySource::CloudTrailLake, answer.history)?;
+        }
+        part.coverage = own.take_coverage();
+        part.normalise();
+        Ok(run.write_inventory(None, TRAIL, &part)?)
+    }
+}
+
+impl Wanted {
+    fn selection(self) -> TableSelection {
+        TableSelection { accounts: self.accounts, regions: self.regions, period: self.period }
+    }
+}
+
+/// The accounts of the run, the Regions in which anything is delivered, and the time that is not known of all of them.
+fn wanted(
+    run: &RunDirectory,
+    store: &HistoryStore,
+    options: &Options,
+    own: &Scope,
+    source: HistorySource,
+) -> Result<Wanted, DeliveriesError> {
+    let period = Period { from: options.from(), to: options.as_of };
+    let accounts = run.accounts()?;
+    // IAM's events are in the partition's first Region, wherever anything is delivered.
+    let mut regions = BTreeSet::from([own.partition.default_region()]);
+    for account in &accounts {
+        regions.extend(delivering_regions(&own_parts(run, account)?).into_keys());
+    }
+    let (known, _) = store.read(&|_| false, period)?;
+    let unknown = accounts
+        .iter()
+        .flat_map(|account| regions.iter().map(move |region| (account, region)))
+        .flat_map(|(account, region)| known.coverage.missing(source, account, region, None, period))
+        .map(|missing| missing.from)
+        .min();
+    let from = unknown.unwrap_or(period.to).saturating_sub(LATE).max(period.from);
+    Ok(Wanted { accounts, regions: regions.into_iter().collect(), period: Period { from, to: period.to } })
+}
+
+async fn read_bucket(scope: &Scope, bucket: &TrailBucket, wanted: &Wanted) -> History {
+    let unseen = |error: CallError| HistoryGap {
+        source: HistorySource::TrailArchive,
+        subject: Some(format!("s3://{}", bucket.bucket)),
+        from: Some(wanted.period.from),
+        to: Some(wanted.period.to),
+        gap: error.gap(scope, Affects::Details),
+    };
+    let blind = |gap| History {
+        coverage: HistoryCoverage { spans: Vec::new(), gaps: vec![gap] },
+        ..History::default()
+    };
+    let found = match ArchiveBucket::find(scope, &bucket.bucket, bucket.prefix.as_deref(), None).await {
+        Ok(found) => found,
+        Err(error) => return blind(unseen(error)),
+    };
+    let mut gaps = Vec::new();
+    let mut verify = None;
+    if bucket.verify_digests {
+        // Digests are signed with the key of the Region that they are made in.
+        for region in &wanted.regions {
+            match list_public_keys(&scope.in_region(region), wanted.period).await {
+                Ok(keys) => verify.get_or_insert_with(crate::history::archive::DigestKeys::default).keys.extend(keys.keys),
+                Err(error) => gaps.push(unseen(error)),
+            }
+        }
+    }
+    let selection = ArchiveSelection {
+        accounts: wanted.accounts.clone(),
+        regions: wanted.regions.clone(),
+        period: wanted.period,
+        verify,
+    };
+    let mut history = found.read(selection).await;
+    history.coverage.gaps.extend(gaps);
+    history
+}
