@@ -1,0 +1,1 @@
+//! Cases that other tools get wrong, one test each.
