@@ -131,7 +131,8 @@ fn bucket(length: BucketLength, first: i64, days: i64, per_day: &[u64], starts_l
         deployments: is_observed.then_some(deployments),
         failed: is_observed.then_some(failed),
         completed: is_observed.then_some(deployments + failed),
-        lead_time_median_seconds: (is_observed && deployments > 0).then(|| 7_200.0 + 600.0 * first as f64),
+        lead_time_median_seconds: (is_observed && deployments > 0)
+            .then(|| 7_200.0 + 600.0 * f64::from(i32::try_from(first).unwrap())),
     }
 }
 

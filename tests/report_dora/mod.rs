@@ -186,8 +186,7 @@ fn what_is_not_known_is_no_sample() {
     let family = |name: &str| families.iter().find(|family| family.name == name).unwrap();
     let statuses = &family("pipewarden_metric_status").samples;
     assert_eq!(statuses.len(), 7 * 8 * MeasureStatus::ALL.len());
-    let set: f64 = statuses.iter().map(|sample| sample.value).sum();
-    assert_eq!(set, 7.0 * 8.0);
+    assert_eq!(statuses.iter().filter(|sample| sample.value > 0.5).count(), 7 * 8);
     let info = family("pipewarden_service").samples.iter().find(|sample| sample.labels["service_name"] == "checkout");
     assert_eq!(info.unwrap().labels["tag_team"], "payments");
     assert_eq!(info.unwrap().labels["ou"], "/Workloads/Prod");
@@ -275,7 +274,7 @@ fn the_summary_says_first_what_was_not_seen_and_then_the_worst() {
         let place = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what:?} in {name}:\n{text}"));
         assert!(place("7 services (") < place("What was seen"));
         assert!(place("What was seen") < place("organization"));
-        let services = place("where to look first").min(text.find("Where to look first").unwrap_or(usize::MAX));
+        let services = text.to_lowercase().find("where to look first").unwrap();
         let after =
             |what: &str| services + text[services..].find(what).unwrap_or_else(|| panic!("no {what} in {name}"));
         // An open failure, then a high fail rate, then what nothing can be said of.
@@ -323,7 +322,9 @@ fn hostile_names_stay_text_for_people() {
         for character in text.chars().filter(|character| *character != '\n') {
             assert_eq!(visible(character.encode_utf8(&mut [0; 4])), character.to_string(), "{name}");
         }
-        assert!(name != "markdown" || !(text.contains("<img") || text.contains("<script") || text.contains("](http")));
+        assert!(
+            name != "markdown" || !(text.contains("<img") || text.contains("<script") || text.contains("https://"))
+        );
     }
 }
 

@@ -40,8 +40,10 @@ pub(super) struct Family {
     pub(super) samples: Vec<Sample>,
 }
 
-/// Name and text, in order.
-pub(super) type Labels = Vec<(String, String)>;
+/// Name and text.
+pub(super) type Label = (String, String);
+/// In order.
+pub(super) type Labels = Vec<Label>;
 
 /// One number, or one histogram.
 #[derive(Debug, Clone, PartialEq)]
@@ -135,8 +137,8 @@ pub(super) fn label(name: &str, text: &str) -> (String, String) {
     (label_name(name), visible(text).into_owned())
 }
 
-fn with(labels: &Labels, name: &str, text: &str) -> Labels {
-    let mut labels = labels.clone();
+fn with(labels: &[Label], name: &str, text: &str) -> Labels {
+    let mut labels = labels.to_vec();
     labels.push(label(name, text));
     labels
 }
@@ -238,7 +240,7 @@ fn was_looked_at(status: MeasureStatus) -> bool {
 fn add_deployments(
     families: &mut Families,
     row: &Row<'_>,
-    identity: &Labels,
+    identity: &[Label],
     deployments: &[&Deployment],
     window: &str,
 ) {
@@ -275,11 +277,11 @@ fn add_deployments(
             Some("seconds"),
             "When the last forward deployment that succeeded finished.",
         );
-        families.number(&newest, identity.clone(), timestamp(last));
+        families.number(&newest, identity.to_vec(), timestamp(last));
     }
 }
 
-fn add_measure(families: &mut Families, measure: &Measure, identity: &Labels, window: &str) {
+fn add_measure(families: &mut Families, measure: &Measure, identity: &[Label], window: &str) {
     let metric = measure.metric.name();
     let status = family("metric_status", FamilyType::StateSet, None, "Whether a metric of a service can be said.");
     for state in MeasureStatus::ALL {
@@ -313,11 +315,12 @@ fn add_measure(families: &mut Families, measure: &Measure, identity: &Labels, wi
         let is_counted_already = measure.metric == MetricName::DeploymentFrequency
             && value.unit == Unit::Count
             && (value.statistic == "count" || value.labels.iter().any(|(name, _)| *name == "kind"));
-        if let (Some(number), false) = (value.value, is_counted_already) {
+        // The label `tier` of a series is the worst that occurs; the number of one tier alone stands in `metrics.csv`.
+        let is_of_one_tier = value.labels.iter().any(|(name, _)| *name == "tier");
+        if let (Some(number), false) = (value.value, is_counted_already || is_of_one_tier) {
             let mut labels = labels.clone();
             for (name, text) in &value.labels {
                 let (name, text) = label(name, text);
-                // A value of one tier says so itself; the measure's own is the worst that occurs.
                 labels.retain(|(known, _)| *known != name);
                 labels.push((name, text));
             }

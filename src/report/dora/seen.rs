@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use super::numbers::float;
 use crate::dora::Measurements;
 use crate::history::HistorySource;
+use crate::inventory::{AccountId, Region};
 
 /// What a source has seen.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,8 +42,8 @@ pub(super) fn by_source(measurements: &Measurements) -> Vec<Seen> {
     let mut sources: BTreeMap<HistorySource, Places<'_>> = BTreeMap::new();
     for span in &measurements.coverage.spans {
         let place = (
-            span.account.as_ref().map_or("", |account| account.as_str()),
-            span.region.as_ref().map_or("", |region| region.as_str()),
+            span.account.as_ref().map_or("", AccountId::as_str),
+            span.region.as_ref().map_or("", Region::as_str),
             span.subject.as_deref().unwrap_or_default(),
         );
         let spans = sources.entry(span.source).or_default().spans.entry(place).or_default();

@@ -8,10 +8,10 @@ use std::io::{self, Write};
 
 use super::DoraFormat;
 use super::numbers::{short_title, words};
-use super::ranking::{FIVE, Row, Spread, services, status_in_words};
+use super::ranking::{FIVE, Row, Spread, services};
 use super::seen;
 use super::wording::{footing, frame, number, reasons, seen_in_words, services_in_words, unit_of};
-use crate::dora::{MeasureStatus, Measurements, MetricName, Unit};
+use crate::dora::{Measurements, MetricName, Unit};
 use crate::report::terminal::Page;
 use crate::report::text::{NAME, counted, grouped, short, visible};
 use crate::report::tone::Tone;
@@ -26,6 +26,8 @@ pub struct DoraSummary {
 
 /// Width of a column of numbers; five of them and the indent fit the narrowest page.
 const COLUMN: usize = 15;
+/// Width of a column of quartiles.
+const QUARTILE: usize = 14;
 const INDENT: usize = 4;
 const REASONS: usize = 3;
 const GAPS: usize = 5;
@@ -101,9 +103,9 @@ fn write_organization(page: &mut Page<'_>, rows: &[Row<'_>]) -> io::Result<()> {
         return Ok(());
     }
     page.heading("The organization", "how its services are distributed, never one number")?;
-    let head = ["a quarter below", "half below", "three quarters", "services", "without"];
-    let title: String = head.iter().map(|name| format!("{name:<COLUMN$} ")).collect();
-    let title = page.paint(Tone::Quiet, title.trim_end());
+    let head = ["1st quartile", "median", "3rd quartile"];
+    let title = head.map(|name| format!("{name:<QUARTILE$}")).concat();
+    let title = page.paint(Tone::Quiet, &format!("{title}services  without"));
     page.line(2 + COLUMN, &title)?;
     for metric in MetricName::ALL {
         let spread = Spread::of(rows, metric);
@@ -111,28 +113,12 @@ fn write_organization(page: &mut Page<'_>, rows: &[Row<'_>]) -> io::Result<()> {
             continue;
         }
         let unit = unit_of(rows, metric);
-        let quartiles: String = [0.25, 0.5, 0.75]
-            .iter()
-            .map(|share| format!("{:<COLUMN$} ", words(spread.quantile(*share), unit)))
-            .collect();
-        let counts = format!("{:<COLUMN$} {}", grouped(spread.values.len() as u64), without(&spread));
-        page.line(2, &format!("{:<COLUMN$}{quartiles}{counts}", short_title(metric)).trim_end().to_owned())?;
+        let quartile = |share| format!("{:<QUARTILE$}", format!("{} ", words(spread.quantile(share), unit)));
+        let quartiles = [0.25, 0.5, 0.75].map(quartile).concat();
+        let counts = format!("{:>8}  {:>7}", grouped(spread.values.len() as u64), grouped(spread.without()));
+        page.line(2, &format!("{:<COLUMN$}{quartiles}{counts}", short_title(metric)))?;
     }
     Ok(())
-}
-
-fn without(spread: &Spread) -> String {
-    let count = spread.without();
-    if count == 0 {
-        return "0".to_owned();
-    }
-    let worst: Vec<String> = spread
-        .statuses
-        .iter()
-        .filter(|(status, _)| *status >= MeasureStatus::NotMeasurable)
-        .map(|(status, count)| format!("{} {}", grouped(*count), status_in_words(*status)))
-        .collect();
-    if worst.is_empty() { grouped(count) } else { worst.join(", ") }
 }
 
 fn write_services(page: &mut Page<'_>, rows: &[Row<'_>], most: usize) -> io::Result<()> {
@@ -140,7 +126,7 @@ fn write_services(page: &mut Page<'_>, rows: &[Row<'_>], most: usize) -> io::Res
         return Ok(());
     }
     page.heading("Services", "where to look first")?;
-    let title: String = FIVE.iter().map(|metric| format!("{:<COLUMN$}", short_title(*metric))).collect();
+    let title = FIVE.map(|metric| format!("{:<COLUMN$}", short_title(metric))).concat();
     let title = page.paint(Tone::Quiet, title.trim_end());
     page.line(INDENT, &title)?;
     for row in rows.iter().take(most) {
@@ -159,7 +145,7 @@ fn write_service(page: &mut Page<'_>, row: &Row<'_>) -> io::Result<()> {
     let place = row.service.map_or(String::new(), |service| format!("  ({} {})", service.account, service.region));
     page.wrapped(2, 4, Some(Tone::Strong), &format!("{}{place}", short(row.name(), NAME)))?;
     let columns = |cell: &dyn Fn(MetricName) -> String| -> String {
-        FIVE.iter().map(|metric| format!("{:<COLUMN$}", format!("{} ", cell(*metric)))).collect()
+        FIVE.map(|metric| format!("{:<COLUMN$}", format!("{} ", cell(metric)))).concat()
     };
     page.line(INDENT, columns(&|metric| number(row.measure(metric))).trim_end())?;
     let footings = columns(&|metric| footing(row.measure(metric)));

@@ -1,6 +1,6 @@
 //! What was seen, and what was not: the first section.
 
-use super::text;
+use super::{add, text};
 use crate::dora::{Measurements, Unit};
 use crate::report::dora::numbers::{minute, words};
 use crate::report::dora::seen;
@@ -24,14 +24,17 @@ pub(super) fn section(measurements: &Measurements) -> String {
             let share = words(Some(seen.share), Unit::Ratio);
             let class = if seen.gaps > 0 || seen.share < 0.995 { "warn" } else { "good" };
             let from = seen.from.map_or_else(|| "never".to_owned(), minute);
-            out.push_str(&format!(
-                "<tr><th scope=\"row\">{}</th><td><meter min=\"0\" max=\"1\" value=\"{:.4}\">{share}</meter> <span class=\"{class}\">{share}</span></td>\
+            add(
+                &mut out,
+                format_args!(
+                    "<tr><th scope=\"row\">{}</th><td><meter min=\"0\" max=\"1\" value=\"{:.4}\">{share}</meter> <span class=\"{class}\">{share}</span></td>\
                  <td class=\"time\">{from}</td><td class=\"number\">{}</td><td class=\"number\">{}</td></tr>\n",
-                text(seen.source.name(), 40),
-                seen.share,
-                grouped(seen.places),
-                grouped(seen.gaps)
-            ));
+                    text(seen.source.name(), 40),
+                    seen.share,
+                    grouped(seen.places),
+                    grouped(seen.gaps)
+                ),
+            );
         }
         out.push_str("</tbody></table></div>\n");
     }
@@ -53,19 +56,22 @@ fn gaps(measurements: &Measurements) -> String {
     );
     for gap in gaps.iter().take(GAPS) {
         let time = |time: Option<time::OffsetDateTime>| time.map_or_else(|| "not known".to_owned(), minute);
-        out.push_str(&format!(
-            "<tr><th scope=\"row\">{}</th><td class=\"time\">{}</td><td class=\"time\">{}</td><td class=\"long\">{}</td><td class=\"long\">{}</td></tr>\n",
-            gap.source.name(),
-            time(gap.from),
-            time(gap.to),
-            text(gap.subject.as_deref().unwrap_or("everything there"), 200),
-            text(&gap.gap.sentence(), 400)
-        ));
+        add(
+            &mut out,
+            format_args!(
+                "<tr><th scope=\"row\">{}</th><td class=\"time\">{}</td><td class=\"time\">{}</td><td class=\"long\">{}</td><td class=\"long\">{}</td></tr>\n",
+                gap.source.name(),
+                time(gap.from),
+                time(gap.to),
+                text(gap.subject.as_deref().unwrap_or("everything there"), 200),
+                text(&gap.gap.sentence(), 400)
+            ),
+        );
     }
     out.push_str("</tbody></table></div>\n");
     let more = gaps.len().saturating_sub(GAPS) as u64;
     if more > 0 {
-        out.push_str(&format!("<p>… and {} in <code>dora.json</code></p>\n", counted(more, "more gap")));
+        add(&mut out, format_args!("<p>… and {} in <code>dora.json</code></p>\n", counted(more, "more gap")));
     }
     out.push_str("</details>\n");
     out

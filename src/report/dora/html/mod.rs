@@ -12,6 +12,7 @@ mod service;
 mod services;
 mod style;
 
+use std::fmt;
 use std::io::{self, Write};
 
 pub use style::content_security_policy;
@@ -98,6 +99,12 @@ const GLOSSARY: &str = r#"<section id="words">
 /// The anchor of a service's section.
 fn anchor(place: usize) -> String {
     format!("s{}", place + 1)
+}
+
+/// More text at the end.
+fn add(out: &mut String, text: fmt::Arguments<'_>) {
+    // Writing into a `String` cannot fail.
+    let _ = fmt::Write::write_fmt(out, text);
 }
 
 /// Whether a service has a section, and which.

@@ -1,6 +1,6 @@
 //! How the services of the organization are distributed. There is no number of the organization.
 
-use super::{plot, text};
+use super::{add, plot, text};
 use crate::dora::MetricName;
 use crate::report::dora::numbers::words;
 use crate::report::dora::ranking::{FIVE, Row, Spread, status_in_words};
@@ -31,7 +31,7 @@ pub(super) fn section(rows: &[Row<'_>]) -> String {
         let middle = words(spread.quantile(0.5), unit);
         let caption = format!("{}: half of the services below {middle} ({})", metric.title(), statuses.join(", "));
         let figure = plot::spread(&spread, unit);
-        out.push_str(&format!("<figure>{figure}<figcaption>{}</figcaption></figure>\n", text(&caption, 300)));
+        add(&mut out, format_args!("<figure>{figure}<figcaption>{}</figcaption></figure>\n", text(&caption, 300)));
     }
     out.push_str("</div>\n</section>\n");
     out

@@ -2,7 +2,7 @@
 //!
 //! In: buckets, distributions, spreads. Out: figures with a title and a description that say in words what is drawn.
 
-use super::text;
+use super::{add, text};
 use crate::dora::{Bucket, BucketLength, Distribution, MetricName, Unit};
 use crate::report::dora::numbers::{duration, float, words};
 use crate::report::dora::ranking::{Row, Spread};
@@ -41,21 +41,25 @@ pub(super) fn trend(row: &Row<'_>, anchor: &str) -> String {
                 drawn.push_str(&rect("failed", left, base - red, bar, red));
                 if step >= 14.0 {
                     let y = base - tall.max(red) - 4.0;
-                    drawn.push_str(&format!(
-                        "<text class=\"strong\" text-anchor=\"middle\" x=\"{middle:.1}\" y=\"{y:.1}\">{}</text>",
-                        grouped(count)
-                    ));
+                    add(
+                        &mut drawn,
+                        format_args!(
+                            "<text class=\"strong\" text-anchor=\"middle\" x=\"{middle:.1}\" y=\"{y:.1}\">{}</text>",
+                            grouped(count)
+                        ),
+                    );
                 }
             }
             None => drawn.push_str(&rect("unseen", left, base - height, bar, height)),
         }
         if place % every == 0 {
-            drawn.push_str(&format!("<text x=\"{x:.1}\" y=\"{:.1}\">{}</text>", base + 16.0, text(&week.day, 10)));
+            add(&mut drawn, format_args!("<text x=\"{x:.1}\" y=\"{:.1}\">{}</text>", base + 16.0, text(&week.day, 10)));
         }
     }
     drawn.push_str(&lead_times(&weeks, step));
     let unseen = weeks.iter().filter(|week| week.deployments.is_none()).count() as u64;
     let total: u64 = weeks.iter().filter_map(|week| week.deployments).sum();
+    let busiest = weeks.iter().filter_map(|week| week.deployments).max().unwrap_or(0);
     let failed: u64 = weeks.iter().filter_map(|week| week.failed).sum();
     let description = format!(
         "{} in {}, {} failed; {} not seen; the busiest week had {}.",
@@ -63,7 +67,7 @@ pub(super) fn trend(row: &Row<'_>, anchor: &str) -> String {
         counted(weeks.len() as u64, "week"),
         counted(failed, "change"),
         counted(unseen, "week"),
-        grouped(most)
+        grouped(busiest)
     );
     let svg = svg(&format!("{anchor}-trend"), "Weeks", &description, 240.0, &drawn);
     format!(
@@ -90,12 +94,15 @@ fn lead_times(weeks: &[&Bucket], step: f64) -> String {
         };
         let x = LEFT + step * (float(place as u64) + 0.5);
         let y = base - height * seconds / longest;
-        path.push_str(&format!("{}{x:.1} {y:.1}", if is_down { " L" } else { " M" }));
-        dots.push_str(&format!(
-            "<circle class=\"dot\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"><title>{}: {}</title></circle>",
-            text(&week.day, 10),
-            duration(seconds)
-        ));
+        add(&mut path, format_args!("{}{x:.1} {y:.1}", if is_down { " L" } else { " M" }));
+        add(
+            &mut dots,
+            format_args!(
+                "<circle class=\"dot\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\"><title>{}: {}</title></circle>",
+                text(&week.day, 10),
+                duration(seconds)
+            ),
+        );
         is_down = true;
     }
     format!(
@@ -127,12 +134,15 @@ pub(super) fn distribution(metric: MetricName, distribution: &Distribution, anch
         let tall = height * float(*count) / float(most);
         let middle = LEFT + step * (float(place as u64) + 0.5);
         drawn.push_str(&rect("bar", middle - step * 0.4, base - tall, step * 0.8, tall));
-        drawn.push_str(&format!(
-            "<text class=\"strong\" text-anchor=\"middle\" x=\"{middle:.1}\" y=\"{:.1}\">{}</text><text text-anchor=\"middle\" x=\"{middle:.1}\" y=\"{:.1}\">{name}</text>",
-            base - tall - 4.0,
-            grouped(*count),
-            base + 16.0
-        ));
+        add(
+            &mut drawn,
+            format_args!(
+                "<text class=\"strong\" text-anchor=\"middle\" x=\"{middle:.1}\" y=\"{:.1}\">{}</text><text text-anchor=\"middle\" x=\"{middle:.1}\" y=\"{:.1}\">{name}</text>",
+                base - tall - 4.0,
+                grouped(*count),
+                base + 16.0
+            ),
+        );
         if *count > 0 {
             said.push(format!("{} {name}", grouped(*count)));
         }
@@ -172,27 +182,36 @@ pub(super) fn spread(spread: &Spread, unit: Unit) -> String {
     let (from, to) = (place_of(lower), place_of(upper));
     drawn.push_str(&rect("box", from, middle - 16.0, (to - from).max(2.0), 32.0));
     for value in spread.values.iter().take(DOTS) {
-        drawn.push_str(&format!(
-            "<circle class=\"service\" cx=\"{:.1}\" cy=\"{middle}\" r=\"6\"><title>{}</title></circle>",
-            place_of(*value),
-            words(Some(*value), unit)
-        ));
+        add(
+            &mut drawn,
+            format_args!(
+                "<circle class=\"service\" cx=\"{:.1}\" cy=\"{middle}\" r=\"6\"><title>{}</title></circle>",
+                place_of(*value),
+                words(Some(*value), unit)
+            ),
+        );
     }
     let line = place_of(half);
-    drawn.push_str(&format!(
-        "<line class=\"middle\" x1=\"{line:.1}\" y1=\"{}\" x2=\"{line:.1}\" y2=\"{}\"/>",
-        middle - 22.0,
-        middle + 22.0
-    ));
+    add(
+        &mut drawn,
+        format_args!(
+            "<line class=\"middle\" x1=\"{line:.1}\" y1=\"{}\" x2=\"{line:.1}\" y2=\"{}\"/>",
+            middle - 22.0,
+            middle + 22.0
+        ),
+    );
     let left = if unit == Unit::Seconds { least } else { 0.0 };
-    drawn.push_str(&format!(
-        "<text x=\"{LEFT}\" y=\"{:.1}\">{}</text><text text-anchor=\"end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-        axis + 16.0,
-        words(Some(left), unit),
-        WIDTH - LEFT,
-        axis + 16.0,
-        words(Some(most), unit)
-    ));
+    add(
+        &mut drawn,
+        format_args!(
+            "<text x=\"{LEFT}\" y=\"{:.1}\">{}</text><text text-anchor=\"end\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+            axis + 16.0,
+            words(Some(left), unit),
+            WIDTH - LEFT,
+            axis + 16.0,
+            words(Some(most), unit)
+        ),
+    );
     let description = format!(
         "{} from {} to {}; a quarter below {}, half below {}, three quarters below {}.",
         counted(spread.values.len() as u64, "service"),

@@ -1,7 +1,7 @@
 //! One service: its numbers with their reasons, its weeks, its lead times, and the deployments behind them.
 
 use super::services::open;
-use super::{plot, text};
+use super::{add, plot, text};
 use crate::dora::{Deployment, LeadTime, Measure, MeasureStatus, MetricName};
 use crate::history::{HistorySource, Principal};
 use crate::report::dora::numbers::{duration, float, minute, value_in_words, words};
@@ -28,7 +28,7 @@ pub(super) fn section(row: &Row<'_>, anchor: &str, deployments: &[&Deployment], 
     if !all.is_empty() {
         out.push_str("<ul class=\"reasons\">\n");
         for (metrics, reason) in &all {
-            out.push_str(&format!("<li><strong>{}</strong>: {}</li>\n", text(metrics, 120), text(reason, 500)));
+            add(&mut out, format_args!("<li><strong>{}</strong>: {}</li>\n", text(metrics, 120), text(reason, 500)));
         }
         out.push_str("</ul>\n");
     }
@@ -98,7 +98,7 @@ fn tile(metric: MetricName, measure: Option<&Measure>) -> String {
             lines.push(format!("known from {}", minute(from)));
         }
     }
-    let lines: String = lines.iter().map(|line| format!("<p>{line}</p>")).collect();
+    let lines = lines.iter().map(|line| format!("<p>{line}</p>")).collect::<Vec<_>>().concat();
     format!(
         "<div class=\"tile {}\"><h3>{}</h3><span class=\"value\">{}</span>{lines}</div>\n",
         status.name(),
@@ -122,29 +122,35 @@ fn numbers(row: &Row<'_>) -> String {
         );
         let head = format!("<tr><th scope=\"row\">{}</th>", measure.metric.title());
         if measure.values.is_empty() {
-            out.push_str(&format!("{head}<td></td><td class=\"number\">–</td><td class=\"number\">–</td>{tail}"));
+            add(&mut out, format_args!("{head}<td></td><td class=\"number\">–</td><td class=\"number\">–</td>{tail}"));
         }
         for value in &measure.values {
-            let labels: String = value.labels.iter().map(|(name, text)| format!(" {name}={text}")).collect();
-            let statistic = format!("{}{labels}", value.statistic);
-            out.push_str(&format!(
-                "{head}<td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td>{tail}",
-                text(&statistic, 120),
-                text(&value_in_words(value), 40),
-                grouped(value.n)
-            ));
+            let labels: Vec<String> = value.labels.iter().map(|(name, text)| format!(" {name}={text}")).collect();
+            let statistic = format!("{}{}", value.statistic, labels.concat());
+            add(
+                &mut out,
+                format_args!(
+                    "{head}<td>{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td>{tail}",
+                    text(&statistic, 120),
+                    text(&value_in_words(value), 40),
+                    grouped(value.n)
+                ),
+            );
         }
     }
     out.push_str("</tbody></table></div>\n");
     if let Some(check) = &row.numbers.quick_check {
         let part = |name: &str, score: Option<f64>| format!("{name} {}", words(score, crate::dora::Unit::Score));
-        out.push_str(&format!(
-            "<p>Quick Check, benchmark of {}: {}; {}; {}. It orders nothing: services differ in what they do.</p>\n",
-            check.benchmark_year,
-            part("throughput", check.throughput),
-            part("stability", check.stability),
-            part("overall", check.overall)
-        ));
+        add(
+            &mut out,
+            format_args!(
+                "<p>Quick Check, benchmark of {}: {}; {}; {}. It orders nothing: services differ in what they do.</p>\n",
+                check.benchmark_year,
+                part("throughput", check.throughput),
+                part("stability", check.stability),
+                part("overall", check.overall)
+            ),
+        );
     }
     out.push_str("</details>\n");
     out
@@ -166,7 +172,10 @@ fn table_of_deployments(anchor: &str, deployments: &[&Deployment]) -> String {
     out.push_str("</tbody></table></div>\n");
     let more = deployments.len().saturating_sub(DEPLOYMENTS) as u64;
     if more > 0 {
-        out.push_str(&format!("<p>… and {} in <code>deployments.csv</code></p>\n", counted(more, "more deployment")));
+        add(
+            &mut out,
+            format_args!("<p>… and {} in <code>deployments.csv</code></p>\n", counted(more, "more deployment")),
+        );
     }
     out.push_str("</details>\n");
     out
@@ -234,18 +243,21 @@ fn table_of_changes(anchor: &str, changes: &[&LeadTime]) -> String {
             Some(seconds) => duration(float(seconds)),
             None => format!("does not count: {}", fate_in_words(change.fate)),
         };
-        out.push_str(&format!(
-            "<tr><th scope=\"row\"><code>{}</code></th><td class=\"time\">{}</td><td class=\"time\">{}</td><td>{lead}</td><td>{}</td></tr>\n",
-            text(&change.commit, 60),
-            change.committed.map_or_else(|| "not known".to_owned(), minute),
-            minute(change.deployed),
-            change.tier.name()
-        ));
+        add(
+            &mut out,
+            format_args!(
+                "<tr><th scope=\"row\"><code>{}</code></th><td class=\"time\">{}</td><td class=\"time\">{}</td><td>{lead}</td><td>{}</td></tr>\n",
+                text(&change.commit, 60),
+                change.committed.map_or_else(|| "not known".to_owned(), minute),
+                minute(change.deployed),
+                change.tier.name()
+            ),
+        );
     }
     out.push_str("</tbody></table></div>\n");
     let more = changes.len().saturating_sub(CHANGES) as u64;
     if more > 0 {
-        out.push_str(&format!("<p>… and {} in <code>lead_times.csv</code></p>\n", counted(more, "more change")));
+        add(&mut out, format_args!("<p>… and {} in <code>lead_times.csv</code></p>\n", counted(more, "more change")));
     }
     out.push_str("</details>\n");
     out

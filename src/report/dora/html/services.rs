@@ -1,6 +1,6 @@
 //! All services in one table, where to look first.
 
-use super::{link, text};
+use super::{add, link, text};
 use crate::dora::Unit;
 use crate::report::dora::numbers::{short_title, words};
 use crate::report::dora::ranking::{FIVE, Row};
@@ -18,40 +18,49 @@ pub(super) fn section(rows: &[Row<'_>], sections: usize) -> String {
     }
     out.push_str("<div class=\"wide\"><table>\n<caption>Where to look first: failures that nothing has recovered, high change fail rates, then what nothing can be said of</caption>\n<thead><tr><th scope=\"col\">service</th>");
     for metric in FIVE {
-        out.push_str(&format!("<th scope=\"col\" title=\"{}\">{}</th>", metric.title(), short_title(metric)));
+        add(&mut out, format_args!("<th scope=\"col\" title=\"{}\">{}</th>", metric.title(), short_title(metric)));
     }
     out.push_str("</tr></thead>\n<tbody>\n");
     for (place, row) in rows.iter().take(ROWS).enumerate() {
         let where_it_is =
             row.service.map_or_else(String::new, |service| format!("{} {}", service.account, service.region.as_str()));
-        out.push_str(&format!(
-            "<tr><th scope=\"row\">{}<span class=\"foot\">{}</span>{}</th>",
-            link(row, place, sections),
-            text(&where_it_is, 60),
-            open(row)
-        ));
+        add(
+            &mut out,
+            format_args!(
+                "<tr><th scope=\"row\">{}<span class=\"foot\">{}</span>{}</th>",
+                link(row, place, sections),
+                text(&where_it_is, 60),
+                open(row)
+            ),
+        );
         for metric in FIVE {
             let measure = row.measure(metric);
-            out.push_str(&format!(
-                "<td><span class=\"value\">{}</span><span class=\"foot\">{}</span></td>",
-                text(&number(measure), 40),
-                text(&footing(measure), 40)
-            ));
+            add(
+                &mut out,
+                format_args!(
+                    "<td><span class=\"value\">{}</span><span class=\"foot\">{}</span></td>",
+                    text(&number(measure), 40),
+                    text(&footing(measure), 40)
+                ),
+            );
         }
         out.push_str("</tr>\n");
     }
     out.push_str("</tbody></table></div>\n");
     let more = rows.len().saturating_sub(ROWS) as u64;
     if more > 0 {
-        out.push_str(&format!("<p>… and {} in <code>metrics.csv</code></p>\n", counted(more, "more service")));
+        add(&mut out, format_args!("<p>… and {} in <code>metrics.csv</code></p>\n", counted(more, "more service")));
     }
     let undetailed = rows.len().saturating_sub(sections) as u64;
     if undetailed > 0 {
-        out.push_str(&format!(
-            "<p>The first {sections} are shown in detail below; the deployments and numbers of {} are in \
+        add(
+            &mut out,
+            format_args!(
+                "<p>The first {sections} are shown in detail below; the deployments and numbers of {} are in \
              <code>deployments.csv</code> and <code>metrics.csv</code>.</p>\n",
-            counted(undetailed, "other service")
-        ));
+                counted(undetailed, "other service")
+            ),
+        );
     }
     out.push_str("</section>\n");
     out

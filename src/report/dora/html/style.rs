@@ -21,9 +21,9 @@ fn base64(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let byte = |place: usize| u32::from(chunk.get(place).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        let bits = (byte(0) << 16) | (byte(1) << 8) | byte(2);
         for place in 0..4_usize {
-            let sextet = bits >> (18 - 6 * place) & 63;
+            let sextet = (bits >> (18 - 6 * place)) & 63;
             let letter = usize::try_from(sextet).ok().and_then(|sextet| ALPHABET.get(sextet)).copied();
             let letter = if place <= chunk.len() { letter.map_or('=', char::from) } else { '=' };
             out.push(letter);
@@ -73,7 +73,7 @@ figure{margin:.6rem 0;background:var(--card);border:1px solid var(--line);border
 figcaption{font-size:.85rem}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:.7rem}
 svg{display:block;width:100%;height:auto;max-height:19rem}
-svg text{font:11px system-ui,-apple-system,"Segoe UI",Roboto,Arial,sans-serif;fill:var(--quiet)}
+svg text{font:12.5px system-ui,-apple-system,"Segoe UI",Roboto,Arial,sans-serif;fill:var(--quiet)}
 svg .strong{fill:var(--text);font-weight:600}
 svg .axis{stroke:var(--line);stroke-width:1;fill:none}
 svg .bar{fill:var(--bar)}svg .soft{fill:var(--soft)}
