@@ -6,7 +6,7 @@
 //! missing, and a later one asks only for what is new.
 //!
 //! What it costs: AWS lets two calls pass per second, account and Region, and a call brings 50 events. All names
-//! therefore take at least 50 seconds per account and Region, and half a second more for every 50 further events.
+//! therefore take about 50 seconds per account and Region, and half a second more for every 50 further events.
 //! Accounts and Regions do not wait for each other. What is older than 90 days is not there.
 //!
 //! The management account does not see the history of member accounts, so each account is asked for itself. Events of
