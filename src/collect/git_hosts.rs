@@ -13,6 +13,7 @@ use octocrab::auth::AppAuth;
 use serde_json::Value;
 
 use super::call::CallError;
+use super::git_history::{HostedMerge, HostedRange, Review};
 use super::git_host_entry::{Credential, InstallationToken, Secret};
 pub use super::git_host_entry::{HostEntry, HostError, HostProvider, Misplaced, Secrets};
 use super::git_http::{Answer, Ask, Http, Refusal, Scheme, never};
@@ -57,6 +58,9 @@ pub(super) struct Host {
     told: Once<Arc<Told>>,
     pub(super) repositories: Once<Result<Arc<Repository>, CallError>>,
     pub(super) owners: Once<Arc<Sheet>>,
+    pub(super) ranges: Once<HostedRange>,
+    pub(super) merges: Once<Result<Vec<HostedMerge>, CallError>>,
+    pub(super) reviews: Once<Result<Review, CallError>>,
 }
 
 /// All hosts of a run.
@@ -83,6 +87,9 @@ impl SourceHosts {
                 told: Once::default(),
                 repositories: Once::default(),
                 owners: Once::default(),
+                ranges: Once::default(),
+                merges: Once::default(),
+                reviews: Once::default(),
             };
             if hosts.insert(entry.name()?, Arc::new(host)).is_some() {
                 return Err(entry.wrong("host", "there is another entry for this host; keep one"));
@@ -172,6 +179,31 @@ impl Host {
     }
 }
 
+/// The configured host of that name, or that nobody may ask it.
+pub(super) fn configured(
+    scope: &Scope,
+    host: &str,
+    provider: HostProvider,
+    probe: &'static str,
+) -> Result<Arc<Host>, CallError> {
+    let unconfigured = |message: String| {
+        Err(CallError { action: probe, code: String::new(), cause: GapCause::NotConfigured { message } })
+    };
+    let Some(entry) = scope.hosts().0.get(&host.to_ascii_lowercase()) else {
+        return unconfigured(format!(
+            "no token or GitHub App for {host}; add a `[[hosts]]` entry for it to the configuration"
+        ));
+    };
+    if entry.provider != provider {
+        return unconfigured(format!(
+            "{host} is configured as a {} host, but its connection says {}; mend `provider` of its `[[hosts]]` entry",
+            entry.provider.service(),
+            provider.service()
+        ));
+    }
+    Ok(Arc::clone(entry))
+}
+
 /// What `look` finds at the configured host of a source, asked for once in a run; a gap where nobody may ask it.
 pub(super) async fn ask<F, A>(
     scope: &Scope,
@@ -184,26 +216,12 @@ where
     A: FnOnce(Arc<Host>) -> F,
     F: Future<Output = Told>,
 {
-    let unconfigured = |message: String| {
-        let error = CallError { action: probe, code: String::new(), cause: GapCause::NotConfigured { message } };
-        Told::hidden(&error).seen(scope, source)
+    let host = match configured(scope, &source.host, provider, probe) {
+        Ok(host) => host,
+        Err(error) => return Told::hidden(&error).seen(scope, source),
     };
-    let Some(host) = scope.hosts().0.get(&source.host.to_ascii_lowercase()) else {
-        return unconfigured(format!(
-            "no token or GitHub App for {}; add a `[[hosts]]` entry for it to the configuration",
-            source.host
-        ));
-    };
-    if host.provider != provider {
-        return unconfigured(format!(
-            "{} is configured as a {} host, but its connection says {}; mend `provider` of its `[[hosts]]` entry",
-            source.host,
-            host.provider.service(),
-            provider.service()
-        ));
-    }
     let key = format!("{}#{}", source.repository, source.branch);
-    let told = host.told.get(scope, key, || async { Arc::new(look(Arc::clone(host)).await) }).await;
+    let told = host.told.get(scope, key, || async { Arc::new(look(Arc::clone(&host)).await) }).await;
     told.seen(scope, source)
 }
 

@@ -30,6 +30,7 @@ mod git_connection;
 mod git_github;
 mod git_github_rules;
 mod git_gitlab;
+pub mod git_history;
 mod git_host_entry;
 pub mod git_hosts;
 mod git_http;
@@ -54,7 +55,7 @@ pub mod sns;
 pub(crate) mod test_support;
 
 pub use call::CallError;
-pub(crate) use pages::{Listed, all_pages};
+pub(crate) use pages::{Listed, all_pages, in_order, pages_until};
 pub use scope::{CallGate, Concurrency, Scope};
 
 use async_trait::async_trait;

@@ -60,6 +60,16 @@ where
     A: Fn(Option<String>) -> F,
     F: Future<Output = Result<(Vec<T>, Option<String>), CallError>>,
 {
+    pages_until(action, ask, |_| false).await
+}
+
+/// Asks for pages until there is no next token, or until `enough` says so of all items that came.
+pub(crate) async fn pages_until<T, A, F, E>(action: &'static str, ask: A, mut enough: E) -> Listed<T>
+where
+    A: Fn(Option<String>) -> F,
+    F: Future<Output = Result<(Vec<T>, Option<String>), CallError>>,
+    E: FnMut(&[T]) -> bool,
+{
     let mut listed = Listed { items: Vec::new(), error: None };
     let mut pages = Pages::of(action);
     let mut token = None;
@@ -72,6 +82,9 @@ where
             }
         };
         listed.items.extend(items);
+        if enough(&listed.items) {
+            return listed;
+        }
         token = match pages.after(next) {
             Ok(Some(next)) => Some(next),
             Ok(None) => return listed,
@@ -84,7 +97,7 @@ where
 }
 
 /// Runs jobs side by side; answers come in the order of the jobs.
-pub(super) async fn in_order<F: Future>(jobs: Vec<F>) -> Vec<F::Output> {
+pub(crate) async fn in_order<F: Future>(jobs: Vec<F>) -> Vec<F::Output> {
     stream::iter(jobs).buffered(JOBS).collect().await
 }
 

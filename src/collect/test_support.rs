@@ -152,7 +152,7 @@ async fn answer(
         (operation, serde_json::from_slice(&body).unwrap(), Protocol::Json)
     } else if let Some((_, operation)) = path.split_once("/operation/") {
         let input = ciborium::from_reader::<ciborium::Value, _>(body.as_ref()).unwrap();
-        (operation.to_owned(), input.deserialized().unwrap(), Protocol::Cbor)
+        (operation.to_owned(), untagged(input).deserialized().unwrap(), Protocol::Cbor)
     } else if head.headers.get("content-type").is_some_and(|kind| kind == "application/x-www-form-urlencoded") {
         let form = String::from_utf8_lossy(&body).into_owned();
         let mut fields: BTreeMap<&str, &str> = form.split('&').filter_map(|pair| pair.split_once('=')).collect();
@@ -220,6 +220,18 @@ fn encoded(value: &Value, protocol: Protocol) -> Vec<u8> {
     let mut bytes = Vec::new();
     ciborium::into_writer(&cbor(value), &mut bytes).unwrap();
     bytes
+}
+
+/// Without tags: a time is its seconds.
+fn untagged(value: ciborium::Value) -> ciborium::Value {
+    match value {
+        ciborium::Value::Tag(_, inner) => untagged(*inner),
+        ciborium::Value::Map(members) => {
+            ciborium::Value::Map(members.into_iter().map(|(name, member)| (name, untagged(member))).collect())
+        }
+        ciborium::Value::Array(items) => ciborium::Value::Array(items.into_iter().map(untagged).collect()),
+        other => other,
+    }
 }
 
 /// As CBOR; times are seconds under a name that ends in `Timestamp`, as AWS tags them.

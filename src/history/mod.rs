@@ -13,11 +13,16 @@
 //! CloudTrail and outcomes from execution history, and neither stands in for the other.
 
 mod alarm;
+mod alarm_history;
 pub mod archive;
 mod archive_bucket;
 pub mod athena;
+mod aws_time;
 mod build;
+mod builds;
 mod change;
+mod code_commit;
+mod code_deployments;
 mod coverage;
 mod deployment;
 mod event;
@@ -26,12 +31,19 @@ mod event_file;
 mod execution;
 mod incident;
 mod incident_file;
+mod look;
 mod lookup_events;
+mod message;
 mod names;
+mod pipeline_executions;
+mod pipeline_records;
 mod principal;
 mod source;
+mod source_actions;
+mod source_host;
 
 pub use alarm::{AlarmState, AlarmTransition};
+pub use alarm_history::incidents_of_alarms;
 pub use archive_bucket::{ARCHIVE_ACTIONS, ArchiveBucket, list_public_keys};
 pub use build::{Build, TestReport};
 pub use change::{Commit, Merge};
@@ -138,5 +150,7 @@ where
     records.dedup_by(|later, kept| key(later) == key(kept));
 }
 
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;

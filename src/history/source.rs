@@ -37,6 +37,11 @@ pub struct Question<'a> {
     pub resources: &'a [Resource],
     /// What is known already: a source asks only for the rest ([`HistoryCoverage::missing`]).
     pub known: &'a HistoryCoverage,
+    /// The records that the store and this run hold already: what had not ended is asked for again, and executions name
+    /// the commits that are read. Sources run in the order of [`ACCOUNT_SOURCES`].
+    pub so_far: &'a History,
+    /// When this run asks: what AWS keeps counts back from here.
+    pub asked: OffsetDateTime,
 }
 
 /// Reads one kind of history of an account and Region.
@@ -51,7 +56,15 @@ pub trait AccountHistory: Send + Sync {
 }
 
 /// All account sources.
-pub const ACCOUNT_SOURCES: &[&dyn AccountHistory] = &[&super::lookup_events::LookupEvents];
+pub const ACCOUNT_SOURCES: &[&dyn AccountHistory] = &[
+    &super::pipeline_executions::PipelineExecutions,
+    &super::code_deployments::CodeDeployments,
+    &super::builds::Builds,
+    &super::alarm_history::AlarmHistory,
+    &super::code_commit::CodeCommit,
+    &super::source_host::SourceHost,
+    &super::lookup_events::LookupEvents,
+];
 
 impl HistoryCoverage {
     /// The parts of `period` that no span of this source and place covers, in order.
