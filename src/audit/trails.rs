@@ -74,7 +74,8 @@ impl TrailSources {
             return Ok(());
         }
         let own = sessions.own_scope();
-        let in_region = |region: &Option<Region>| region.as_ref().map_or_else(|| own.clone(), |name| own.in_region(name));
+        let in_region =
+            |region: &Option<Region>| region.as_ref().map_or_else(|| own.clone(), |name| own.in_region(name));
         let mut part = Inventory::default();
         let mut keep = |source: HistorySource, history: History| {
             part.gaps.extend(history.coverage.gaps.iter().map(|gap| gap.gap.clone()));
@@ -143,10 +144,8 @@ async fn read_bucket(scope: &Scope, bucket: &TrailBucket, wanted: &Wanted) -> Hi
         to: Some(wanted.period.to),
         gap: error.gap(scope, Affects::Details),
     };
-    let blind = |gap| History {
-        coverage: HistoryCoverage { spans: Vec::new(), gaps: vec![gap] },
-        ..History::default()
-    };
+    let blind =
+        |gap| History { coverage: HistoryCoverage { spans: Vec::new(), gaps: vec![gap] }, ..History::default() };
     let found = match ArchiveBucket::find(scope, &bucket.bucket, bucket.prefix.as_deref(), None).await {
         Ok(found) => found,
         Err(error) => return blind(unseen(error)),
@@ -157,7 +156,9 @@ async fn read_bucket(scope: &Scope, bucket: &TrailBucket, wanted: &Wanted) -> Hi
         // Digests are signed with the key of the Region that they are made in.
         for region in &wanted.regions {
             match list_public_keys(&scope.in_region(region), wanted.period).await {
-                Ok(keys) => verify.get_or_insert_with(crate::history::archive::DigestKeys::default).keys.extend(keys.keys),
+                Ok(keys) => {
+                    verify.get_or_insert_with(crate::history::archive::DigestKeys::default).keys.extend(keys.keys)
+                }
                 Err(error) => gaps.push(unseen(error)),
             }
         }

@@ -11,8 +11,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{ConfigError, Written};
-use crate::dora::{FreezeWindow, Options, ServiceRule};
 use crate::audit::{TrailBucket, TrailSources};
+use crate::dora::{FreezeWindow, Options, ServiceRule};
 use crate::history::athena::{AthenaTable, EventDataStore, PartitionColumns};
 use crate::history::{ACCOUNT_SOURCES, HistorySource};
 use crate::inventory::Region;
@@ -284,7 +284,12 @@ impl Written {
         }
         if let Some(athena) = &self.history.athena {
             let partitions = athena.partitions.clone().map_or_else(PartitionColumns::default, |[account, by, day]| {
-                PartitionColumns { account: Some(account), region: Some(by), day: Some(day), ..PartitionColumns::default() }
+                PartitionColumns {
+                    account: Some(account),
+                    region: Some(by),
+                    day: Some(day),
+                    ..PartitionColumns::default()
+                }
             });
             let table = AthenaTable {
                 catalog: athena.catalog.clone(),

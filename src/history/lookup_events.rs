@@ -6,7 +6,7 @@
 //! missing, and a later one asks only for what is new.
 //!
 //! What it costs: AWS lets two calls pass per second, account and Region, and a call brings 50 events. All names
-//! therefore take at least 50 seconds per account and Region, and half a second more for every 50 further events.
+//! therefore take about 50 seconds per account and Region, and half a second more for every 50 further events.
 //! Accounts and Regions do not wait for each other. What is older than 90 days is not there.
 //!
 //! The management account does not see the history of member accounts, so each account is asked for itself. Events of
@@ -19,16 +19,16 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use aws_sdk_cloudtrail::Client;
 use aws_sdk_cloudtrail::types::{Event as Found, LookupAttribute, LookupAttributeKey};
-use aws_smithy_types::DateTime;
 use futures_util::stream::{self, StreamExt};
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
+use super::aws_time::{moment, sdk_time};
+use super::look::{EXPIRED, Look, split, unseen};
 use super::{
-    AccountHistory, EVENTS, Event, History, HistoryCoverage, HistoryGap, HistorySource, Period, Question, Span,
-    is_wanted,
+    AccountHistory, EVENTS, Event, History, HistoryCoverage, HistoryGap, HistorySource, Period, Question, is_wanted,
 };
 use crate::collect::{CallError, Scope, all_pages};
-use crate::inventory::{Affects, Gap, GapCause};
+use crate::inventory::GapCause;
 
 /// Asks `LookupEvents`.
 #[derive(Debug, Clone, Copy)]
@@ -62,9 +62,7 @@ impl AccountHistory for LookupEvents {
     }
 
     async fn collect(&self, scope: &Scope, question: Question<'_>) -> History {
-        // CloudTrail's times are whole seconds.
-        let now = OffsetDateTime::now_utc();
-        look_up(scope, question, &names(), now - Duration::nanoseconds(i64::from(now.nanosecond()))).await
+        look_up(scope, question, &names()).await
     }
 }
 
@@ -83,8 +81,8 @@ struct Ask {
     period: Period,
 }
 
-async fn look_up(scope: &Scope, question: Question<'_>, names: &[&'static str], now: OffsetDateTime) -> History {
-    let (asks, forgotten) = plan(scope, question, names, now);
+async fn look_up(scope: &Scope, question: Question<'_>, names: &[&'static str]) -> History {
+    let (asks, forgotten) = plan(scope, question, names);
     let mut history =
         History { coverage: HistoryCoverage { spans: Vec::new(), gaps: forgotten }, ..History::default() };
     let client = &Client::new(scope.config());
@@ -104,7 +102,7 @@ async fn look_up(scope: &Scope, question: Question<'_>, names: &[&'static str], 
             read(scope, ask, &found, &mut history);
         }
         let Some(error) = answer.error else {
-            history.coverage.spans.push(span(scope, ask));
+            history.coverage.spans.push(look(scope, Some(ask.name)).span(ask.period));
             continue;
         };
         failed += 1;
@@ -113,56 +111,43 @@ async fn look_up(scope: &Scope, question: Question<'_>, names: &[&'static str], 
             history.coverage.gaps.extend(given_up(scope, unasked, done == failed, &error));
             break;
         }
-        history.coverage.gaps.push(gap(scope, Some(ask.name), ask.period, error));
+        history.coverage.gaps.push(look(scope, Some(ask.name)).gap(error, ask.period));
     }
     history.normalise();
     history
 }
 
 /// What is to be asked for, and what AWS no longer has.
-fn plan(
-    scope: &Scope,
-    question: Question<'_>,
-    names: &[&'static str],
-    now: OffsetDateTime,
-) -> (Vec<Ask>, Vec<HistoryGap>) {
-    let floor = now - KEPT;
-    let missing = |name: &str, period: Period| {
-        question.known.missing(HistorySource::LookupEvents, &scope.account, &scope.region, Some(name), period)
-    };
-    let whole = question.period;
-    let wanted = Period { from: whole.from.max(floor), to: whole.to.min(now) };
+fn plan(scope: &Scope, question: Question<'_>, names: &[&'static str]) -> (Vec<Ask>, Vec<HistoryGap>) {
+    let floor = question.asked - KEPT;
     let mut asks = Vec::new();
-    if wanted.from < wanted.to {
-        for name in names {
-            let parts = missing(name, wanted).into_iter();
-            asks.extend(
-                parts.map(|part| Ask {
-                    name,
-                    period: Period { from: (part.from - LATE).max(wanted.from), to: part.to },
-                }),
-            );
-        }
-    }
     let mut forgotten: BTreeMap<Period, Vec<&str>> = BTreeMap::new();
-    if whole.from < floor {
-        let old = Period { from: whole.from, to: floor.min(whole.to) };
-        for name in names {
-            for part in missing(name, old) {
-                forgotten.entry(part).or_default().push(name);
-            }
+    for name in names {
+        let (old, kept) = split(look(scope, Some(name)).missing(&question), floor);
+        for part in old {
+            forgotten.entry(part).or_default().push(name);
         }
+        let begin = question.period.from.max(floor);
+        let parts = kept.into_iter().map(|part| Period {
+            from: (part.from - LATE).max(begin),
+            // Nobody can look at what has not happened yet.
+            to: part.to.min(question.asked),
+        });
+        asks.extend(parts.filter(|part| part.from < part.to).map(|period| Ask { name, period }));
     }
     let gaps = forgotten.into_iter().flat_map(|(part, of)| {
         let subjects = if of.len() == names.len() { vec![None] } else { of.into_iter().map(Some).collect() };
         subjects.into_iter().map(move |subject| {
             let message = "CloudTrail keeps event history for 90 days; for what is older, give the archive of a trail, \
                            a table of Athena, or a file of events";
-            let cause = GapCause::NotConfigured { message: message.to_owned() };
-            gap(scope, subject, part, CallError { action: LOOKUP_EVENTS, code: String::new(), cause })
+            look(scope, subject).gap(unseen(LOOKUP_EVENTS, EXPIRED, message), part)
         })
     });
     (asks, gaps.collect())
+}
+
+fn look<'a>(scope: &'a Scope, subject: Option<&'a str>) -> Look<'a> {
+    Look { scope, source: HistorySource::LookupEvents, subject }
 }
 
 async fn ask_for(scope: &Scope, client: &Client, ask: Ask) -> crate::collect::Listed<Found> {
@@ -172,15 +157,15 @@ async fn ask_for(scope: &Scope, client: &Client, ask: Ask) -> crate::collect::Li
         .build()
         .map_err(|error| CallError::malformed(LOOKUP_EVENTS, error.to_string()));
     // Both ends are whole seconds and inclusive; what lies outside of the period is left out afterwards.
-    let (from, to) = (ask.period.from.unix_timestamp(), ask.period.to.unix_timestamp());
+    let (from, to) = (sdk_time(ask.period.from), sdk_time(ask.period.to));
     all_pages(LOOKUP_EVENTS, |token| async move {
         let by_name = by_name.clone()?;
         let ask = || {
             client
                 .lookup_events()
                 .lookup_attributes(by_name.clone())
-                .start_time(DateTime::from_secs(from))
-                .end_time(DateTime::from_secs(to))
+                .start_time(from)
+                .end_time(to)
                 .max_results(PER_PAGE)
                 .set_next_token(token.clone())
                 .send()
@@ -206,9 +191,9 @@ fn read(scope: &Scope, ask: Ask, found: &Found, history: &mut History) {
             let id = found.event_id().unwrap_or("without an id");
             let error =
                 CallError::malformed(LOOKUP_EVENTS, format!("event {id} of {} cannot be read: {problem}", ask.name));
-            let at = found.event_time().and_then(|time| OffsetDateTime::from_unix_timestamp(time.secs()).ok());
+            let at = found.event_time().and_then(moment);
             let period = at.map_or(ask.period, |at| Period { from: at, to: at + Duration::SECOND });
-            history.coverage.gaps.push(gap(scope, Some(ask.name), period, error));
+            history.coverage.gaps.push(look(scope, Some(ask.name)).gap(error, period));
         },
         |event| {
             if ask.period.contains(event.time) && is_wanted(&event.source, &event.name) {
@@ -226,34 +211,12 @@ fn is_final(cause: &GapCause) -> bool {
 /// Gaps for what is not asked for any more: one, if nothing was seen at all.
 fn given_up(scope: &Scope, unasked: &[Ask], all: bool, error: &CallError) -> Vec<HistoryGap> {
     if !all {
-        return unasked.iter().map(|ask| gap(scope, Some(ask.name), ask.period, error.clone())).collect();
+        return unasked.iter().map(|ask| look(scope, Some(ask.name)).gap(error.clone(), ask.period)).collect();
     }
     let from = unasked.iter().map(|ask| ask.period.from).min();
     let to = unasked.iter().map(|ask| ask.period.to).max();
     let period = from.zip(to).map(|(from, to)| Period { from, to });
-    period.map(|period| gap(scope, None, period, error.clone())).into_iter().collect()
-}
-
-fn span(scope: &Scope, ask: Ask) -> Span {
-    Span {
-        source: HistorySource::LookupEvents,
-        account: Some(scope.account.clone()),
-        region: Some(scope.region.clone()),
-        subject: Some(ask.name.to_owned()),
-        from: ask.period.from,
-        to: ask.period.to,
-    }
-}
-
-fn gap(scope: &Scope, subject: Option<&str>, period: Period, error: CallError) -> HistoryGap {
-    let gap: Gap = error.gap(scope, Affects::Details);
-    HistoryGap {
-        source: HistorySource::LookupEvents,
-        subject: subject.map(str::to_owned),
-        from: Some(period.from),
-        to: Some(period.to),
-        gap,
-    }
+    period.map(|period| look(scope, None).gap(error.clone(), period)).into_iter().collect()
 }
 
 #[cfg(test)]
@@ -261,6 +224,7 @@ mod tests {
     use std::sync::Arc;
 
     use serde_json::{Value, json};
+    use time::OffsetDateTime;
     use time::macros::datetime;
 
     use super::*;
@@ -282,9 +246,11 @@ mod tests {
         input["LookupAttributes"][0]["AttributeValue"].as_str().unwrap().to_owned()
     }
 
-    fn question<'a>(known: &'a HistoryCoverage) -> Question<'a> {
+    static NOTHING: std::sync::LazyLock<History> = std::sync::LazyLock::new(History::default);
+
+    fn question(known: &HistoryCoverage) -> Question<'_> {
         let period = Period { from: datetime!(2026-06-01 0:00 UTC), to: NOW };
-        Question { period, resources: &[], known }
+        Question { period, resources: &[], known, so_far: &NOTHING, asked: NOW }
     }
 
     fn two_pages() -> Answers {
@@ -312,7 +278,7 @@ mod tests {
     async fn every_page_of_every_name_is_read_and_what_cannot_be_read_is_named() {
         let endpoint = endpoint(two_pages(), &[]).await;
         let known = HistoryCoverage::default();
-        let history = look_up(&endpoint.scope, question(&known), NAMES, NOW).await;
+        let history = look_up(&endpoint.scope, question(&known), NAMES).await;
         assert_eq!(history.events.iter().map(|event| event.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(history.coverage.spans.len(), 3);
         let gaps: Vec<String> = history.coverage.gaps.iter().map(|gap| gap.gap.sentence()).collect();
@@ -331,11 +297,11 @@ mod tests {
             Answer::Json(json!({}))
         });
         let endpoint = endpoint(answers, &[]).await;
-        let first = look_up(&endpoint.scope, question(&HistoryCoverage::default()), NAMES, NOW).await;
+        let first = look_up(&endpoint.scope, question(&HistoryCoverage::default()), NAMES).await;
         let mut known = first.coverage;
         known.spans.retain(|span| span.subject.as_deref() != Some("StopLogging"));
         asked.lock().unwrap().clear();
-        let second = look_up(&endpoint.scope, question(&known), NAMES, NOW).await;
+        let second = look_up(&endpoint.scope, question(&known), NAMES).await;
         assert_eq!(
             *asked.lock().unwrap(),
             [("StopLogging".to_owned(), datetime!(2026-06-01 0:00 UTC).unix_timestamp())]
@@ -344,18 +310,19 @@ mod tests {
         known.normalise();
         asked.lock().unwrap().clear();
         let later = Period { from: datetime!(2026-06-01 0:00 UTC), to: datetime!(2026-06-30 12:00 UTC) };
-        let question = Question { period: later, resources: &[], known: &known };
-        let third = look_up(&endpoint.scope, question, NAMES, datetime!(2026-06-30 06:00 UTC)).await;
+        let asked_at = datetime!(2026-06-30 06:00 UTC);
+        let question = Question { period: later, asked: asked_at, ..question(&known) };
+        let third = look_up(&endpoint.scope, question, NAMES).await;
         let from: Vec<i64> = asked.lock().unwrap().iter().map(|(_, from)| *from).collect();
         assert_eq!(from, vec![datetime!(2026-06-29 23:45 UTC).unix_timestamp(); 3]);
         // Nobody has looked at what has not happened yet.
-        assert!(third.coverage.spans.iter().all(|span| span.to == datetime!(2026-06-30 06:00 UTC)));
+        assert!(third.coverage.spans.iter().all(|span| span.to == asked_at));
     }
 
     #[tokio::test]
     async fn a_refused_first_call_is_one_gap_and_the_last_call() {
         let endpoint = endpoint(two_pages(), &[LOOKUP_EVENTS]).await;
-        let history = look_up(&endpoint.scope, question(&HistoryCoverage::default()), NAMES, NOW).await;
+        let history = look_up(&endpoint.scope, question(&HistoryCoverage::default()), NAMES).await;
         assert_eq!(endpoint.calls().len(), 1);
         let [gap] = history.coverage.gaps.as_slice() else { panic!("{:?}", history.coverage.gaps) };
         assert_eq!((gap.subject.as_ref(), gap.gap.cause.word()), (None, "denied"));
@@ -370,7 +337,7 @@ mod tests {
             _ => Answer::Error(403, "AccessDeniedException"),
         });
         let endpoint = endpoint(answers, &[]).await;
-        let history = look_up(&endpoint.scope, question(&HistoryCoverage::default()), NAMES, NOW).await;
+        let history = look_up(&endpoint.scope, question(&HistoryCoverage::default()), NAMES).await;
         let subjects = |subjects: Vec<Option<&String>>| subjects.into_iter().flatten().cloned().collect::<Vec<_>>();
         let spans = subjects(history.coverage.spans.iter().map(|span| span.subject.as_ref()).collect());
         let gaps = subjects(history.coverage.gaps.iter().map(|gap| gap.subject.as_ref()).collect());
@@ -387,7 +354,7 @@ mod tests {
             _ => Answer::Json(json!({})),
         });
         let endpoint = endpoint(answers, &[]).await;
-        let history = look_up(&endpoint.scope, question(&HistoryCoverage::default()), NAMES, NOW).await;
+        let history = look_up(&endpoint.scope, question(&HistoryCoverage::default()), NAMES).await;
         assert_eq!(history.coverage.spans.len(), 2);
         let [gap] = history.coverage.gaps.as_slice() else { panic!("{:?}", history.coverage.gaps) };
         assert_eq!(gap.subject.as_deref(), Some("PutApprovalResult"));
@@ -398,7 +365,7 @@ mod tests {
         let endpoint = endpoint(Arc::new(|_, _| Answer::Json(json!({}))), &[]).await;
         let period = Period { from: datetime!(2026-03-01 0:00 UTC), to: NOW };
         let mut known = HistoryCoverage::default();
-        let history = look_up(&endpoint.scope, Question { period, resources: &[], known: &known }, NAMES, NOW).await;
+        let history = look_up(&endpoint.scope, Question { period, ..question(&known) }, NAMES).await;
         let floor = datetime!(2026-04-01 0:00 UTC);
         let [gap] = history.coverage.gaps.as_slice() else { panic!("{:?}", history.coverage.gaps) };
         assert_eq!((gap.from, gap.to, gap.subject.as_ref()), (Some(period.from), Some(floor), None));
@@ -408,7 +375,7 @@ mod tests {
         let mut spans = history.coverage.spans;
         spans.iter_mut().for_each(|span| span.from = period.from);
         known.spans = spans;
-        let history = look_up(&endpoint.scope, Question { period, resources: &[], known: &known }, NAMES, NOW).await;
+        let history = look_up(&endpoint.scope, Question { period, ..question(&known) }, NAMES).await;
         assert_eq!(history.coverage, HistoryCoverage::default());
     }
 

@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::super::deliveries;
-use super::digest_keys::digest_keys;
 use super::super::failure::Failure;
+use super::digest_keys::digest_keys;
 use crate::audit;
 use crate::config::{Config, Written};
 use crate::dora::{Estate, Measurements, Options, assemble, metrics};

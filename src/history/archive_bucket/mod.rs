@@ -13,12 +13,11 @@ use std::sync::OnceLock;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
-use aws_smithy_types::DateTime;
 use aws_smithy_types::byte_stream::ByteStream;
-use time::OffsetDateTime;
 use tokio::runtime::Handle;
 
 use super::archive::{ArchiveObjects, ArchiveSelection, DigestKey, DigestKeys, KeyRange, Opened, read_archive};
+use super::aws_time::{moment, sdk_time};
 use super::{History, Period};
 use crate::collect::{CallError, Scope, all_pages};
 use crate::inventory::{AccountId, GapCause, Region};
@@ -327,23 +326,15 @@ fn client(scope: &Scope) -> Client {
 /// [`CallError`] if they could not all be had.
 pub async fn list_public_keys(scope: &Scope, period: Period) -> Result<DigestKeys, CallError> {
     let client = &aws_sdk_cloudtrail::Client::new(scope.config());
-    let (from, to) = (period.from.unix_timestamp(), period.to.unix_timestamp());
+    let (from, to) = (sdk_time(period.from), sdk_time(period.to));
     let listed = all_pages(LIST_PUBLIC_KEYS, |token| async move {
-        let ask = || {
-            client
-                .list_public_keys()
-                .start_time(DateTime::from_secs(from))
-                .end_time(DateTime::from_secs(to))
-                .set_next_token(token.clone())
-                .send()
-        };
+        let ask = || client.list_public_keys().start_time(from).end_time(to).set_next_token(token.clone()).send();
         let page = scope.call(LIST_PUBLIC_KEYS, ask).await?;
         Ok((page.public_key_list.unwrap_or_default(), page.next_token))
     })
     .await;
-    let moment = |time: Option<DateTime>| time.and_then(|time| OffsetDateTime::from_unix_timestamp(time.secs()).ok());
     let key = |key: aws_sdk_cloudtrail::types::PublicKey| {
-        let (from, to) = (moment(key.validity_start_time)?, moment(key.validity_end_time)?);
+        let (from, to) = (moment(&key.validity_start_time?)?, moment(&key.validity_end_time?)?);
         let (fingerprint, der) = (key.fingerprint?, key.value?.into_inner());
         Some(DigestKey { fingerprint, der, valid: Period { from, to } })
     };

@@ -8,8 +8,8 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
-use futures_util::stream;
-use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use futures_util::{StreamExt, stream};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::{Bytes, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
@@ -30,10 +30,10 @@ struct Bucket {
     calls: Mutex<Vec<String>>,
 }
 
-type Body = BoxBody<Bytes, io::Error>;
+type Body = UnsyncBoxBody<Bytes, io::Error>;
 
 fn whole(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed()
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 fn plain(text: &str) -> String {
@@ -98,7 +98,14 @@ fn object(bucket: &Bucket, key: &str, range: Option<&str>) -> Response<Body> {
             *left -= 1;
             let half = part[..part.len() / 2].to_vec();
             let frames = vec![Ok(Frame::data(Bytes::from(half))), Err(io::Error::other("broken"))];
-            response.body(BodyExt::boxed(StreamBody::new(stream::iter(frames)))).unwrap()
+            // The first half has to leave before the connection does.
+            let frames = stream::iter(frames).then(|frame| async {
+                if frame.is_err() {
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                }
+                frame
+            });
+            response.body(BodyExt::boxed_unsync(StreamBody::new(frames))).unwrap()
         }
         None => response.body(whole(part)).unwrap(),
     }
