@@ -25,6 +25,7 @@ mod dependencies;
 /// Documents that are written from the source.
 mod documents;
 /// Readers of source hosts against the simulated ones.
+mod history;
 mod hosts;
 /// SDK configuration for a server on loopback.
 mod loopback;
