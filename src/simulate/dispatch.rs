@@ -242,18 +242,20 @@ fn s3_answer(simulation: &Simulation, request: &Request<'_>, signer: &Signer<'_>
     let account = caller(simulation, signer)?;
     let path = request.path.trim_start_matches('/');
     let name = unescape(path.split('/').next().unwrap_or_default());
-    let question = s3::Question::of(request.method, !name.is_empty(), request.query)
+    let key = unescape(&path.split_once('/').unwrap_or_default().1.replace('+', "%2B"));
+    let question = s3::Question::of(request.method, !name.is_empty(), !key.is_empty(), request.query)
         .ok_or_else(|| ApiError::new(501, "NotImplemented", "this is not simulated".to_owned()))?;
     let region = simulation.world.region_position(signer.region);
-    let input = if question == s3::Question::ListBuckets { decode_form(request.query.as_bytes()) } else { json!({}) };
+    let lists = matches!(question, s3::Question::ListBuckets | s3::Question::ListObjects);
+    let input = if lists { decode_form(request.query.as_bytes()) } else { json!({}) };
     let call = Call { world: &simulation.world, account, region, input: &input };
     let outcome = admit(simulation, account, region, question.action(), "s3")
-        .and_then(|()| s3::answer(&call, question, &name, request.header("x-amz-expected-bucket-owner")));
+        .and_then(|()| s3::answer(&call, question, &name, &key, request.header("x-amz-expected-bucket-owner")));
     match outcome {
         Ok(answer) => {
             let content_type = if answer.json { "application/json" } else { "application/xml" };
             let headers = answer.region.map(|region| ("x-amz-bucket-region", region)).into_iter().collect();
-            Ok(Response { status: 200, headers, body: Body { bytes: answer.body.into_bytes(), content_type } })
+            Ok(Response { status: 200, headers, body: Body { bytes: answer.body, content_type } })
         }
         Err(error) => {
             let mut response = failure(Protocol::RestXml, &error, request.method);

@@ -23,6 +23,7 @@ mod truth;
 mod world;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +34,10 @@ use crate::inventory::{AccountId, Region};
 
 pub use hosted::HostAccess;
 pub use server::SimulationServer;
-pub use truth::{Expected, FindingKey, HostedBranch, Seen, Truth};
+pub use truth::{
+    ChangeTruth, DeliveryTruth, DeploymentTruth, Expected, FindingKey, HostedBranch, PipelineTruth, PlantedFact, Seen,
+    Truth, WindowTruth,
+};
 
 use limiter::Limiter;
 use statistics::Statistics;
@@ -130,6 +134,43 @@ impl Simulation {
         truth::truth(&self.world)
     }
 
+    /// What really happened in the last four months: deployments, changes, broken rules.
+    #[must_use]
+    pub fn delivery_truth(&self) -> DeliveryTruth {
+        truth::delivery_truth(&self.world)
+    }
+
+    /// Writes the organization trail's archive of some accounts (by position), Regions and days before now into a
+    /// folder, under the same keys as in its bucket, and answers how many files that were.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn write_archive(
+        &self,
+        folder: &Path,
+        accounts: &[AccountId],
+        regions: &[Region],
+        days: u16,
+    ) -> std::io::Result<usize> {
+        let first = self.world.options.now.date().saturating_sub(time::Duration::days(i64::from(days)));
+        let mut written = 0;
+        for part in services::archive::Folder::all(&self.world) {
+            let (account, region) = (self.world.account_id(part.account), self.world.region_name(part.region));
+            if part.day < first || !accounts.contains(&account) || !regions.iter().any(|r| r.as_str() == region) {
+                continue;
+            }
+            for (key, bytes) in part.objects(&self.world) {
+                let path = folder.join(key);
+                if let Some(parent) = path.parent() {
+                    std::fs::create_dir_all(parent)?;
+                }
+                std::fs::write(path, bytes)?;
+                written += 1;
+            }
+        }
+        Ok(written)
+    }
+
     /// What a right reader sees of every branch on a source host that a pipeline could build.
     #[must_use]
     pub fn hosted_branches(&self) -> Vec<HostedBranch> {
@@ -161,5 +202,7 @@ impl Simulation {
     }
 }
 
+#[cfg(test)]
+mod history_tests;
 #[cfg(test)]
 mod tests;

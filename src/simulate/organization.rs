@@ -169,6 +169,22 @@ fn denied_action(seed: u64, ordinal: usize) -> Option<&'static str> {
     turn.and_then(|turn| DENIAL_ROTATION.get((turn + offset) % length).copied())
 }
 
+/// Whether an account refuses to tell of what happened. An audit asks for none of this.
+pub(crate) fn hides_history(account: usize, action: &str) -> bool {
+    HISTORY_DENIALS.iter().any(|(place, denied)| account % 40 == *place && *denied == action)
+}
+
+/// Positions of accounts and what they refuse of their history; the same again after every forty accounts.
+pub(crate) const HISTORY_DENIALS: &[(usize, &str)] = &[
+    (7, "cloudtrail:LookupEvents"),
+    (5, "codepipeline:ListActionExecutions"),
+    (13, "codedeploy:ListDeployments"),
+    (15, "codepipeline:ListPipelineExecutions"),
+    (17, "codecommit:BatchGetCommits"),
+    (21, "codebuild:BatchGetReports"),
+    (23, "cloudwatch:DescribeAlarmHistory"),
+];
+
 /// Services that an account administers for the whole organization, by its position: the tooling account is trusted with
 /// it, the first workload account was forgotten.
 pub(crate) fn delegated_services(account: usize) -> &'static [&'static str] {

@@ -23,6 +23,7 @@ pub const ASSUMED: Rate = rate_of(20.0, 40.0);
 ///
 /// | service | operations | rate | source |
 /// |---|---|---|---|
+/// | cloudtrail | `LookupEvents` | 2/s | published, `CloudTrail` quotas |
 /// | cloudtrail | Describe, Get, List | 10/s | published, `CloudTrail` quotas |
 /// | cloudwatch | `DescribeAlarms` | 9/s | published, `CloudWatch` quotas |
 /// | kms | `DescribeKey`, `ListResourceTags` | 2000/s | published, KMS request quotas |
@@ -35,6 +36,7 @@ pub const ASSUMED: Rate = rate_of(20.0, 40.0);
 #[must_use]
 pub fn rate(service: &str, action: &str) -> Rate {
     match (service, action) {
+        ("cloudtrail", "LookupEvents") => rate_of(2.0, 2.0),
         ("cloudtrail", _) => rate_of(10.0, 10.0),
         ("cloudwatch", "DescribeAlarms") => rate_of(9.0, 9.0),
         ("kms", "GetKeyPolicy" | "GetKeyRotationStatus") => rate_of(1000.0, 1000.0),

@@ -13,11 +13,11 @@ use aws_types::SdkConfig;
 use super::*;
 use crate::simulate::estate::{Duty, GroupSpec, KeyRef, PipelineSpec, RoleRef};
 
-fn quiet() -> SimulationOptions {
+pub(super) fn quiet() -> SimulationOptions {
     SimulationOptions { denials: false, limits: false, ..SimulationOptions::default() }
 }
 
-async fn serve(options: SimulationOptions) -> (Arc<Simulation>, SimulationServer) {
+pub(super) async fn serve(options: SimulationOptions) -> (Arc<Simulation>, SimulationServer) {
     let simulation = Arc::new(Simulation::new(options));
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let server = SimulationServer::start(Arc::clone(&simulation), listen).await.unwrap();
@@ -39,7 +39,7 @@ fn management(server: &SimulationServer) -> SdkConfig {
     config(server, Credentials::new("AKIDEXAMPLE", "secret", None, None, "test"), "us-east-1")
 }
 
-fn member(simulation: &Simulation, server: &SimulationServer, account: usize, region: &str) -> SdkConfig {
+pub(super) fn member(simulation: &Simulation, server: &SimulationServer, account: usize, region: &str) -> SdkConfig {
     let key = format!("ASIASIM{}", simulation.world.account_id(account));
     config(server, Credentials::new(key, "secret", Some("token".to_owned()), None, "test"), region)
 }

@@ -136,6 +136,8 @@ impl World {
         } else if self.member(account).denied_action == Some(action) {
             let unknown = action == "codedeploy:BatchGetDeploymentGroups";
             Some(if unknown { Refusal::Unknown } else { Refusal::Denied })
+        } else if self.options.denials && organization::hides_history(account, action) {
+            Some(Refusal::Denied)
         } else {
             None
         }

@@ -6,6 +6,11 @@
 mod build;
 mod config_rule;
 mod deployment;
+mod history;
+mod history_act;
+mod history_cast;
+mod history_deploy;
+mod history_plot;
 mod hosted;
 mod keeping;
 mod knobs;
@@ -30,6 +35,11 @@ pub(crate) use deployment::{
     AlarmName, Blue, CONFIGS, Config, Fleet, GroupSpec, Naming, Notification, Platform, Rollback,
 };
 pub(crate) use deployment::{application_count, application_name, platform};
+pub(crate) use history::{Begun, Ending, Run, STORY_DAYS, Status, Story, has_commits};
+pub(crate) use history_act::{Act, Deed, acts, build_id, updates};
+pub(crate) use history_cast::{Caller, sha, uuid};
+pub(crate) use history_deploy::{Asked, Deployed, Finish, deployed};
+pub(crate) use history_plot::Extra;
 pub(crate) use hosted::{Access, Bypass, HostedSpec, Hoster, Layers, Owner, Rules, Trouble};
 pub(crate) use keeping::{
     ADMINISTRATORS, Administration, DEPLOYERS, Expiry, Keeping, PutDeny, Replica, administration, is_bootstrap,

@@ -15,6 +15,11 @@ pub(super) const SERVICE: Service = Service {
         Operation { name: "DescribeTrails", action: "cloudtrail:DescribeTrails", answer: describe_trails },
         Operation { name: "GetTrailStatus", action: "cloudtrail:GetTrailStatus", answer: get_trail_status },
         Operation { name: "GetEventSelectors", action: "cloudtrail:GetEventSelectors", answer: get_event_selectors },
+        Operation {
+            name: "LookupEvents",
+            action: "cloudtrail:LookupEvents",
+            answer: super::trail_events::lookup_events,
+        },
     ],
 };
 

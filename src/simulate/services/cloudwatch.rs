@@ -10,7 +10,14 @@ use super::{Answer, Call, Operation, Service, days_ago};
 pub(super) const SERVICE: Service = Service {
     prefix: "cloudwatch",
     target: "GraniteServiceVersion20100801",
-    operations: &[Operation { name: "DescribeAlarms", action: "cloudwatch:DescribeAlarms", answer: describe_alarms }],
+    operations: &[
+        Operation { name: "DescribeAlarms", action: "cloudwatch:DescribeAlarms", answer: describe_alarms },
+        Operation {
+            name: "DescribeAlarmHistory",
+            action: "cloudwatch:DescribeAlarmHistory",
+            answer: super::alarm_history::describe_alarm_history,
+        },
+    ],
 };
 
 fn describe_alarms(call: &Call<'_>) -> Answer {

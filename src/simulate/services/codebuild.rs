@@ -1,10 +1,13 @@
 //! `CodeBuild`.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::super::estate::{Activity, BuildSpec, Export, ProjectSpec, source_credential};
 use super::super::protocol::{ApiError, timestamp};
 use super::super::world::World;
+use super::builds::{Built, built, rendered};
 use super::codebuild_project::project;
 use super::pages::{page, with_token};
 use super::{Answer, Call, Operation, Service, days_ago};
@@ -31,6 +34,11 @@ pub(super) const SERVICE: Service = Service {
             name: "BatchGetReportGroups",
             action: "codebuild:BatchGetReportGroups",
             answer: batch_get_report_groups,
+        },
+        Operation {
+            name: "BatchGetReports",
+            action: "codebuild:BatchGetReports",
+            answer: super::builds::batch_get_reports,
         },
     ],
 };
@@ -73,13 +81,18 @@ fn list_builds_for_project(call: &Call<'_>) -> Answer {
         ApiError::new(400, "ResourceNotFoundException", format!("Provided project name {name} does not exist"))
     })?;
     let mut ids = match BuildSpec::of(call.world, &spec).activity {
-        Activity::Built { .. } => vec![format!("{name}:1"), format!("{name}:2")],
+        // What the project's knobs say of its newest build stays the first of the list.
+        Activity::Built { .. } => {
+            let pipeline = super::builds::built(call.world, &spec).into_iter().map(|build| build.id);
+            std::iter::once(format!("{name}:2")).chain(pipeline).chain([format!("{name}:1")]).collect()
+        }
         Activity::Never { .. } => Vec::new(),
     };
-    if call.text("sortOrder") != Some("ASCENDING") {
+    if call.text("sortOrder") == Some("ASCENDING") {
         ids.reverse();
     }
-    Ok(json!({ "ids": ids }))
+    let (range, next) = page(ids.len(), call.text("nextToken"), None, 100, "InvalidInputException")?;
+    Ok(with_token(json!({ "ids": ids.get(range).unwrap_or_default() }), "nextToken", next))
 }
 
 fn batch_get_builds(call: &Call<'_>) -> Answer {
@@ -87,10 +100,22 @@ fn batch_get_builds(call: &Call<'_>) -> Answer {
     if ids.is_empty() || ids.len() > 100 {
         return Err(ApiError::new(400, "InvalidInputException", "ids must have 1 to 100 elements".to_owned()));
     }
-    let find = |id: &str| id.split_once(':').and_then(|(name, number)| Some((named(call, name)?, number == "2")));
-    let found: Vec<Value> =
-        ids.iter().filter_map(|id| find(id).map(|(spec, newest)| build(call, &spec, id, newest))).collect();
-    let missing: Vec<&&str> = ids.iter().filter(|id| find(id).is_none()).collect();
+    let mut pipelines: BTreeMap<usize, Vec<Built>> = BTreeMap::new();
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for id in ids {
+        let asked = id.split_once(':').and_then(|(name, number)| Some((named(call, name)?, number)));
+        match asked {
+            Some((spec, number @ ("1" | "2"))) => found.push(build(call, &spec, id, number == "2")),
+            Some((spec, _)) => {
+                let all = pipelines.entry(spec.number).or_insert_with(|| built(call.world, &spec));
+                match all.iter().find(|build| build.id == id) {
+                    Some(build) => found.push(rendered(call.world, &spec, build)),
+                    None => missing.push(id),
+                }
+            }
+            None => missing.push(id),
+        }
+    }
     Ok(json!({ "builds": found, "buildsNotFound": missing }))
 }
 

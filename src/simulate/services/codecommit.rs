@@ -24,6 +24,12 @@ pub(super) const SERVICE: Service = Service {
             answer: get_template,
         },
         Operation { name: "GetFolder", action: "codecommit:GetFolder", answer: get_folder },
+        Operation {
+            name: "BatchGetCommits",
+            action: "codecommit:BatchGetCommits",
+            answer: super::commits::batch_get_commits,
+        },
+        Operation { name: "GetCommit", action: "codecommit:GetCommit", answer: super::commits::get_commit },
     ],
 };
 

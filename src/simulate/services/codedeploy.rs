@@ -39,12 +39,27 @@ pub(super) const SERVICE: Service = Service {
             answer: get_deployment_config,
         },
         Operation { name: "ListTagsForResource", action: "codedeploy:ListTagsForResource", answer: list_tags },
+        Operation {
+            name: "ListDeployments",
+            action: "codedeploy:ListDeployments",
+            answer: super::deployments::list_deployments,
+        },
+        Operation {
+            name: "BatchGetDeployments",
+            action: "codedeploy:BatchGetDeployments",
+            answer: super::deployments::batch_get_deployments,
+        },
+        Operation {
+            name: "GetDeployment",
+            action: "codedeploy:GetDeployment",
+            answer: super::deployments::get_deployment,
+        },
     ],
 };
 
-const BAD_TOKEN: &str = "InvalidNextTokenException";
+pub(super) const BAD_TOKEN: &str = "InvalidNextTokenException";
 
-fn platform_name(platform: Platform) -> &'static str {
+pub(super) fn platform_name(platform: Platform) -> &'static str {
     match platform {
         Platform::Server => "Server",
         Platform::Lambda => "Lambda",
@@ -208,7 +223,7 @@ fn alarms(group: &GroupSpec) -> Value {
     json!({ "enabled": group.alarms_enabled, "ignorePollAlarmFailure": group.ignore_polling, "alarms": names })
 }
 
-fn rollback(rollback: Rollback) -> Value {
+pub(super) fn rollback(rollback: Rollback) -> Value {
     let failure = "DEPLOYMENT_FAILURE";
     let alarm = "DEPLOYMENT_STOP_ON_ALARM";
     match rollback {

@@ -21,16 +21,31 @@ pub(super) const SERVICE: Service = Service {
         Operation { name: "GetPipelineState", action: "codepipeline:GetPipelineState", answer: get_pipeline_state },
         Operation { name: "ListTagsForResource", action: "codepipeline:ListTagsForResource", answer: list_tags },
         Operation { name: "ListWebhooks", action: "codepipeline:ListWebhooks", answer: list_webhooks },
+        Operation {
+            name: "ListPipelineExecutions",
+            action: "codepipeline:ListPipelineExecutions",
+            answer: super::executions::list_pipeline_executions,
+        },
+        Operation {
+            name: "ListActionExecutions",
+            action: "codepipeline:ListActionExecutions",
+            answer: super::executions::list_action_executions,
+        },
+        Operation {
+            name: "ListRuleExecutions",
+            action: "codepipeline:ListRuleExecutions",
+            answer: super::rules::list_rule_executions,
+        },
     ],
 };
 
-const BAD_TOKEN: &str = "InvalidNextTokenException";
+pub(super) const BAD_TOKEN: &str = "InvalidNextTokenException";
 
 fn pipelines(call: &Call<'_>) -> Vec<PipelineSpec> {
     call.region.map(|region| PipelineSpec::all(call.world, call.account, region).collect()).unwrap_or_default()
 }
 
-fn named(call: &Call<'_>, member: &str) -> Result<PipelineSpec, ApiError> {
+pub(super) fn named(call: &Call<'_>, member: &str) -> Result<PipelineSpec, ApiError> {
     let name = call.required(member)?;
     call.region.and_then(|region| PipelineSpec::named(call.world, call.account, region, name)).ok_or_else(|| {
         let message = format!("Account {} has no pipeline named {name}", call.world.account_id(call.account));
@@ -45,7 +60,7 @@ fn version(spec: &PipelineSpec) -> &'static str {
     }
 }
 
-fn mode(spec: &PipelineSpec) -> &'static str {
+pub(super) fn mode(spec: &PipelineSpec) -> &'static str {
     match spec.mode {
         Mode::Superseded => "SUPERSEDED",
         Mode::Queued => "QUEUED",
@@ -75,35 +90,41 @@ fn list_pipelines(call: &Call<'_>) -> Answer {
 fn get_pipeline(call: &Call<'_>) -> Answer {
     let spec = named(call, "name")?;
     let world = call.world;
-    let mut pipeline = Map::new();
-    pipeline.insert("name".to_owned(), json!(spec.name()));
-    pipeline.insert("roleArn".to_owned(), json!(RoleRef::of_pipeline(&spec).arn(world)));
-    pipeline.insert("pipelineType".to_owned(), json!(version(&spec)));
-    pipeline.insert("executionMode".to_owned(), json!(mode(&spec)));
-    pipeline.insert("version".to_owned(), json!(3));
-    pipeline.insert("stages".to_owned(), Value::Array(stages(world, &spec)));
-    match spec.cross_region {
-        None => {
-            pipeline.insert("artifactStore".to_owned(), store(world, &spec, spec.store));
-        }
-        Some(other) => {
-            let mut stores = Map::new();
-            stores.insert(world.region_name(spec.region).to_owned(), store(world, &spec, spec.store));
-            stores.insert(world.region_name(other.region).to_owned(), store(world, &spec, other.store));
-            pipeline.insert("artifactStores".to_owned(), Value::Object(stores));
-        }
-    }
-    if let Some(triggers) = triggers(world, &spec) {
-        pipeline.insert("triggers".to_owned(), triggers);
-    }
-    if spec.version == Version::V2 {
-        pipeline.insert("variables".to_owned(), json!([{ "name": "reason", "defaultValue": "release" }]));
-    }
+    let pipeline = definition(world, &spec);
     let metadata = json!({
         "pipelineArn": spec.arn(world),
         "created": timestamp(days_ago(world, 400, spec.number)), "updated": timestamp(days_ago(world, 20, spec.number))
     });
     Ok(json!({ "pipeline": pipeline, "metadata": metadata }))
+}
+
+/// A pipeline as `GetPipeline` and a trail have it.
+pub(super) fn definition(world: &World, spec: &PipelineSpec) -> Map<String, Value> {
+    let mut pipeline = Map::new();
+    pipeline.insert("name".to_owned(), json!(spec.name()));
+    pipeline.insert("roleArn".to_owned(), json!(RoleRef::of_pipeline(spec).arn(world)));
+    pipeline.insert("pipelineType".to_owned(), json!(version(spec)));
+    pipeline.insert("executionMode".to_owned(), json!(mode(spec)));
+    pipeline.insert("version".to_owned(), json!(3));
+    pipeline.insert("stages".to_owned(), Value::Array(stages(world, spec)));
+    match spec.cross_region {
+        None => {
+            pipeline.insert("artifactStore".to_owned(), store(world, spec, spec.store));
+        }
+        Some(other) => {
+            let mut stores = Map::new();
+            stores.insert(world.region_name(spec.region).to_owned(), store(world, spec, spec.store));
+            stores.insert(world.region_name(other.region).to_owned(), store(world, spec, other.store));
+            pipeline.insert("artifactStores".to_owned(), Value::Object(stores));
+        }
+    }
+    if let Some(triggers) = triggers(world, spec) {
+        pipeline.insert("triggers".to_owned(), triggers);
+    }
+    if spec.version == Version::V2 {
+        pipeline.insert("variables".to_owned(), json!([{ "name": "reason", "defaultValue": "release" }]));
+    }
+    pipeline
 }
 
 fn store(world: &World, spec: &PipelineSpec, store: Store) -> Value {

@@ -4,6 +4,9 @@
 //! writes it as the caller's protocol wants it. One service is one file, and an operation is one function.
 
 mod account;
+mod alarm_history;
+pub(super) mod archive;
+mod builds;
 mod cloudtrail;
 mod cloudwatch;
 mod codebuild;
@@ -13,18 +16,24 @@ mod codeconnections;
 mod codedeploy;
 mod codepipeline;
 mod codestar_notifications;
+mod commits;
 mod config;
+mod deployments;
 mod ecr;
+mod executions;
 mod iam;
 mod kms;
 mod organizations;
 mod pages;
 mod pipeline_practice;
 mod pipeline_stages;
+mod rules;
 pub(super) mod s3;
 mod secretsmanager;
 mod sns;
 mod sts;
+pub(super) mod trail_events;
+mod trail_requests;
 
 use serde_json::Value;
 use time::OffsetDateTime;

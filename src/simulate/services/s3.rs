@@ -4,11 +4,11 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use time::format_description::well_known::Rfc3339;
 
-use super::super::estate::OUTSIDE_ACCOUNT;
 use super::super::estate::{
     AWS_MANAGED_SLOT, BucketRef, BucketSpec, Encryption, Expiry, Keeping, KeyRef, Lock, Outsiders, PutDeny, Replica,
     TlsDeny,
 };
+use super::super::estate::{OUTSIDE_ACCOUNT, organization_trail};
 use super::super::protocol::{ApiError, escape};
 use super::super::world::World;
 use super::pages::page;
@@ -18,6 +18,8 @@ use super::{Call, days_ago};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Question {
     ListBuckets,
+    ListObjects,
+    Object,
     Head,
     Encryption,
     ObjectLock,
@@ -34,12 +36,15 @@ pub(in super::super) enum Question {
 
 impl Question {
     /// What a method and query ask of a bucket, or without one of the account.
-    pub(in super::super) fn of(method: &str, bucket: bool, query: &str) -> Option<Self> {
+    pub(in super::super) fn of(method: &str, bucket: bool, key: bool, query: &str) -> Option<Self> {
         let parameters = || query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
         match (method, bucket) {
             ("GET", false) => Some(Self::ListBuckets),
+            ("GET", true) if key => Some(Self::Object),
+            (_, true) if key => None,
             ("HEAD", true) => Some(Self::Head),
             ("GET", true) => parameters().find_map(|name| match name {
+                "list-type" => Some(Self::ListObjects),
                 "encryption" => Some(Self::Encryption),
                 "object-lock" => Some(Self::ObjectLock),
                 "versioning" => Some(Self::Versioning),
@@ -61,7 +66,8 @@ impl Question {
     pub(in super::super) fn action(self) -> &'static str {
         match self {
             Self::ListBuckets => "s3:ListAllMyBuckets",
-            Self::Head => "s3:ListBucket",
+            Self::Head | Self::ListObjects => "s3:ListBucket",
+            Self::Object => "s3:GetObject",
             Self::Encryption => "s3:GetEncryptionConfiguration",
             Self::ObjectLock => "s3:GetBucketObjectLockConfiguration",
             Self::Versioning => "s3:GetBucketVersioning",
@@ -80,7 +86,7 @@ impl Question {
 /// A body, the bucket's Region if there is one bucket, and whether the body is JSON.
 #[derive(Debug)]
 pub(in super::super) struct Answer {
-    pub(in super::super) body: String,
+    pub(in super::super) body: Vec<u8>,
     pub(in super::super) region: Option<String>,
     pub(in super::super) json: bool,
 }
@@ -95,6 +101,7 @@ pub(in super::super) fn answer(
     call: &Call<'_>,
     question: Question,
     name: &str,
+    key: &str,
     expected_owner: Option<&str>,
 ) -> Result<Answer, ApiError> {
     let world = call.world;
@@ -107,10 +114,18 @@ pub(in super::super) fn answer(
     if bucket.account != call.account || other_owner {
         return Err(ApiError::new(403, "AccessDenied", "Access Denied".to_owned()));
     }
+    let region = Some(world.region_name(bucket.region).to_owned());
+    if question == Question::Object {
+        let holds = bucket == organization_trail(world).bucket;
+        let object = if holds { super::archive::object(world, key) } else { None };
+        let body = object.ok_or_else(|| missing("NoSuchKey", "The specified key does not exist."))?;
+        return Ok(Answer { body, region, json: false });
+    }
     let spec = bucket.spec(world);
     let keeping = Keeping::of(world, bucket, &spec);
     let body = match question {
-        Question::ListBuckets | Question::Head => String::new(),
+        Question::ListObjects => list_objects(call, bucket, name)?,
+        Question::ListBuckets | Question::Object | Question::Head => String::new(),
         Question::Encryption => encryption(world, &spec, bucket),
         Question::ObjectLock => lock(&spec)?,
         Question::Versioning => versioning(&spec, keeping),
@@ -124,7 +139,7 @@ pub(in super::super) fn answer(
         Question::Location => location(world.region_name(bucket.region)),
     };
     let json = question == Question::Policy;
-    Ok(Answer { body, region: Some(world.region_name(bucket.region).to_owned()), json })
+    Ok(Answer { body: body.into_bytes(), region, json })
 }
 
 fn document(root: &str, content: &str) -> String {
@@ -328,6 +343,46 @@ fn tagging(bucket: BucketRef) -> Result<String, ApiError> {
     Ok(document("Tagging", "<TagSet><Tag><Key>team</Key><Value>delivery</Value></Tag></TagSet>"))
 }
 
+/// Only the organization trail's bucket is not empty.
+fn list_objects(call: &Call<'_>, bucket: BucketRef, name: &str) -> Result<String, ApiError> {
+    let world = call.world;
+    let (prefix, delimiter) = (call.text("prefix").unwrap_or_default(), call.text("delimiter").unwrap_or_default());
+    let token = call.text("continuation-token");
+    // A token is the last key of the page before.
+    let after = match token {
+        Some(token) => token.strip_prefix("after:").ok_or_else(|| {
+            ApiError::new(400, "InvalidArgument", "The continuation token provided is incorrect".to_owned())
+        })?,
+        None => call.text("start-after").unwrap_or_default(),
+    };
+    let limit = call.number("max-keys").unwrap_or(1000).clamp(1, 1000);
+    let mut content = format!("<Name>{name}</Name><Prefix>{}</Prefix><MaxKeys>{limit}</MaxKeys>", escape(prefix));
+    let mut count = 0;
+    if bucket == organization_trail(world).bucket {
+        let listing = super::archive::list(world, prefix, delimiter, after, limit);
+        count = listing.keys.len() + listing.prefixes.len();
+        for key in &listing.keys {
+            // Writing into a `String` cannot fail.
+            let _ = write!(
+                content,
+                "<Contents><Key>{}</Key><LastModified>2026-11-21T00:00:00.000Z</LastModified><ETag>&quot;0&quot;</ETag><Size>1</Size><StorageClass>STANDARD</StorageClass></Contents>",
+                escape(key)
+            );
+        }
+        for prefix in &listing.prefixes {
+            let _ = write!(content, "<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>", escape(prefix));
+        }
+        if let Some(next) = &listing.next {
+            let _ = write!(content, "<NextContinuationToken>after:{}</NextContinuationToken>", escape(next));
+        }
+        let _ = write!(content, "<IsTruncated>{}</IsTruncated>", listing.next.is_some());
+    } else {
+        content.push_str("<IsTruncated>false</IsTruncated>");
+    }
+    let _ = write!(content, "<KeyCount>{count}</KeyCount>");
+    Ok(document("ListBucketResult", &content))
+}
+
 fn location(region: &str) -> String {
     document("LocationConstraint", if region == "us-east-1" { "" } else { region })
 }
@@ -356,5 +411,5 @@ fn list_buckets(call: &Call<'_>) -> Result<Answer, ApiError> {
     let token = next.map(|next| format!("<ContinuationToken>{next}</ContinuationToken>")).unwrap_or_default();
     let owner = "<Owner><ID>0000000000000000000000000000000000000000000000000000000000000000</ID></Owner>";
     let content = format!("{owner}<Buckets>{listed}</Buckets>{token}");
-    Ok(Answer { body: document("ListAllMyBucketsResult", &content), region: None, json: false })
+    Ok(Answer { body: document("ListAllMyBucketsResult", &content).into_bytes(), region: None, json: false })
 }

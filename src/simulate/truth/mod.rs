@@ -5,6 +5,7 @@
 //! one of them is wrong.
 
 mod build;
+mod delivery;
 mod deployment;
 mod guardrail;
 mod hosted;
@@ -26,6 +27,8 @@ use super::estate::{
 use super::organization::State;
 use super::world::World;
 
+pub(super) use self::delivery::delivery_truth;
+pub use self::delivery::{ChangeTruth, DeliveryTruth, DeploymentTruth, PipelineTruth, PlantedFact, WindowTruth};
 pub(super) use self::hosted::hosted_branches;
 pub use self::hosted::{HostedBranch, Seen};
 use self::storage::NamedBucket;
