@@ -24,8 +24,9 @@ mod cli;
 mod dependencies;
 /// Documents that are written from the source.
 mod documents;
-/// Readers of source hosts against the simulated ones.
+/// Histories of the simulated organization against what really happened there.
 mod history;
+/// Readers of source hosts against the simulated ones.
 mod hosts;
 /// SDK configuration for a server on loopback.
 mod loopback;

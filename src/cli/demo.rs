@@ -14,6 +14,7 @@ use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
 use super::options::{PolicyOptions, ReportOptions, RunOptions, Threshold, judge, question, say};
 use super::policies;
+use crate::config::Archive;
 use crate::collect::git_hosts::{HostEntry, HostError, Secrets, SourceHosts};
 use crate::inventory::Region;
 use crate::simulate::{Simulation, SimulationOptions, SimulationServer};
@@ -87,9 +88,14 @@ struct DemoReportOptions {
 }
 
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
-    let config = args.run.resolve()?;
+    let mut config = args.run.resolve()?;
     let policies = policies::load(&config, &args.policies, SimulationOptions::default().now)?;
     let simulation = Arc::new(args.world.simulation());
+    let history = &mut config.written.history;
+    if args.history.history && history.archive.is_none() && history.sources.is_none() {
+        // The event history answers twice a second; the trail's files hold the same.
+        history.archive = Some(Archive { bucket: simulation.trail_bucket(), ..Archive::default() });
+    }
     let now = SimulationOptions::default().now;
     let home = args.world.regions.first().cloned().unwrap_or_else(|| crate::inventory::Partition::Aws.default_region());
     let asked =

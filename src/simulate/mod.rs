@@ -140,6 +140,12 @@ impl Simulation {
         truth::delivery_truth(&self.world)
     }
 
+    /// The bucket that the organization's trail delivers to.
+    #[must_use]
+    pub fn trail_bucket(&self) -> String {
+        services::archive::bucket(&self.world)
+    }
+
     /// Writes the organization trail's archive of some accounts (by position), Regions and days before now into a
     /// folder, under the same keys as in its bucket, and answers how many files that were.
     ///

@@ -47,6 +47,11 @@ struct File {
     records: Vec<Record>,
 }
 
+/// The bucket that it is in.
+pub(in super::super) fn bucket(world: &World) -> String {
+    organization_trail(world).bucket.name(world)
+}
+
 /// The position and the day of the hour that is missing.
 const HOLE: (usize, usize) = (4, 0);
 
@@ -218,7 +223,7 @@ impl Folder {
         files: &[&File],
         previous: Option<(String, String)>,
     ) -> Vec<u8> {
-        let bucket = organization_trail(world).bucket.name(world);
+        let bucket = bucket(world);
         let times = || files.iter().flat_map(|file| &file.records).map(|record| record.time);
         let listed: Vec<Value> = files
             .iter()
