@@ -1,0 +1,524 @@
+//! The records of one log file that may be wanted, cut out of its bytes.
+//!
+//! In: the inflated bytes `{"Records":[{…},{…}]}`, in pieces. Out: the bytes of each record that has to be parsed. The
+//! sweep for names is `memchr`'s; that a name stands where it counts, as a key of a record and not in a text or deeper
+//! within, is told by counting brackets outside of strings. Neither the order of keys nor white space matters, and a
+//! record is held whole only up to a limit, so memory does not grow with the file.
+//!
+//! Only the records that are handed out are checked to be JSON; of everything else, that its brackets are balanced.
+
+use std::io::{self, Read};
+
+use memchr::memmem::{FindIter, Finder};
+
+use super::structure::{BLOCK, Carry, Structure};
+use super::wanted::{KEY, LOOK_AHEAD, Wanted};
+
+/// How any ASCII letter begins that is written as an escape; so a key may be spelled, though CloudTrail never does.
+const ESCAPE: &[u8] = b"\\u00";
+
+/// What is read and swept at once.
+const PIECE: usize = 128 * 1024;
+
+/// What is held before brackets are counted in bytes that no wanted name stands in: most files are smaller.
+const WINDOW: usize = 1 << 20;
+
+/// Depths of brackets: in the file's object, in its array of records, in a record.
+const FILE: u32 = 1;
+const RECORDS: u32 = 2;
+const RECORD: u32 = 3;
+
+/// How much of a file is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Bytes of one record. CloudTrail's own limit is 256 KB, or 1 MB for trails that say so.
+    pub(super) record: usize,
+    /// Inflated bytes of a file.
+    pub(super) file: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { record: 8 << 20, file: 4 << 30 }
+    }
+}
+
+/// Why a file could not be read to its end, or is no log file. What was handed out before counts.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ScanError {
+    /// Reading or inflating failed.
+    #[error("reading failed after {inflated} inflated bytes: {error}")]
+    Read {
+        /// What was read before.
+        inflated: u64,
+        /// Why.
+        error: io::Error,
+    },
+    /// Nothing in it.
+    #[error("the file is empty")]
+    Empty,
+    /// Something else than a JSON object.
+    #[error("the file is not a JSON object `{{\"Records\":[…]}}`")]
+    NotALog,
+    /// JSON, but no log file.
+    #[error("the file has no array `Records`")]
+    NoRecords,
+    /// It ends within something.
+    #[error("the file ends in the middle, after {inflated} inflated bytes: it was cut off")]
+    CutOff {
+        /// Length.
+        inflated: u64,
+    },
+    /// More closing than opening brackets.
+    #[error("the file is not JSON: brackets do not match")]
+    Unbalanced,
+    /// Too many bytes.
+    #[error("the file inflates to more than {limit} bytes; the rest was not read")]
+    TooLarge {
+        /// The limit.
+        limit: u64,
+    },
+    /// Wanted records that are larger than the limit.
+    #[error("{count} wanted records of more than {limit} bytes were not read")]
+    RecordsTooLarge {
+        /// How many.
+        count: u64,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+/// Hands each record of `source` to `found` that has to be parsed.
+///
+/// # Errors
+/// [`ScanError`], after everything that could be read was handed out.
+///
+/// `buffer` is room to read into; what is in it does not matter, it is only not to be made anew for each file.
+pub(super) fn scan(
+    source: impl Read,
+    buffer: &mut Vec<u8>,
+    wanted: &Wanted,
+    limits: Limits,
+    found: &mut dyn FnMut(&[u8]),
+) -> Result<(), ScanError> {
+    let mut pieces = Pieces::new(source, buffer, limits);
+    let mut walk = Walk { limits, ..Walk::default() };
+    let sweep = Sweep { wanted, keys: Finder::new(KEY), escapes: Finder::new(ESCAPE) };
+    loop {
+        pieces.fill();
+        walk.ended = pieces.ended;
+        if !walk.begun
+            && let Err(error) = walk.begin(pieces.held())
+        {
+            return Err(pieces.failure().unwrap_or(error));
+        }
+        walk.advance(pieces.held(), &sweep, found)?;
+        if pieces.ended {
+            break;
+        }
+        let keep = if pieces.is_full() { walk.forget(pieces.held(), found)? } else { 0 };
+        pieces.make_room(keep);
+    }
+    pieces.failure().map_or_else(|| walk.end(pieces.inflated), Err)
+}
+
+/// Why no more pieces come.
+#[derive(Debug)]
+enum Failure {
+    Read(io::Error),
+    TooLarge,
+}
+
+/// The part of the file that is held.
+struct Pieces<'b, R> {
+    source: R,
+    buffer: &'b mut Vec<u8>,
+    filled: usize,
+    inflated: u64,
+    limit: u64,
+    ended: bool,
+    failed: Option<Failure>,
+}
+
+impl<'b, R: Read> Pieces<'b, R> {
+    fn new(source: R, buffer: &'b mut Vec<u8>, limits: Limits) -> Self {
+        let mut pieces =
+            Self { source, buffer, filled: 0, inflated: 0, limit: limits.file, ended: false, failed: None };
+        pieces.make_room(0);
+        pieces
+    }
+
+    /// Why no more pieces come, if it is not that the source ended.
+    fn failure(&mut self) -> Option<ScanError> {
+        self.failed.take().map(|failure| match failure {
+            Failure::Read(error) => ScanError::Read { inflated: self.inflated, error },
+            Failure::TooLarge => ScanError::TooLarge { limit: self.limit },
+        })
+    }
+
+    fn held(&self) -> &[u8] {
+        self.buffer.get(..self.filled).unwrap_or_default()
+    }
+
+    /// Reads a piece, less only at the end.
+    fn fill(&mut self) {
+        let full = self.filled + PIECE;
+        while !self.ended && self.filled < full {
+            let Some(room) = self.buffer.get_mut(self.filled..full) else { return };
+            match self.source.read(room) {
+                Ok(0) => self.ended = true,
+                Ok(count) => {
+                    self.filled += count;
+                    self.inflated += count as u64;
+                    if self.inflated > self.limit {
+                        self.ended = true;
+                        self.failed = Some(Failure::TooLarge);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.ended = true;
+                    self.failed = Some(Failure::Read(error));
+                }
+            }
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.filled >= WINDOW
+    }
+
+    /// Forgets the first bytes, and makes room for a piece.
+    fn make_room(&mut self, forgotten: usize) {
+        if forgotten > 0 {
+            self.buffer.copy_within(forgotten..self.filled, 0);
+            self.filled = self.filled.saturating_sub(forgotten);
+        }
+        if self.buffer.len() < self.filled + PIECE {
+            let room = (self.buffer.len() * 2).max(self.filled + PIECE);
+            self.buffer.resize(room, 0);
+        }
+    }
+}
+
+/// Where the walk through the brackets is. Positions are of the held bytes.
+#[derive(Debug, Default)]
+struct Walk {
+    limits: Limits,
+    carry: Carry,
+    depth: u32,
+    /// Everything before was walked through.
+    walked: usize,
+    /// Names before were looked for. Never before `walked`.
+    swept: usize,
+    /// Whether what no wanted name stands in may stay uncounted: the file begins as CloudTrail writes it.
+    lazy: bool,
+    /// In the value of `Records`.
+    in_records: bool,
+    /// Where the record begins that the walk is in.
+    record: usize,
+    /// Whether that record has to be parsed.
+    flagged: bool,
+    /// Whether the record's beginning was forgotten, because it grew too large.
+    lost: bool,
+    /// In the file's object: what follows may be a key.
+    top: usize,
+    begun: bool,
+    ended: bool,
+    seen_records: bool,
+    too_large: u64,
+}
+
+impl Walk {
+    /// Looks at how the file begins.
+    fn begin(&mut self, held: &[u8]) -> Result<(), ScanError> {
+        let text = held.strip_prefix(b"\xef\xbb\xbf").unwrap_or(held).trim_ascii_start();
+        match text.first() {
+            Some(b'{') => {
+                self.begun = true;
+                self.lazy = text.starts_with(b"{\"Records\":[");
+                Ok(())
+            }
+            None if self.ended => Err(ScanError::Empty),
+            // So much white space begins no log file.
+            _ => Err(ScanError::NotALog),
+        }
+    }
+
+    /// Looks for wanted names in what came new, and walks as far as they make it necessary.
+    fn advance(&mut self, held: &[u8], sweep: &Sweep<'_>, found: &mut dyn FnMut(&[u8])) -> Result<(), ScanError> {
+        // Names need room behind them, and only the end of the file may be no whole block.
+        let end = if self.ended {
+            held.len()
+        } else {
+            let room = held.len().saturating_sub(self.walked + KEY.len() + LOOK_AHEAD);
+            self.walked + room / BLOCK * BLOCK
+        };
+        let begin = self.swept.max(self.walked);
+        if end > begin {
+            let mut marks = sweep.marks(held, begin, end);
+            self.swept = end;
+            self.walk(held, end, &mut marks, found)?;
+        }
+        if self.ended && self.walked < held.len() {
+            // The end of a whole file; anything else is looked at closely.
+            if !self.flagged && held.trim_ascii_end().ends_with(b"]}") {
+                (self.depth, self.carry, self.seen_records) = (0, Carry::default(), true);
+            } else {
+                self.lazy = false;
+                self.walk(held, held.len(), &mut Marks::none(), found)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Walks to `end`, or until nothing more has to be known.
+    fn walk(
+        &mut self,
+        held: &[u8],
+        end: usize,
+        marks: &mut Marks<'_>,
+        found: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), ScanError> {
+        let (blocks, rest) = held.get(self.walked..end).unwrap_or_default().as_chunks::<BLOCK>();
+        let mut sight = Sight { held, found };
+        for block in blocks {
+            if self.lazy && !self.flagged && marks.next == usize::MAX {
+                return Ok(());
+            }
+            self.block(block, marks, &mut sight)?;
+        }
+        if !rest.is_empty() && !(self.lazy && !self.flagged && marks.next == usize::MAX) {
+            let mut last = [b' '; BLOCK];
+            last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+            self.block(&last, marks, &mut sight)?;
+            self.walked = end;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn block(&mut self, block: &[u8; BLOCK], marks: &mut Marks<'_>, sight: &mut Sight<'_>) -> Result<(), ScanError> {
+        let at = self.walked;
+        self.walked += BLOCK;
+        let named = marks.next < self.walked;
+        let Some(structure) = self.carry.next(block, named) else { return Ok(()) };
+        let (opens, closes) = (structure.opens.count_ones(), structure.closes.count_ones());
+        if !named && self.depth >= RECORD + closes {
+            self.depth = self.depth + opens - closes;
+            return Ok(());
+        }
+        self.carefully(at, structure, marks, sight)
+    }
+
+    /// A block in which a record begins or ends, or that holds one of the names.
+    fn carefully(
+        &mut self,
+        at: usize,
+        structure: Structure,
+        marks: &mut Marks<'_>,
+        sight: &mut Sight<'_>,
+    ) -> Result<(), ScanError> {
+        let mut brackets = structure.opens | structure.closes;
+        loop {
+            let bracket = at + brackets.trailing_zeros() as usize;
+            if marks.next < bracket.min(at + BLOCK) {
+                self.name(marks.next - at, structure, marks);
+                marks.step();
+                continue;
+            }
+            if brackets == 0 {
+                return Ok(());
+            }
+            let bit = brackets & brackets.wrapping_neg();
+            brackets ^= bit;
+            if structure.opens & bit == 0 {
+                self.close(bracket, sight)?;
+            } else {
+                self.open(bracket, sight.held);
+            }
+        }
+    }
+
+    /// What may be a wanted name, `offset` bytes into the block: it counts as a record's own key, and where it may be one
+    /// that is spelled with escapes.
+    fn name(&mut self, offset: usize, structure: Structure, marks: &Marks<'_>) {
+        let key = self.depth == RECORD && structure.quotes & structure.strings & (1 << offset) != 0;
+        self.flagged |= self.in_records && self.depth >= RECORD && (key || !marks.is_key());
+    }
+
+    fn open(&mut self, at: usize, held: &[u8]) {
+        if self.depth == FILE && held.get(at) == Some(&b'[') {
+            self.in_records = is_after_records_key(held.get(self.top..at).unwrap_or_default());
+            self.seen_records |= self.in_records;
+        }
+        if self.depth == RECORDS {
+            self.record = at;
+            self.flagged = false;
+            self.lost = false;
+        }
+        self.depth = self.depth.saturating_add(1);
+    }
+
+    fn close(&mut self, at: usize, sight: &mut Sight<'_>) -> Result<(), ScanError> {
+        self.depth = self.depth.checked_sub(1).ok_or(ScanError::Unbalanced)?;
+        if self.depth == RECORDS && self.in_records && self.flagged {
+            if self.lost || at + 1 - self.record > self.limits.record {
+                self.too_large += 1;
+            } else {
+                (sight.found)(sight.held.get(self.record..=at).unwrap_or_default());
+            }
+            self.flagged = false;
+        }
+        if self.depth <= FILE {
+            self.in_records = false;
+            self.top = at + 1;
+        }
+        Ok(())
+    }
+
+    /// How many of the held bytes are no more needed; positions are then counted from behind them.
+    fn forget(&mut self, held: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<usize, ScanError> {
+        let lazy = std::mem::take(&mut self.lazy);
+        self.walk(held, self.swept, &mut Marks::none(), found)?;
+        self.lazy = lazy;
+        let mut keep = if self.depth >= RECORD && self.in_records && !self.lost {
+            self.record
+        } else if self.depth <= FILE {
+            self.top
+        } else {
+            self.walked
+        };
+        if self.walked.saturating_sub(keep) > self.limits.record {
+            if self.depth <= FILE {
+                return Err(ScanError::NoRecords);
+            }
+            self.lost = true;
+            keep = self.walked;
+        }
+        self.walked -= keep;
+        self.swept = self.walked;
+        self.record = self.record.saturating_sub(keep);
+        self.top = self.top.saturating_sub(keep);
+        Ok(keep)
+    }
+
+    fn end(&self, inflated: u64) -> Result<(), ScanError> {
+        if self.depth > 0 || self.carry.is_in_string() {
+            Err(ScanError::CutOff { inflated })
+        } else if !self.seen_records {
+            Err(ScanError::NoRecords)
+        } else if self.too_large > 0 {
+            Err(ScanError::RecordsTooLarge { count: self.too_large, limit: self.limits.record })
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// What a walk looks at and whom it tells.
+struct Sight<'a> {
+    held: &'a [u8],
+    found: &'a mut dyn FnMut(&[u8]),
+}
+
+/// What is looked for.
+struct Sweep<'w> {
+    wanted: &'w Wanted,
+    keys: Finder<'static>,
+    escapes: Finder<'static>,
+}
+
+impl Sweep<'_> {
+    /// The places between `begin` and `end` that make a record one to parse, if they stand where it counts.
+    fn marks<'a>(&'a self, held: &'a [u8], begin: usize, end: usize) -> Marks<'a> {
+        let seen = |length: usize| held.get(begin..(end + length - 1).min(held.len())).unwrap_or_default();
+        let (keys, escapes) = (seen(KEY.len()), seen(ESCAPE.len()));
+        let mut marks = Marks {
+            begin,
+            held,
+            wanted: Some(self.wanted),
+            keys: Some(self.keys.find_iter(keys)),
+            escapes: Some(self.escapes.find_iter(escapes)),
+            ..Marks::none()
+        };
+        marks.step_key();
+        marks.step_escape();
+        marks
+    }
+}
+
+/// The places of possible names, in order; `usize::MAX` is behind the last.
+struct Marks<'a> {
+    begin: usize,
+    held: &'a [u8],
+    wanted: Option<&'a Wanted>,
+    keys: Option<FindIter<'a, 'a>>,
+    escapes: Option<FindIter<'a, 'a>>,
+    key: usize,
+    escape: usize,
+    /// The next of both.
+    next: usize,
+}
+
+impl Marks<'_> {
+    fn none() -> Self {
+        Self {
+            begin: 0,
+            held: &[],
+            wanted: None,
+            keys: None,
+            escapes: None,
+            key: usize::MAX,
+            escape: usize::MAX,
+            next: usize::MAX,
+        }
+    }
+
+    fn is_key(&self) -> bool {
+        self.next == self.key
+    }
+
+    fn step(&mut self) {
+        if self.is_key() { self.step_key() } else { self.step_escape() }
+    }
+
+    fn step_key(&mut self) {
+        let (begin, held, wanted) = (self.begin, self.held, self.wanted);
+        let counts = |at: &usize| {
+            // A quote behind a backslash begins no key: this is a text about a record.
+            let escaped = at.checked_sub(1).and_then(|before| held.get(before)) == Some(&b'\\');
+            let rest = held.get(at + KEY.len()..).unwrap_or_default();
+            !escaped && wanted.is_some_and(|wanted| wanted.may_be(rest))
+        };
+        let next = self.keys.as_mut().and_then(|keys| keys.map(|at| at + begin).find(counts));
+        self.key = next.unwrap_or(usize::MAX);
+        self.next = self.key.min(self.escape);
+    }
+
+    fn step_escape(&mut self) {
+        let (begin, held) = (self.begin, self.held);
+        // `\u004x` to `\u007x` hold the letters.
+        let counts = |at: &usize| held.get(at + ESCAPE.len()).is_some_and(|digit| (b'4'..=b'7').contains(digit));
+        let next = self.escapes.as_mut().and_then(|escapes| escapes.map(|at| at + begin).find(counts));
+        self.escape = next.unwrap_or(usize::MAX);
+        self.next = self.key.min(self.escape);
+    }
+}
+
+/// Whether text ends in the key `Records` and a colon, however the key is spelled.
+fn is_after_records_key(text: &[u8]) -> bool {
+    let Some(key) = text.trim_ascii_end().strip_suffix(b":").map(<[u8]>::trim_ascii_end) else { return false };
+    let Some(inner) = key.strip_suffix(b"\"") else { return false };
+    if inner.ends_with(b"\"Records") {
+        return true;
+    }
+    // A quote within the key would stand behind a backslash, so the last one without begins it.
+    let begin = inner.iter().zip(inner.iter().skip(1)).rposition(|(before, byte)| *byte == b'"' && *before != b'\\');
+    let Some(spelled) = begin.and_then(|at| key.get(at + 1..)) else { return false };
+    serde_json::from_slice::<String>(spelled).is_ok_and(|name| name == "Records")
+}
+
+#[cfg(test)]
+#[path = "scan_tests.rs"]
+mod tests;
