@@ -218,6 +218,11 @@ fn context(changes: Option<&serde_json::Map<String, Value>>) -> Context {
         ("ownerAdministratorsMax".to_owned(), 5),
         ("rollbackMinutes".to_owned(), 5),
         ("rollbackWindowDays".to_owned(), 30),
+        ("changeFailPercentMax".to_owned(), 15),
+        ("changeLeadTimeMinutesMax".to_owned(), 60),
+        ("recoveryMinutesMax".to_owned(), 60),
+        ("pipelineDurationMinutesMax".to_owned(), 15),
+        ("testPassPercentMin".to_owned(), 95),
     ]);
     for (name, value) in changes.into_iter().flatten() {
         assert!(settings.insert(name.clone(), value.as_i64().unwrap()).is_some(), "{name} is no setting");

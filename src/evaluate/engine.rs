@@ -41,6 +41,11 @@ impl Default for Settings {
             ("ownerAdministratorsMax", 5),
             ("rollbackMinutes", 5),
             ("rollbackWindowDays", 30),
+            ("changeFailPercentMax", 15),
+            ("changeLeadTimeMinutesMax", 60),
+            ("recoveryMinutesMax", 60),
+            ("pipelineDurationMinutesMax", 15),
+            ("testPassPercentMin", 95),
         ];
         Self(defaults.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
@@ -288,6 +293,8 @@ pub(super) fn placeholders(policies: &Policies, partition: &str, gap: &Gap) -> V
         Affects::Account => policies
             .partitions
             .keys()
+            // An account that could not be looked at still has no history to be asked about.
+            .filter(|type_name| !type_name.is_of_history())
             .map(|type_name| ResourceRef {
                 uid: ResourceUid(format!("arn:{partition}:iam::{account}:root")),
                 type_name: type_name.clone(),

@@ -17,8 +17,10 @@ mod check;
 mod check_name;
 mod config_rule;
 mod connection;
+mod delivery_account;
 mod delivery_path;
 mod delivery_role;
+mod delivery_service;
 mod deploying;
 mod deployment_config;
 mod deployment_group;
@@ -84,6 +86,8 @@ pub use alarm::Alarm;
 pub use branch::Branch;
 pub use bucket::Bucket;
 pub use connection::Connection;
+pub use delivery_account::DeliveryAccount;
+pub use delivery_service::DeliveryService;
 pub(crate) use deploying::{is_called_a_deployment, is_named_otherwise};
 pub use deployment_group::DeploymentGroup;
 pub use image_repository::ImageRepository;
@@ -137,6 +141,8 @@ pub const KINDS: &[&dyn ResourceKind] = &[
     &Connection,
     &Role,
     &ImageRepository,
+    &DeliveryService,
+    &DeliveryAccount,
 ];
 
 /// Leaves in the joins what other resources need.

@@ -95,6 +95,12 @@ pub enum GapCause {
         /// What is not known before.
         what: String,
     },
+    /// It was looked at, and what was seen does not decide it: a version in between is missing, two approvals fit, nobody
+    /// told who an identity is.
+    Undecided {
+        /// What does not decide, and what would.
+        message: String,
+    },
 }
 
 impl GapCause {
@@ -112,6 +118,7 @@ impl GapCause {
             Self::Unresolved { .. } => "unresolved",
             Self::Elsewhere { .. } => "elsewhere",
             Self::OnlyDeployed { .. } => "only deployed",
+            Self::Undecided { .. } => "undecided",
         }
     }
 }
@@ -141,6 +148,7 @@ impl fmt::Display for GapCause {
                 write!(f, "{place}: `{expression}` has no value before it is deployed; {hint}")
             }
             Self::Elsewhere { message } => f.write_str(message),
+            Self::Undecided { message } => write!(f, "not decided: {message}"),
             Self::OnlyDeployed { what } => {
                 write!(f, "{what} is known only of what is deployed; `pipewarden audit` looks at it")
             }

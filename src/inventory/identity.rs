@@ -316,6 +316,12 @@ impl TypeName {
     /// `Delivery::Account`: what history says of an account and Region: changes to what keeps evidence.
     pub const DELIVERY_ACCOUNT: Self = Self::new("Delivery::Account");
 
+    /// Whether only a history tells of it: without one there is nothing of this type that could have been seen.
+    #[must_use]
+    pub fn is_of_history(&self) -> bool {
+        *self == Self::DELIVERY_SERVICE || *self == Self::DELIVERY_ACCOUNT
+    }
+
     /// A type name known when compiling.
     #[must_use]
     pub const fn new(name: &'static str) -> Self {

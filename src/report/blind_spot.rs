@@ -142,7 +142,7 @@ fn place_in(sentence: &str, finding: &Finding) -> Place {
 
 /// The word for a cause that is only known in its own words, as `GapCause` writes them.
 fn word_of(cause: &str) -> &'static str {
-    const BEGINNINGS: [(&str, &str); 7] = [
+    const BEGINNINGS: [(&str, &str); 8] = [
         ("access denied", "denied"),
         ("role ", "denied"),
         ("throttled", "throttled"),
@@ -150,6 +150,7 @@ fn word_of(cause: &str) -> &'static str {
         ("malformed", "malformed"),
         ("outside", "outside"),
         ("not configured", "unconfigured"),
+        ("not decided", "undecided"),
     ];
     BEGINNINGS.into_iter().find(|(beginning, _)| cause.starts_with(beginning)).map_or("error", |(_, word)| word)
 }
@@ -174,7 +175,8 @@ mod tests {
                 message: message.clone(),
             },
             GapCause::OutsideOrganization { message: message.clone() },
-            GapCause::NotConfigured { message },
+            GapCause::NotConfigured { message: message.clone() },
+            GapCause::Undecided { message },
         ];
         for cause in causes {
             assert_eq!(word_of(&cause.to_string()), cause.word(), "{cause}");

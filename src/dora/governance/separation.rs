@@ -1,0 +1,297 @@
+//! G1 and G3: whether whoever approved had a part in what was approved.
+//!
+//! In: approvals, who started the execution, who pushed, merged or wrote the change, who edited the pipeline and its
+//! roles. Out: approvals by one's own hand. An author's address in a commit is whatever the author wrote there, so it
+//! has a verdict of its own.
+
+use std::collections::BTreeSet;
+
+use super::super::Deployment;
+use super::approval::{Approval, Approver, approvals};
+use super::identity::Who;
+use super::sight::written;
+use super::verdict::{Observation, Verdict};
+use super::view::{Pipe, View, pipe};
+use crate::history::{Event, Principal};
+use crate::inventory::{Arn, Partition};
+
+/// Calls that change what a pipeline is.
+const EDITS: &[&str] = &["CreatePipeline", "UpdatePipeline"];
+/// Calls that change what a role may do.
+const ROLE_EDITS: &[&str] = &[
+    "PutRolePolicy",
+    "AttachRolePolicy",
+    "UpdateAssumeRolePolicy",
+    "DeleteRolePermissionsBoundary",
+    "CreatePolicyVersion",
+];
+
+/// Approvals with the person who gave them; whatever stands in the way is a doubt.
+fn by_person<'a>(view: &View<'a>, verdict: &mut Verdict) -> Vec<(Approval<'a>, String, String)> {
+    verdict.blind(view.unseen_executions());
+    let mut named = Vec::new();
+    for approval in approvals(view) {
+        match approval.approver.clone() {
+            Approver::Known(Who::Person(person), shown) => named.push((approval, person, shown)),
+            Approver::Known(Who::Machine(name) | Who::Root(name) | Who::Unknown(name), _) => verdict
+                .doubt(format!("{} was approved by {name}, which names no person", view.shown(approval.deployment))),
+            Approver::Unclear(why) => verdict.doubt(why),
+        }
+    }
+    named
+}
+
+fn observed(view: &View<'_>, approval: &Approval<'_>, shown: &str, what: &str, also: &[String]) -> Observation {
+    Observation {
+        time: approval.time,
+        actor: shown.to_owned(),
+        what: format!("{what} {}", view.shown(approval.deployment)),
+        events: approval.records.iter().chain(also).cloned().collect(),
+    }
+}
+
+/// Approved by whoever started the execution.
+pub(super) fn starter(view: &View<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    for (approval, person, shown) in by_person(view, &mut verdict) {
+        match started(view, approval.deployment) {
+            Starter::Nobody => {}
+            Starter::By(Who::Person(starter), records) if starter == person => {
+                verdict.see(observed(view, &approval, &shown, "approved and started", &records));
+            }
+            Starter::By(Who::Person(_) | Who::Machine(_), _) => {}
+            Starter::By(Who::Root(name) | Who::Unknown(name), _) => verdict
+                .doubt(format!("{} was started by {name}, which names no person", view.shown(approval.deployment))),
+            Starter::Unclear => {
+                verdict.doubt(format!("what started {} is not known", view.shown(approval.deployment)));
+            }
+        }
+    }
+    verdict
+}
+
+enum Starter {
+    /// A change or the service itself.
+    Nobody,
+    By(Who, Vec<String>),
+    Unclear,
+}
+
+fn started(view: &View<'_>, deployment: &Deployment) -> Starter {
+    let Some((arn, execution)) = deployment.pipeline.as_deref().zip(deployment.execution.as_deref()) else {
+        return Starter::Nobody;
+    };
+    let calls = ["StartPipelineExecution", "RollbackStage"];
+    let call = pipe(arn).and_then(|pipe| {
+        calls
+            .into_iter()
+            .flat_map(|name| view.all_calls(&pipe, name))
+            .find(|event| event.response.text(&["pipelineExecutionId"]).as_deref() == Some(execution))
+    });
+    if let Some(event) = call {
+        return Starter::By(view.people.caller(event), vec![event.id.clone()]);
+    }
+    let record = view.index.executions.get(&(arn, execution)).and_then(|execution| execution.trigger.as_ref());
+    match record.map(|trigger| (trigger.kind.as_str(), trigger.detail.as_deref())) {
+        Some(("StartPipelineExecution" | "ManualRollback", Some(arn))) if arn.starts_with("arn:") => {
+            Starter::By(view.people.principal(&Principal::of_arn(arn)), vec![execution.to_owned()])
+        }
+        Some(("StartPipelineExecution" | "ManualRollback", _)) => Starter::Unclear,
+        Some(_) => Starter::Nobody,
+        None => match (&deployment.actor, deployment.trigger) {
+            (Some(actor), super::super::TriggerKind::Manual | super::super::TriggerKind::ManualRollback) => {
+                Starter::By(view.people.principal(actor), vec![execution.to_owned()])
+            }
+            (
+                _,
+                super::super::TriggerKind::Change
+                | super::super::TriggerKind::Schedule
+                | super::super::TriggerKind::AutomatedRollback,
+            ) => Starter::Nobody,
+            _ => Starter::Unclear,
+        },
+    }
+}
+
+/// Somebody who had a part in a change, as a host or AWS authenticated it.
+struct Part {
+    who: Who,
+    what: &'static str,
+    record: String,
+}
+
+/// Approved by whoever pushed, merged or proposed what was deployed.
+pub(super) fn author(view: &View<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    for (approval, person, shown) in by_person(view, &mut verdict) {
+        let deployment = approval.deployment;
+        if deployment.revisions.is_empty() {
+            verdict.doubt(format!("what {} delivered is not known", view.shown(deployment)));
+        }
+        for commit in commits(view, deployment) {
+            let parts = parts(view, deployment, &commit);
+            for part in &parts {
+                if part.who == Who::Person(person.clone()) {
+                    let what = format!("approved and {}", part.what);
+                    let also = [part.record.clone(), commit.clone()];
+                    verdict.see(observed(view, &approval, &shown, &what, &also));
+                }
+            }
+            // Of what came before the head of a delivery, not every commit was pushed by itself.
+            if !deployment.revisions.iter().any(|revision| revision.id == commit) {
+                continue;
+            }
+            let unknown = parts.iter().find_map(|part| match &part.who {
+                Who::Unknown(name) | Who::Root(name) => Some(name),
+                _ => None,
+            });
+            if let Some(name) = unknown {
+                verdict.doubt(format!(
+                    "nobody told who `{name}` is, who had a part in {commit}: add it to `people` in `[dora]`"
+                ));
+            } else if !is_commit(&commit) {
+                verdict.doubt(format!("`{commit}`, which {} delivered, is no commit", view.shown(deployment)));
+            } else if parts.is_empty() {
+                verdict.doubt(format!("who pushed or merged {commit} is not known"));
+            }
+        }
+    }
+    verdict
+}
+
+/// Approved by whoever the commit says wrote it.
+pub(super) fn named_author(view: &View<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    for (approval, person, shown) in by_person(view, &mut verdict) {
+        let deployment = approval.deployment;
+        if deployment.revisions.is_empty() {
+            verdict.doubt(format!("what {} delivered is not known", view.shown(deployment)));
+        }
+        for id in commits(view, deployment) {
+            let Some(commit) = view.index.commits.get(id.as_str()) else {
+                if deployment.revisions.iter().any(|revision| revision.id == id) {
+                    verdict.doubt(format!("who wrote {id} was not read"));
+                }
+                continue;
+            };
+            let names: Vec<&String> = [&commit.author_email, &commit.author_login].into_iter().flatten().collect();
+            let is_approver = |name: &&&String| {
+                view.people.name(name) == Who::Person(person.clone()) || name.to_lowercase() == person
+            };
+            if let Some(name) = names.iter().find(is_approver) {
+                let what = format!("approved, and wrote as {name} what came with,");
+                verdict.see(observed(view, &approval, &shown, &what, std::slice::from_ref(&id)));
+            } else if !names.iter().any(|name| matches!(view.people.name(name), Who::Person(_))) {
+                let name = names.first().map_or("nobody", |name| name.as_str());
+                verdict.doubt(format!("nobody told who `{name}` is, who wrote {id}: add it to `people` in `[dora]`"));
+            }
+        }
+    }
+    verdict
+}
+
+/// Commits that a deployment brought: its heads, and those of executions that it superseded.
+fn commits(view: &View<'_>, deployment: &Deployment) -> BTreeSet<String> {
+    let heads = deployment.revisions.iter().map(|revision| revision.id.clone());
+    let others = view.index.changes.get(deployment.id.as_str()).into_iter().flatten();
+    heads.chain(others.map(|commit| (*commit).to_owned())).collect()
+}
+
+/// A SHA-1 or SHA-256 in hexadecimal.
+pub(super) fn is_commit(id: &str) -> bool {
+    matches!(id.len(), 40 | 64) && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn parts(view: &View<'_>, deployment: &Deployment, commit: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let Some(pipe) = deployment.pipeline.as_deref().and_then(pipe) else { return parts };
+    for source in view.sources(&pipe) {
+        let key = (pipe.account.clone(), pipe.region.clone(), source.repository.clone());
+        let events = view.index.repository_events.get(&key).map_or(&[][..], Vec::as_slice);
+        for event in events.iter().filter(|event| event.succeeded() && brings(event, commit)) {
+            let what = if event.name.starts_with("Merge") { "merged" } else { "pushed" };
+            parts.push(Part { who: view.people.caller(event), what, record: event.id.clone() });
+            if let Some(author) = event.response.text(&["pullRequest", "authorArn"]) {
+                let what = "proposed";
+                parts.push(Part { who: view.people.name(&author), what, record: event.id.clone() });
+            }
+        }
+        for merge in view.index.merges.get(&source.repository.to_lowercase()).into_iter().flatten() {
+            if merge.merge_commit.as_deref() != Some(commit) {
+                continue;
+            }
+            let record = || format!("{}#{}", merge.repository, merge.number);
+            for (name, what) in [(&merge.author, "proposed"), (&merge.merged_by, "merged")] {
+                if let Some(name) = name {
+                    parts.push(Part { who: view.people.name(name), what, record: record() });
+                }
+            }
+        }
+    }
+    parts
+}
+
+/// Whether a call of `CodeCommit` brought a commit.
+pub(super) fn brings(event: &Event, commit: &str) -> bool {
+    let references = event.request.member(&["references"]).and_then(|list| list.as_array());
+    let pushed = references.into_iter().flatten().any(|it| it.get("commit").and_then(|id| id.as_str()) == Some(commit));
+    let made = event.response.text(&["commitId"]).as_deref() == Some(commit);
+    pushed || made || merge_commits(event).any(|id| id == commit)
+}
+
+/// What a merge of a pull request made.
+fn merge_commits(event: &Event) -> impl Iterator<Item = &str> {
+    let targets = event.response.member(&["pullRequest", "pullRequestTargets"]).and_then(|list| list.as_array());
+    targets.into_iter().flatten().filter_map(|target| target.get("mergeMetadata")?.get("mergeCommitId")?.as_str())
+}
+
+/// Approved by the last editor of the pipeline, or of what its roles may do.
+pub(super) fn editor(view: &View<'_>) -> Verdict {
+    let mut verdict = Verdict::default();
+    let approvals = by_person(view, &mut verdict);
+    if approvals.is_empty() {
+        return verdict;
+    }
+    verdict.blind(view.unheard(EDITS));
+    for pipe in &view.pipelines {
+        // IAM is global: its calls are recorded in one Region of the partition.
+        let home = Partition::of_region(&pipe.region).default_region();
+        verdict.blind(view.sight.calls(&pipe.account, &home, ROLE_EDITS));
+        if view.roles(pipe).is_empty() {
+            verdict.doubt(format!("the role of {} is not known", pipe.arn));
+        }
+    }
+    for (approval, person, shown) in approvals {
+        let Some(pipe) = approval.deployment.pipeline.as_deref().and_then(pipe) else { continue };
+        for (subject, edits) in edits(view, &pipe) {
+            let before = edits.into_iter().filter(|event| event.time <= approval.time && view.in_window(event.time));
+            let Some(last) = before.max_by_key(|event| (event.time, event.id.clone())) else { continue };
+            if view.people.caller(last) == Who::Person(person.clone()) {
+                let what = format!("changed {subject} at {} and approved", written(last.time));
+                verdict.see(observed(view, &approval, &shown, &what, std::slice::from_ref(&last.id)));
+            }
+        }
+    }
+    verdict
+}
+
+/// What decides about a pipeline, with the calls that changed it.
+fn edits<'a>(view: &View<'a>, pipe: &Pipe) -> Vec<(String, Vec<&'a Event>)> {
+    let of_pipeline = EDITS.iter().flat_map(|name| view.all_calls(pipe, name)).collect();
+    let mut edits = vec![(format!("pipeline {}", pipe.name), of_pipeline)];
+    for role in view.roles(pipe) {
+        let Some((account, name)) = Arn::parse(&role)
+            .ok()
+            .and_then(|arn| Some((arn.account_id()?, arn.resource.rsplit('/').next()?.to_owned())))
+        else {
+            continue;
+        };
+        let attached = view.estate.resource(&role).and_then(|role| role.properties.get("ManagedPolicyArns"));
+        let attached = attached.and_then(|arns| arns.as_array()).into_iter().flatten().filter_map(|arn| arn.as_str());
+        let names = std::iter::once(name.clone()).chain(attached.map(str::to_owned));
+        let events = names.filter_map(|name| view.index.role_events.get(&(account.clone(), name)));
+        let events = events.flatten().copied().filter(|event| event.succeeded()).collect();
+        edits.push((format!("role {name}"), events));
+    }
+    edits
+}

@@ -1,0 +1,148 @@
+//! G8 and G9.
+
+use super::*;
+use crate::history::{Commit, Payload};
+
+fn definition(version: i64, approval: bool, branch: &str) -> Value {
+    let action = |name: &str, category: &str, order: i64| json!({"name": name, "runOrder": order, "actionTypeId": {"category": category}});
+    let mut prod = vec![action("Deploy", "Deploy", 2)];
+    if approval {
+        prod.push(action("Approve", "Approval", 1));
+    }
+    json!({"pipeline": {"name": "web", "version": version, "roleArn": ROLE, "stages": [
+        {"name": "Source", "actions": [{"name": "Code", "actionTypeId": {"category": "Source"}, "configuration": {"BranchName": branch}}]},
+        {"name": "Prod", "actions": prod},
+    ]}})
+}
+
+fn updated(versions: &[(i64, bool, &str)]) -> World {
+    let mut world = World::quiet();
+    for (hour, (version, approval, branch)) in versions.iter().enumerate() {
+        let time = NOON + Duration::hours(i64::try_from(hour).unwrap());
+        let answer = definition(*version, *approval, branch);
+        world.call("codepipeline", "UpdatePipeline", time, "mallory", json!({"pipeline": {"name": "web"}}), answer);
+    }
+    world
+}
+
+#[test]
+fn a_gate_that_an_update_takes_out_is_seen_only_between_two_versions() {
+    let told = updated(&[(3, true, "main"), (4, false, "main")]).service("RemovedGates");
+    told.is_bad("mallory (Release) removed approval Prod/Approve in version 4 of web");
+    assert!(told.why.is_some(), "what was before version 3 is not known");
+    updated(&[(3, true, "main"), (5, false, "main")]).service("RemovedGates").is_open("between 3 and 5");
+    updated(&[(3, true, "main")]).service("RemovedGates").is_open("before version 3");
+    let mut before = updated(&[(4, true, "main")]);
+    let old = definition(3, true, "main");
+    before.call("codepipeline", "UpdatePipeline", NOON - Duration::days(20), "alice", json!({}), old);
+    before.service("RemovedGates").is_good();
+    let mut pipeline = before.estate.resource(PIPELINE).unwrap().clone();
+    pipeline.properties.insert("Version".to_owned(), json!(6));
+    before.estate = Estate::default();
+    before.estate.absorb(&Inventory { resources: vec![pipeline], ..Inventory::default() });
+    before.service("RemovedGates").is_open("between 4 and 6");
+    World::quiet().without_events().service("RemovedGates").is_open("CloudTrail's events");
+}
+
+#[test]
+fn a_branch_turned_elsewhere_is_a_fault_by_hand_and_none_by_a_stack() {
+    let mut world = updated(&[(3, true, "main"), (4, true, "hack")]);
+    world.service("RedirectedPipelines").is_bad("changed the branch of Source/Code from main to hack in version 4");
+    for event in &mut world.history.events {
+        event.principal.invoked_by = Some("cloudformation.amazonaws.com".to_owned());
+    }
+    assert!(world.service("RedirectedPipelines").seen.is_empty());
+}
+
+#[test]
+fn an_update_too_large_to_be_recorded_is_a_finding_of_its_own() {
+    let mut world = World::quiet();
+    let id = world.call("codepipeline", "UpdatePipeline", NOON, "mallory", json!({}), json!({}));
+    world.account("UnreadableUpdates").is_good();
+    let event = world.event(&id);
+    event.request = Payload::Omitted { original_size: Some(149_893) };
+    event.response = Payload::Omitted { original_size: Some(149_893) };
+    world.account("UnreadableUpdates").is_bad("mallory (Release) updated a pipeline whose name was left out too");
+    world.service("RemovedGates").is_open("too large to be recorded");
+    world.event(&id).error_code = Some("AccessDenied".to_owned());
+    world.account("UnreadableUpdates").is_good();
+    world.without_events().account("UnreadableUpdates").is_open("CloudTrail's events");
+}
+
+fn commit_call(world: &mut World, name: &str, who: &str, request: Value, response: Value) -> String {
+    world.call("codecommit", name, NOON, who, request, response)
+}
+
+#[test]
+fn review_rules_are_kept() {
+    let mut world = World::quiet();
+    let template = json!({"repositoryName": "web", "approvalRuleTemplateName": "two"});
+    commit_call(&mut world, "DisassociateApprovalRuleTemplateFromRepository", "bob", template, json!(null));
+    world.service("ReviewRuleChanges").is_bad("took approval rule template two from web");
+    let mut overridden = World::quiet();
+    let request = json!({"pullRequestId": "7", "revisionId": "r", "overrideStatus": "OVERRIDE"});
+    commit_call(&mut overridden, "OverridePullRequestApprovalRules", "bob", request, json!(null));
+    // Of another repository, or never merged: it let nothing in.
+    overridden.service("ReviewRuleChanges").is_good();
+    let merge = json!({"pullRequestId": "7", "repositoryName": "web"});
+    commit_call(&mut overridden, "MergePullRequestBySquash", "bob", merge, json!({}));
+    overridden.service("ReviewRuleChanges").is_bad("overrode the approval rules of pull request 7 of web");
+    overridden.without_events().service("ReviewRuleChanges").is_open("CloudTrail's events");
+    let mut elsewhere = World::quiet();
+    elsewhere.define(None);
+    elsewhere.service("ReviewRuleChanges").is_good();
+    elsewhere.estate = Estate::default();
+    elsewhere.service("ReviewRuleChanges").is_open("where");
+}
+
+#[test]
+fn a_push_to_the_branch_is_no_merge() {
+    let push = |reference: &str| {
+        let mut world = World::quiet();
+        let request = json!({"references": [{"commit": commit('c'), "ref": "refs/heads/feature"}, {"commit": commit('c'), "ref": reference}]});
+        let id = commit_call(&mut world, "GitPush", "bob", request, json!(null));
+        world.event(&id).additional = Payload::Json(json!({"repositoryName": "web"}));
+        world
+    };
+    push("refs/heads/other").service("DirectPushes").is_good();
+    let mut pushed = push("refs/heads/main");
+    pushed.service("DirectPushes").is_bad("to web/main by GitPush, without a pull request");
+    let merged = json!({"pullRequest": {"pullRequestTargets": [{"destinationReference": "refs/heads/main", "mergeMetadata": {"mergeCommitId": commit('c')}}]}});
+    commit_call(
+        &mut pushed,
+        "MergePullRequestByThreeWay",
+        "bob",
+        json!({"pullRequestId": "7", "repositoryName": "web"}),
+        merged,
+    );
+    pushed.service("DirectPushes").is_good();
+    pushed.without_events().service("DirectPushes").is_open("CloudTrail's events");
+    // The first of the two records of a push says nothing yet.
+    let mut first = World::quiet();
+    let id = commit_call(&mut first, "GitPush", "bob", json!(null), json!(null));
+    first.event(&id).additional = Payload::Json(json!({"repositoryName": "web"}));
+    first.service("DirectPushes").is_good();
+}
+
+#[test]
+fn on_a_source_host_what_is_no_merge_came_directly() {
+    let mut world = World::quiet();
+    world.define(None);
+    world.release("x1", NOON, Some("alice"));
+    world.service("DirectPushes").is_open("was not read for the whole window");
+    world.look_at_host();
+    world.service("DirectPushes").is_open("how aaaa");
+    world.history.commits.push(Commit {
+        repository: "acme/web".to_owned(),
+        id: commit('a'),
+        parents: Vec::new(),
+        authored: None,
+        committed: Some(NOON - Duration::hours(3)),
+        author_email: None,
+        author_login: Some("octocat".to_owned()),
+        summary: None,
+    });
+    world.service("DirectPushes").is_bad("octocat brought aaaa");
+    world.merge(&commit('a'), "octocat", "hubot");
+    world.service("DirectPushes").is_good();
+}
