@@ -344,7 +344,7 @@ fn a_gap_that_a_disabled_transition_covers_is_said_to_be_one() {
     world.event("codepipeline", "DisableStageTransition", at(1, 9, 0), &request);
     world.event("codepipeline", "EnableStageTransition", at(2, 9, 40), &request);
     let run = &world.delivery().runs[0];
-    assert_eq!((run.active_seconds, run.gap_seconds), (Some(20 * 60), Some(40 * 60)));
+    assert_eq!((run.active_seconds, run.gap_seconds), (Some(20 * 60), Some(50 * 60)));
     assert_eq!(run.transition_disabled_seconds, Some(30 * 60));
 }
 
@@ -366,6 +366,16 @@ fn services_are_named_by_rule_then_tag_then_arn() {
     assert!(delivery.deployments.iter().all(|it| it.service == key));
     // Different ways to production have different predecessors: neither is compared with the other.
     assert!(delivery.deployments.iter().all(|it| it.kind == DeploymentKind::Forward));
+    // Of a service that was seen in part there is less to say, and not nothing.
+    world.resources = vec![pipeline(json!({"Name": "S", "Stages": []}))];
+    world.history.executions.clear();
+    world.history.actions.clear();
+    world.history.coverage.spans.retain(|it| it.source != HistorySource::PipelineExecutions);
+    let limits = world.delivery().limits;
+    assert!(
+        matches!(limits.as_slice(), [limit] if !limit.blocks && limit.service.as_ref() == Some(&key)),
+        "{limits:?}"
+    );
 }
 
 fn denied(action: &str) -> HistoryGap {
