@@ -100,11 +100,6 @@ impl<'a> Index<'a> {
         self.by_pipeline.get(pipeline).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether requests about a pipeline are known.
-    pub(super) fn is_requested(&self, account: &'a AccountId, region: &'a Region, name: &str) -> bool {
-        self.requested.contains(&(account, region, name.to_owned()))
-    }
-
     /// Pipelines that requests name.
     pub(super) fn requested(&self) -> impl Iterator<Item = &(&'a AccountId, &'a Region, String)> {
         self.requested.iter()

@@ -35,55 +35,72 @@ pub(super) fn of(
     let seen = Seen { coverage: &index.history.coverage, window: Period { from: options.from(), to: options.as_of } };
     let mut limits = BTreeSet::new();
     for service in services.iter_mut() {
+        let mut own = Vec::new();
         for arn in &service.pipelines {
-            let Some(pipeline) = landscape.pipelines.get(arn) else { continue };
-            let place = (&pipeline.account, &pipeline.region);
-            let executions = seen.part(HistorySource::PipelineExecutions, place, arn, "its executions");
-            let ran = index.executions(arn);
-            let with_actions = index.executions_with_actions(arn).count();
-            let has_requests = index.is_requested(&pipeline.account, &pipeline.region, &pipeline.name);
-            if executions.is_blind && ran.is_empty() && with_actions == 0 {
-                let mut reasons = executions.reasons;
-                if has_requests {
-                    let reason = format!(
-                        "only requests are known of {arn}, not how they ended: let the audit role call \
-                         codepipeline:ListPipelineExecutions and codepipeline:ListActionExecutions"
-                    );
-                    service.not_measurable = Some(reason.clone());
-                    reasons = vec![reason];
-                }
-                limits.extend(reasons.into_iter().map(|reason| limit(&service.key, &[], true, None, reason)));
-                continue;
-            }
-            let blind_to_actions = with_actions == 0
-                && (ran.iter().any(|it| needs_actions(it)) || executions.names_actions && !ran.is_empty())
-                || with_actions == 0 && executions.names_actions;
-            if blind_to_actions {
-                let of_actions = executions.reasons.iter().filter(|it| it.contains("ListActionExecutions"));
-                let mut reasons: Vec<String> = of_actions.cloned().collect();
-                if reasons.is_empty() {
-                    reasons.push(format!(
-                        "the executions of {arn} are known, but not their actions, so nobody can tell what reached \
-                         production: let the audit role call codepipeline:ListActionExecutions"
-                    ));
-                }
-                limits.extend(reasons.into_iter().map(|reason| limit(&service.key, &[], true, None, reason)));
-                continue;
-            }
-            limits.extend(
-                executions
-                    .reasons
-                    .iter()
-                    .map(|reason| limit(&service.key, &[], false, executions.observed_from, reason.clone())),
-            );
-            limits.extend(
-                without_actions(arn, ran, index, &seen).map(|reason| limit(&service.key, &[], false, None, reason)),
-            );
-            limits.extend(of_tests(arn, &service.key, place, index, &seen));
+            own.extend(of_pipeline(arn, &service.key, landscape, index, &seen));
         }
-        limits.extend(of_groups(service, landscape, drafts, &seen));
+        own.extend(of_groups(service, landscape, drafts, &seen));
+        let parts = service.pipelines.len() + service.deployment_groups.len();
+        let blind: BTreeSet<&str> = own.iter().filter(|(_, it)| it.blocks).map(|(part, _)| part.as_str()).collect();
+        let is_blind = blind.len() == parts;
+        if is_blind {
+            let only_requests = own.iter().find(|(_, it)| it.blocks && it.reason.starts_with(ONLY_REQUESTS));
+            if let Some((_, limit)) = only_requests {
+                service.not_measurable = Some(limit.reason.clone());
+            }
+        }
+        // Where another part of the service was seen, there is less to say, and not nothing.
+        limits.extend(own.into_iter().map(|(_, it)| Limit { blocks: it.blocks && is_blind, ..it }));
     }
     limits.into_iter().collect()
+}
+
+/// How a sentence begins that tells of requests without outcomes.
+const ONLY_REQUESTS: &str = "only requests are known";
+
+/// The limits of one pipeline, with its ARN.
+fn of_pipeline(
+    arn: &str,
+    service: &ServiceKey,
+    landscape: &Landscape,
+    index: &Index<'_>,
+    seen: &Seen<'_>,
+) -> Vec<(String, Limit)> {
+    let Some(pipeline) = landscape.pipelines.get(arn) else { return Vec::new() };
+    let place = (&pipeline.account, &pipeline.region);
+    let part = seen.part(HistorySource::PipelineExecutions, place, arn, "its executions");
+    let ran = index.executions(arn);
+    let has_actions = index.executions_with_actions(arn).next().is_some();
+    let all = |blocks, from, reasons: Vec<String>| {
+        let limits = reasons.into_iter().map(move |reason| limit(service, &[], blocks, from, reason));
+        limits.map(|it| (arn.to_owned(), it)).collect::<Vec<_>>()
+    };
+    if part.is_blind && ran.is_empty() && !has_actions {
+        if !index.requested().any(|it| (it.0, it.1) == place && it.2 == pipeline.name) {
+            return all(true, None, part.reasons);
+        }
+        let mut reasons = seen.gaps(HistorySource::PipelineExecutions, place, arn);
+        reasons.push(format!(
+            "{ONLY_REQUESTS} of {arn}, not how they ended: let the audit role call codepipeline:ListPipelineExecutions \
+             and codepipeline:ListActionExecutions"
+        ));
+        return all(true, None, reasons);
+    }
+    if !has_actions && (part.names_actions || ran.iter().any(|it| needs_actions(it))) {
+        let mut reasons = part.reasons;
+        reasons.retain(|it| it.contains("ListActionExecutions"));
+        if reasons.is_empty() {
+            reasons.push(format!(
+                "the executions of {arn} are known, but not their actions, so nobody can tell what reached production: \
+                 let the audit role call codepipeline:ListActionExecutions"
+            ));
+        }
+        return all(true, None, reasons);
+    }
+    let mut limits = all(false, part.observed_from, part.reasons);
+    limits.extend(all(false, None, without_actions(arn, ran, index, seen).collect()));
+    limits.extend(of_tests(arn, service, place, index, seen).into_iter().map(|it| (arn.to_owned(), it)));
+    limits
 }
 
 fn limit(
@@ -116,7 +133,7 @@ fn without_actions(
 }
 
 /// `CodeDeploy`'s side: all of a group's own deployments, and what a pipeline's deployments did on their targets.
-fn of_groups(service: &Service, landscape: &Landscape, drafts: &[Draft<'_>], seen: &Seen<'_>) -> Vec<Limit> {
+fn of_groups(service: &Service, landscape: &Landscape, drafts: &[Draft<'_>], seen: &Seen<'_>) -> Vec<(String, Limit)> {
     let mut limits = Vec::new();
     for ((account, region, _), group) in &landscape.groups {
         if group.service != service.key || !group.is_production {
@@ -124,12 +141,12 @@ fn of_groups(service: &Service, landscape: &Landscape, drafts: &[Draft<'_>], see
         }
         let part = seen.part(HistorySource::Deployments, (account, region), &group.arn, "its deployments");
         let is_own = group.pipeline.is_none();
-        let has_any = drafts.iter().any(|it| it.lane == group.arn);
+        let has_any = || drafts.iter().any(|it| it.lane == group.arn);
         let (metrics, blocks): (&[MetricName], bool) =
-            if is_own { (&[], part.is_blind && !has_any) } else { (OF_DEPLOYMENTS, false) };
+            if is_own { (&[], part.is_blind && !has_any()) } else { (OF_DEPLOYMENTS, false) };
         limits.extend(part.reasons.into_iter().map(|reason| {
             // A pipeline's executions are known from earlier on than what its deployments did.
-            limit(&service.key, metrics, blocks, part.observed_from, reason)
+            (group.arn.clone(), limit(&service.key, metrics, blocks, part.observed_from, reason))
         }));
     }
     limits

@@ -12,6 +12,7 @@ use crate::dora::{
 mod cases;
 mod properties;
 mod variants;
+mod world;
 
 /// The short name that the golden vector calls a deployment by.
 fn name(deployment: &Deployment) -> &str {
