@@ -66,12 +66,8 @@ fn ask(simulation: &Simulation, options: &Options, folder: &Path, at: time::Offs
             progress: &Silent,
         };
         collection.complete().await.unwrap();
-        let bucket = TrailBucket {
-            bucket: simulation.trail_bucket(),
-            prefix: None,
-            region: None,
-            verify_digests: false,
-        };
+        let bucket =
+            TrailBucket { bucket: simulation.trail_bucket(), prefix: None, region: None, verify_digests: false };
         let trails = TrailSources { bucket: Some(bucket), ..TrailSources::default() };
         trails.read(&sessions, &run, &store, options).await.unwrap();
         server.stop().await;
@@ -147,7 +143,8 @@ fn deployments_differ(told: &Told, truth: &DeliveryTruth) -> Vec<String> {
         }
         let known: BTreeSet<&str> = pipeline.deployments.iter().map(|it| it.id.as_str()).collect();
         let service = told.deliveries.measurements.deployments.iter();
-        for extra in service.filter(|it| it.pipeline.as_deref() == Some(&pipeline.arn) || it.service.0 == pipeline.arn) {
+        for extra in service.filter(|it| it.pipeline.as_deref() == Some(&pipeline.arn) || it.service.0 == pipeline.arn)
+        {
             let id = extra.execution.as_deref().unwrap_or_else(|| extra.id.rsplit(['/', ':']).next().unwrap_or(""));
             let finished = extra.finished.is_some();
             if finished && !known.contains(id) {
@@ -242,7 +239,8 @@ fn what_is_refused_is_a_gap_and_no_number() {
             }
         }
         let passes = told.findings.iter().filter(|finding| {
-            finding.resource.type_name.as_str() == "Delivery::Service" && finding.compliance == ComplianceType::Compliant
+            finding.resource.type_name.as_str() == "Delivery::Service"
+                && finding.compliance == ComplianceType::Compliant
         });
         if action == "s3:GetObject" {
             // Approvers and starters stand in the executions as well; what only events tell must not pass.

@@ -14,8 +14,8 @@ use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
 use super::options::{PolicyOptions, ReportOptions, RunOptions, Threshold, judge, question, say};
 use super::policies;
-use crate::config::Archive;
 use crate::collect::git_hosts::{HostEntry, HostError, Secrets, SourceHosts};
+use crate::config::Archive;
 use crate::inventory::Region;
 use crate::simulate::{Simulation, SimulationOptions, SimulationServer};
 
