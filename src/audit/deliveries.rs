@@ -99,7 +99,9 @@ impl HistoryCollection<'_> {
                 for seen in join_all(regions).await {
                     let seen = seen?;
                     records += seen.executions.len() + seen.deployments.len() + seen.events.len();
-                    part.gaps.extend(seen.coverage.gaps.into_iter().map(|gap| gap.gap));
+                    // What AWS has forgotten is no refusal: the metrics say from when on they know.
+                    let refused = seen.coverage.gaps.into_iter().filter(|gap| !gap.is_expired());
+                    part.gaps.extend(refused.map(|gap| gap.gap));
                 }
             }
             part.coverage.absorb(&scope.take_coverage());

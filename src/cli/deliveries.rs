@@ -16,7 +16,7 @@ use super::progress::Shown;
 use crate::audit::{self, Deliveries, HistoryCollection};
 use crate::config::Config;
 use crate::dora::Options;
-use crate::history::{History, HistoryStore, Period, incidents_of_alarms, read_incident_file};
+use crate::history::{History, HistoryGap, HistorySource, HistoryStore, Period, incidents_of_alarms, read_incident_file};
 use crate::organization::Sessions;
 use crate::report::dora::DORA_FORMATS;
 use crate::run::RunDirectory;
@@ -90,6 +90,15 @@ pub(super) fn add_incidents(
         })
         .collect();
     history.incidents.extend(incidents_of_alarms(&history.transitions, &named));
+    // Where an alarm that tells of incidents could not be seen, incidents may be missing.
+    let of_incidents = |gap: &&HistoryGap| {
+        let alarm = gap.subject.as_deref().and_then(|arn| arn.split_once(":alarm:"));
+        gap.source == HistorySource::AlarmHistory
+            && alarm.is_some_and(|(_, name)| alarms.keys().any(|pattern| matches(pattern, name)))
+    };
+    let blind: Vec<HistoryGap> = history.coverage.gaps.iter().filter(of_incidents).cloned().collect();
+    let blind = blind.into_iter().map(|gap| HistoryGap { source: HistorySource::IncidentFile, ..gap });
+    history.coverage.gaps.extend(blind);
     history.normalise();
     Ok(())
 }

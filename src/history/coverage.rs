@@ -7,7 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::inventory::{AccountId, Gap, Region};
+use crate::inventory::{AccountId, Gap, GapCause, Region};
 
 /// Where records come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -111,6 +111,17 @@ pub struct HistoryGap {
     pub to: Option<OffsetDateTime>,
     /// Who was asked what, and why it could not be seen.
     pub gap: Gap,
+}
+
+impl HistoryGap {
+    /// The code of a gap over what AWS no longer keeps.
+    pub(crate) const EXPIRED: &str = "HistoryExpired";
+
+    /// Whether nobody refused it, but AWS no longer keeps it.
+    #[must_use]
+    pub fn is_expired(&self) -> bool {
+        matches!(&self.gap.cause, GapCause::Service { code, .. } if code == Self::EXPIRED)
+    }
 }
 
 /// How far a history is known.

@@ -34,8 +34,8 @@ impl Metric for ChangeFailRate {
     }
 
     fn sources(&self) -> &'static [HistorySource] {
-        use HistorySource::{AlarmHistory, Deployments, IncidentFile, PipelineExecutions};
-        &[PipelineExecutions, Deployments, IncidentFile, AlarmHistory]
+        use HistorySource::{Deployments, IncidentFile, PipelineExecutions};
+        &[PipelineExecutions, Deployments, IncidentFile]
     }
 
     fn read(&self, pool: &Pool<'_>) -> Reading {
