@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::look::{Look, unseen};
 use super::message::first_line;
 use super::source_actions::{Heads, Place, heads};
-use super::{AccountHistory, Commit, History, HistorySource, Merge, Question};
+use super::{AccountHistory, Commit, History, HistorySource, Merge, Period, Question};
 use crate::collect::git_history::{
     HostedCommit, HostedMerge, HostedRepository, Review, commits_between, merges_of, reachable, review_of,
 };
@@ -70,12 +70,7 @@ async fn read_place(scope: &Scope, question: Question<'_>, place: &Place, heads:
         history.coverage.gaps.push(look.gap(error, question.period));
         return history;
     }
-    // What a gap is left of may be missing although later commits are known.
-    let trusted = !question
-        .known
-        .gaps
-        .iter()
-        .any(|gap| gap.source == HistorySource::SourceHost && gap.subject.as_deref() == Some(uid.as_str()));
+    let trusted = !left_open(&look, &question);
     let known: BTreeSet<&str> = question
         .so_far
         .commits
@@ -98,6 +93,17 @@ async fn read_place(scope: &Scope, question: Question<'_>, place: &Place, heads:
     history.commits = commits.into_values().map(|commit| recorded_commit(repository, commit)).collect();
     history.merges = merges.into_iter().map(|(merge, review)| recorded_merge(repository, merge, review)).collect();
     history
+}
+
+/// Whether an earlier run left a gap that no run closed: then commits may be missing although later ones are known.
+fn left_open(look: &Look<'_>, question: &Question<'_>) -> bool {
+    question.known.gaps.iter().any(|gap| {
+        let Period { from, to } = question.period;
+        let from = gap.from.map_or(from, |at| at.max(from));
+        let period = Period { from, to: gap.to.map_or(to, |at| at.min(to)) };
+        let here = gap.source == look.source && gap.subject.as_deref() == look.subject;
+        here && period.from < period.to && !look.missing(&Question { period, ..*question }).is_empty()
+    })
 }
 
 /// A repository on a host.
@@ -366,6 +372,25 @@ mod tests {
         assert_eq!((again.commits.len(), paths.lock().unwrap().len()), (0, before), "nothing is asked for twice");
         let calls: u64 = scope.take_coverage().rows().map(|(_, counts)| counts.calls()).sum();
         assert_eq!(calls, u64::try_from(before).unwrap(), "every call is in the ledger");
+    }
+
+    #[tokio::test]
+    async fn what_a_gap_was_left_of_is_asked_for_until_a_run_sees_it() {
+        let fails: HostAnswers =
+            Arc::new(|path| if path.contains("/pulls?") { (403, json!({"message": "no"})) } else { github(path) });
+        let (refusing, _) = host("github.com", fails).await;
+        let (scope, paths) = host("github.com", Arc::new(github)).await;
+        let mut asked = asked("GitHub", "github.com", &[10, 12, 14]);
+        let first = SourceHost.collect(&refusing, asked.question()).await;
+        assert_eq!((first.commits.len(), first.merges.len(), first.coverage.spans.len()), (4, 0, 0));
+        asked.known.absorb(first.coverage);
+        asked.so_far.commits = first.commits;
+        let second = SourceHost.collect(&scope, asked.question()).await;
+        assert_eq!(second.merges.len(), 2);
+        asked.known.absorb(second.coverage);
+        let before = paths.lock().unwrap().len();
+        let third = SourceHost.collect(&scope, asked.question()).await;
+        assert_eq!((third.merges.len(), paths.lock().unwrap().len()), (0, before));
     }
 
     #[tokio::test]
