@@ -48,7 +48,7 @@ const PER_PAGE: i32 = 50;
 /// Names asked for at once: enough that the rate is what limits.
 const AT_ONCE: usize = 4;
 
-/// Names that may fail before the rest is given up.
+/// Names that may fail one after the other before the rest is given up.
 const FAILURES: usize = 3;
 
 #[async_trait]
@@ -95,20 +95,21 @@ async fn look_up(scope: &Scope, question: Question<'_>, names: &[&'static str]) 
     let answers =
         stream::iter(first.iter().map(one)).buffered(1).chain(stream::iter(rest.iter().map(one)).buffered(AT_ONCE));
     let mut answers = std::pin::pin!(answers);
-    let (mut done, mut failed) = (0, 0);
+    let (mut done, mut seen, mut in_a_row) = (0, 0, 0);
     while let Some((ask, answer)) = answers.next().await {
         done += 1;
         for found in answer.items {
             read(scope, ask, &found, &mut history);
         }
         let Some(error) = answer.error else {
+            (seen, in_a_row) = (seen + 1, 0);
             history.coverage.spans.push(look(scope, Some(ask.name)).span(ask.period));
             continue;
         };
-        failed += 1;
-        if is_final(&error.cause) || failed >= FAILURES {
+        in_a_row += 1;
+        if is_final(&error.cause) || in_a_row >= FAILURES {
             let unasked = asks.get(done - 1..).unwrap_or_default();
-            history.coverage.gaps.extend(given_up(scope, unasked, done == failed, &error));
+            history.coverage.gaps.extend(given_up(scope, unasked, seen == 0, &error));
             break;
         }
         history.coverage.gaps.push(look(scope, Some(ask.name)).gap(error, ask.period));
