@@ -458,3 +458,33 @@ fn a_full_disk_is_an_error_of_every_format() {
     }
     assert!(hostile_key().contains(HOSTILE_NAME));
 }
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 24, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn no_name_breaks_a_format(name in ".{1,60}") {
+        let mut measurements = mixed();
+        measurements.groups.retain(|group| group.group.name == HOSTILE_NAME);
+        measurements.groups[0].group.key = format!("{name}/key");
+        measurements.groups[0].group.name.clone_from(&name);
+        measurements.services.retain(|service| service.name == HOSTILE_NAME);
+        measurements.services[0].key.0 = format!("{name}/key");
+        measurements.deployments.iter_mut().for_each(|deployment| deployment.service.0 = format!("{name}/key"));
+        for sample in snapshot(&measurements).iter().flat_map(|family| &family.samples) {
+            if let Some(shown) = sample.labels.get("service_name") {
+                proptest::prop_assert_eq!(shown.as_str(), visible(&name));
+            }
+        }
+        parse(&written(format("backfill"), &measurements), true);
+        for line in written(format("emf"), &measurements).lines() {
+            proptest::prop_assert!(serde_json::from_str::<Value>(line).is_ok());
+        }
+        let page = written(format("html"), &measurements);
+        proptest::prop_assert_eq!(tags(&page).iter().filter(|tag| tag.starts_with("section ")).count(), 5);
+        let rows = table(&written(format("metrics-csv"), &measurements));
+        let key = format!("{name}/key");
+        let is_kept = rows.iter().all(|row| row["group_key"].ends_with(&key));
+        proptest::prop_assert!(is_kept);
+    }
+}
