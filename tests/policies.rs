@@ -433,7 +433,43 @@ fn complete() -> Vec<Resource> {
                 "EncryptionConfiguration": {"EncryptionType": "KMS", "KmsKey": arn("kms", "key/k1")},
             }),
         ),
+        live(
+            TypeName::DELIVERY_SERVICE,
+            &arn("codepipeline", "web/deliveries"),
+            told(
+                SERVICE_LISTS,
+                &json!({
+                    "Name": "web", "ProductionClassification": "stage name Prod", "Freezes": ["Christmas"],
+                    "DeploysToProduction": true, "DeploysWithCodeDeploy": true, "WindowDays": 90, "Deployments": 12,
+                    "ChangeFailPercent": 8, "ChangeLeadTimeMinutes": 50, "RecoveryMinutes": 20, "PipelineDurationMinutes": 12,
+                    "TestPassPercent": 97,
+                }),
+            ),
+        ),
+        live(
+            TypeName::DELIVERY_ACCOUNT,
+            &arn("cloudtrail", "deliveries"),
+            told(ACCOUNT_LISTS, &json!({"Name": "web-prod", "WindowDays": 90})),
+        ),
     ]
+}
+
+/// What history observes of a service, by property.
+const SERVICE_LISTS: &str = "StarterApprovals AuthorApprovals NamedAuthorApprovals EditorApprovals MachineApprovals \
+    HastyApprovals ManualStarts PinnedStarts BypassDeployments BuildOverrides DeploymentGroupChanges \
+    OverriddenConditions ReopenedTransitions SkippedRejections AbandonedDeployments Retries Rollbacks RefusedAttempts \
+    UnguardedDeployments SilencedAlarms ForeignHookResults RemovedGates RedirectedPipelines ReviewRuleChanges \
+    DirectPushes FreezeDeployments";
+
+/// And of an account and Region.
+const ACCOUNT_LISTS: &str = "StoppedTrails ChangedTrails WeakenedBuckets ChangedBuckets WeakenedKeys \
+    ChangedApprovalTemplates UnreadableUpdates RefusedAttempts";
+
+/// These properties, and nothing observed by any rule.
+fn told(lists: &str, properties: &Value) -> Value {
+    let mut all = properties.as_object().unwrap().clone();
+    all.extend(lists.split_whitespace().map(|name| (name.to_owned(), json!([]))));
+    Value::Object(all)
 }
 
 fn subjects(resources: Vec<Resource>) -> Vec<Subject> {
