@@ -203,6 +203,7 @@ impl<'b, R: Read> Pieces<'b, R> {
 
 /// Where the walk through the brackets is. Positions are of the held bytes.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about where the walk is")]
 struct Walk {
     limits: Limits,
     carry: Carry,
