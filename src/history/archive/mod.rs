@@ -21,6 +21,7 @@ mod objects;
 mod scan;
 mod silence;
 mod structure;
+mod sweep;
 mod wanted;
 
 pub use folder::ArchiveFolder;
