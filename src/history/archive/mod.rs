@@ -21,6 +21,7 @@ mod objects;
 mod scan;
 mod silence;
 mod structure;
+mod sweep;
 mod wanted;
 
 pub use folder::ArchiveFolder;
@@ -59,7 +60,7 @@ pub struct ArchiveSelection {
 /// Reads an archive. It cannot fail as a whole: what goes wrong is a gap.
 ///
 /// Spans are per account and Region. With digests (log file validation), an hour that has one is known; without, what
-/// lies between files is, see [`silence`].
+/// lies between files is: from the day of the first to the last, except where no file came for more than a day.
 #[must_use]
 pub fn read_archive(objects: &dyn ArchiveObjects, selection: &ArchiveSelection) -> History {
     let listing = Listing::of(objects, selection);

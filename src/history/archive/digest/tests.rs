@@ -9,7 +9,7 @@ use super::*;
 use crate::history::archive::DigestKey;
 
 fn pair() -> RsaKeyPair {
-    RsaKeyPair::from_pkcs8(include_bytes!("testdata/digest-test-key.pk8")).unwrap()
+    RsaKeyPair::from_pkcs8(include_bytes!("../testdata/digest-test-key.pk8")).unwrap()
 }
 
 fn keys() -> DigestKeys {

@@ -9,13 +9,9 @@
 
 use std::io::{self, Read};
 
-use memchr::memmem::{FindIter, Finder};
-
 use super::structure::{BLOCK, Carry, Structure};
+use super::sweep::{Marks, Sweep};
 use super::wanted::{KEY, LOOK_AHEAD, Wanted};
-
-/// How any ASCII letter begins that is written as an escape; so a key may be spelled, though CloudTrail never does.
-const ESCAPE: &[u8] = b"\\u00";
 
 /// What is read and swept at once.
 const PIECE: usize = 128 * 1024;
@@ -103,7 +99,7 @@ pub(super) fn scan(
 ) -> Result<(), ScanError> {
     let mut pieces = Pieces::new(source, buffer, limits);
     let mut walk = Walk { limits, ..Walk::default() };
-    let sweep = Sweep { wanted, keys: Finder::new(KEY), escapes: Finder::new(ESCAPE) };
+    let sweep = Sweep::new(wanted);
     loop {
         pieces.fill();
         walk.ended = pieces.ended;
@@ -203,6 +199,7 @@ impl<'b, R: Read> Pieces<'b, R> {
 
 /// Where the walk through the brackets is. Positions are of the held bytes.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about where the walk is")]
 struct Walk {
     limits: Limits,
     carry: Carry,
@@ -422,90 +419,6 @@ struct Sight<'a> {
     found: &'a mut dyn FnMut(&[u8]),
 }
 
-/// What is looked for.
-struct Sweep<'w> {
-    wanted: &'w Wanted,
-    keys: Finder<'static>,
-    escapes: Finder<'static>,
-}
-
-impl Sweep<'_> {
-    /// The places between `begin` and `end` that make a record one to parse, if they stand where it counts.
-    fn marks<'a>(&'a self, held: &'a [u8], begin: usize, end: usize) -> Marks<'a> {
-        let seen = |length: usize| held.get(begin..(end + length - 1).min(held.len())).unwrap_or_default();
-        let (keys, escapes) = (seen(KEY.len()), seen(ESCAPE.len()));
-        let mut marks = Marks {
-            begin,
-            held,
-            wanted: Some(self.wanted),
-            keys: Some(self.keys.find_iter(keys)),
-            escapes: Some(self.escapes.find_iter(escapes)),
-            ..Marks::none()
-        };
-        marks.step_key();
-        marks.step_escape();
-        marks
-    }
-}
-
-/// The places of possible names, in order; `usize::MAX` is behind the last.
-struct Marks<'a> {
-    begin: usize,
-    held: &'a [u8],
-    wanted: Option<&'a Wanted>,
-    keys: Option<FindIter<'a, 'a>>,
-    escapes: Option<FindIter<'a, 'a>>,
-    key: usize,
-    escape: usize,
-    /// The next of both.
-    next: usize,
-}
-
-impl Marks<'_> {
-    fn none() -> Self {
-        Self {
-            begin: 0,
-            held: &[],
-            wanted: None,
-            keys: None,
-            escapes: None,
-            key: usize::MAX,
-            escape: usize::MAX,
-            next: usize::MAX,
-        }
-    }
-
-    fn is_key(&self) -> bool {
-        self.next == self.key
-    }
-
-    fn step(&mut self) {
-        if self.is_key() { self.step_key() } else { self.step_escape() }
-    }
-
-    fn step_key(&mut self) {
-        let (begin, held, wanted) = (self.begin, self.held, self.wanted);
-        let counts = |at: &usize| {
-            // A quote behind a backslash begins no key: this is a text about a record.
-            let escaped = at.checked_sub(1).and_then(|before| held.get(before)) == Some(&b'\\');
-            let rest = held.get(at + KEY.len()..).unwrap_or_default();
-            !escaped && wanted.is_some_and(|wanted| wanted.may_be(rest))
-        };
-        let next = self.keys.as_mut().and_then(|keys| keys.map(|at| at + begin).find(counts));
-        self.key = next.unwrap_or(usize::MAX);
-        self.next = self.key.min(self.escape);
-    }
-
-    fn step_escape(&mut self) {
-        let (begin, held) = (self.begin, self.held);
-        // `\u004x` to `\u007x` hold the letters.
-        let counts = |at: &usize| held.get(at + ESCAPE.len()).is_some_and(|digit| (b'4'..=b'7').contains(digit));
-        let next = self.escapes.as_mut().and_then(|escapes| escapes.map(|at| at + begin).find(counts));
-        self.escape = next.unwrap_or(usize::MAX);
-        self.next = self.key.min(self.escape);
-    }
-}
-
 /// Whether text ends in the key `Records` and a colon, however the key is spelled.
 fn is_after_records_key(text: &[u8]) -> bool {
     let Some(key) = text.trim_ascii_end().strip_suffix(b":").map(<[u8]>::trim_ascii_end) else { return false };
@@ -520,5 +433,4 @@ fn is_after_records_key(text: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-#[path = "scan_tests.rs"]
 mod tests;

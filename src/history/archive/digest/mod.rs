@@ -183,5 +183,4 @@ fn bytes_of(text: &str) -> Option<Vec<u8>> {
 }
 
 #[cfg(test)]
-#[path = "digest_tests.rs"]
 mod tests;
