@@ -16,7 +16,9 @@ use super::progress::Shown;
 use crate::audit::{self, Deliveries, HistoryCollection};
 use crate::config::Config;
 use crate::dora::Options;
-use crate::history::{History, HistoryGap, HistorySource, HistoryStore, Period, incidents_of_alarms, read_incident_file};
+use crate::history::{
+    History, HistoryGap, HistorySource, HistoryStore, Period, incidents_of_alarms, read_incident_file,
+};
 use crate::organization::Sessions;
 use crate::report::dora::DORA_FORMATS;
 use crate::run::RunDirectory;

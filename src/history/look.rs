@@ -12,7 +12,7 @@ use crate::collect::{CallError, Scope, pages_until};
 use crate::inventory::{Affects, GapCause};
 
 /// The code of the gap over what AWS no longer keeps.
-pub(super) const EXPIRED: &str = "HistoryExpired";
+pub(super) const EXPIRED: &str = HistoryGap::EXPIRED;
 
 /// Where a source looks.
 #[derive(Debug, Clone, Copy)]
