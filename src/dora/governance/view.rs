@@ -207,18 +207,6 @@ impl<'a> View<'a> {
         self.pipelines.iter().find_map(|pipe| self.sight.calls(&pipe.account, &pipe.region, names))
     }
 
-    /// Why calls of `CodeDeploy` or `CodeBuild` in the places of the service may have been missed.
-    pub(super) fn unheard_nearby(&self, names: &[&str]) -> Option<Gap> {
-        let places: BTreeSet<(&AccountId, &Region)> = self
-            .pipelines
-            .iter()
-            .map(|pipe| (&pipe.account, &pipe.region))
-            .chain(self.groups.iter().map(|(account, region, _)| (account, region)))
-            .chain([(&self.service.account, &self.service.region)])
-            .collect();
-        places.into_iter().find_map(|(account, region)| self.sight.calls(account, region, names))
-    }
-
     /// Why executions of its pipelines may have been missed.
     pub(super) fn unseen_executions(&self) -> Option<Gap> {
         let source = crate::history::HistorySource::PipelineExecutions;
