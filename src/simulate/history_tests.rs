@@ -284,7 +284,7 @@ fn an_archive_is_written_as_it_is_served_and_has_one_hole() {
     assert!(count > 2_000, "{count}");
     let (_, _, from) = services::archive::hole(&simulation.world);
     let folder = folder.path().join(format!("AWSLogs/{}/{account}", simulation.world.organization_id()));
-    for (kind, expected) in [("CloudTrail", 23), ("CloudTrail-Digest", 22)] {
+    for (kind, expected) in [("CloudTrail", 23), ("CloudTrail-Digest", 23)] {
         let (year, month, day) = (from.year(), u8::from(from.month()), from.day());
         let day = folder.join(format!("{kind}/eu-central-1/{year}/{month:02}/{day:02}"));
         assert_eq!(std::fs::read_dir(day).unwrap().count(), expected, "{kind}");
@@ -337,4 +337,33 @@ async fn builds_reports_commits_and_alarms_have_a_history() {
     let newest = history.alarm_history_items().first().unwrap();
     assert_eq!(newest.history_summary(), Some("Alarm updated from OK to ALARM"));
     assert_eq!(history.alarm_history_items().len(), 3);
+}
+
+#[tokio::test]
+async fn athena_answers_the_texts_of_a_query() {
+    let (simulation, server) = serve(quiet()).await;
+    let client = aws_sdk_athena::Client::new(&member(&simulation, &server, 2, "eu-central-1"));
+    let account = simulation.world.account_id(4);
+    let sql = format!(
+        "SELECT eventid, eventtime, eventname, json_format(CAST(useridentity AS JSON)) AS useridentity, \
+         requestparameters FROM \"a\".\"b\" WHERE account IN ('{account}') AND region IN ('eu-central-1') AND \
+         eventtime >= '2026-08-01T00:00:00Z' AND eventtime < '2026-11-21T00:00:00Z' AND ((eventsource = \
+         'codepipeline.amazonaws.com' AND eventname IN ('UpdatePipeline', 'PutApprovalResult')))"
+    );
+    let started = client.start_query_execution().query_string(&sql).send().await.unwrap();
+    let id = started.query_execution_id().unwrap();
+    let state = client.get_query_execution().query_execution_id(id).send().await.unwrap();
+    assert_eq!(state.query_execution().unwrap().status().unwrap().state().unwrap().as_str(), "SUCCEEDED");
+    let pages = client.get_query_results().query_execution_id(id).max_results(10).into_paginator().send();
+    let pages: Vec<_> = pages.collect::<Result<Vec<_>, _>>().await.unwrap();
+    let rows: Vec<Vec<String>> = pages
+        .iter()
+        .flat_map(|page| page.result_set().unwrap().rows())
+        .map(|row| row.data().iter().map(|cell| cell.var_char_value().unwrap_or_default().to_owned()).collect())
+        .collect();
+    let (header, rows) = rows.split_first().unwrap();
+    assert_eq!(header.join(","), "eventid,eventtime,eventname,useridentity,requestparameters");
+    assert!(rows.len() > 5 && rows.iter().all(|row| row[2] == "UpdatePipeline" || row[2] == "PutApprovalResult"));
+    let identity: Value = serde_json::from_str(&rows[0][3]).unwrap();
+    assert!(identity["sessioncontext"]["sessionissuer"]["arn"].is_string(), "{identity}");
 }

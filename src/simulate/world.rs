@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::SimulationOptions;
 use super::organization::{self, FIRST_WORKLOAD, Member, Part, State};
@@ -28,6 +29,8 @@ pub(crate) struct World {
     ids: Vec<AccountId>,
     positions: BTreeMap<AccountId, usize>,
     made: AtomicU64,
+    /// Queries of Athena, by their id.
+    queries: Mutex<BTreeMap<String, String>>,
 }
 
 const SPREAD: u64 = 432_989_012_347;
@@ -43,7 +46,7 @@ impl World {
             .filter_map(|index| (FIRST_ID + (offset + SPREAD * index as u64) % IDS).to_string().parse().ok())
             .collect();
         let positions = ids.iter().cloned().enumerate().map(|(index, id)| (id, index)).collect();
-        Self { options, partition, members, ids, positions, made: AtomicU64::new(0) }
+        Self { options, partition, members, ids, positions, made: AtomicU64::new(0), queries: Mutex::default() }
     }
 
     /// All accounts by position.
@@ -191,6 +194,20 @@ impl World {
         let kind = kind.bytes().fold(17_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
         let place = ((account as u64) << 16) | region as u64;
         fastrand::Rng::with_seed(mix(self.options.seed, place, kind, number as u64))
+    }
+
+    /// Keeps a query, and answers its id: the same for the same text.
+    pub(crate) fn remember_query(&self, sql: &str) -> String {
+        let number = sql.bytes().fold(5_u64, |sum, byte| sum.wrapping_mul(131).wrapping_add(u64::from(byte)));
+        let (high, low) = (mix(self.options.seed, number, 0, 9), mix(self.options.seed, number, 1, 9));
+        let id = format!("{:08x}-0000-4000-8000-{:012x}", high >> 32, low >> 16);
+        self.queries.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), sql.to_owned());
+        id
+    }
+
+    /// The query of that id.
+    pub(crate) fn query(&self, id: &str) -> Option<String> {
+        self.queries.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
     /// How many things were made so far.

@@ -35,7 +35,7 @@ pub(crate) use deployment::{
     AlarmName, Blue, CONFIGS, Config, Fleet, GroupSpec, Naming, Notification, Platform, Rollback,
 };
 pub(crate) use deployment::{application_count, application_name, platform};
-pub(crate) use history::{Begun, Ending, Run, STORY_DAYS, Status, Story, has_commits};
+pub(crate) use history::{Begun, Commit, Ending, Run, STORY_DAYS, Status, Story, has_commits};
 pub(crate) use history_act::{Act, Deed, acts, build_id, updates};
 pub(crate) use history_cast::{Caller, sha, uuid};
 pub(crate) use history_deploy::{Asked, Deployed, Finish, deployed};

@@ -35,7 +35,7 @@ pub(super) fn subject(question: &Question<'_>) -> Option<Subject> {
         ["branches", _] => "github:GetBranch",
         ["contents", ..] => "github:GetRepositoryContent",
         ["vulnerability-alerts"] => "github:CheckVulnerabilityAlerts",
-        _ => return None,
+        other => super::github_history::action(other)?,
     };
     Some(Subject { action, repository: Some(spec) })
 }
@@ -91,7 +91,8 @@ pub(super) fn of_repository(question: &Question<'_>, action: &str, spec: &Hosted
             Reply { status: 204, headers: Vec::new(), body: Value::Null }
         }
         "github:CheckVulnerabilityAlerts" if full => Reply::message(404, "Vulnerability alerts are disabled."),
-        _ => Reply::message(404, "Not Found"),
+        other => super::github_history::of_repository(question, other, spec)
+            .unwrap_or_else(|| Reply::message(404, "Not Found")),
     }
 }
 

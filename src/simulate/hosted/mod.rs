@@ -6,6 +6,7 @@
 
 mod bitbucket;
 mod github;
+mod github_history;
 mod gitlab;
 
 use std::collections::BTreeSet;

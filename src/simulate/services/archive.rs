@@ -63,7 +63,7 @@ pub(in super::super) fn hole(world: &World) -> (usize, usize, OffsetDateTime) {
 fn is_hole(world: &World, folder: &Folder, delivered: OffsetDateTime) -> bool {
     let (account, region, from) = hole(world);
     (folder.account, folder.region) == (account, region)
-        && from < delivered
+        && from + Duration::minutes(30) < delivered
         && delivered <= from + Duration::minutes(65)
 }
 
@@ -161,7 +161,9 @@ impl Folder {
         let hours = (0..24).map(|hour| self.begin() + Duration::hours(hour) + Duration::minutes(35));
         let (account, region, from) = hole(world);
         let missing = |end: OffsetDateTime| {
-            (self.account, self.region) == (account, region) && from < end && end <= from + Duration::minutes(130)
+            (self.account, self.region) == (account, region)
+                && from + Duration::minutes(60) < end
+                && end <= from + Duration::minutes(130)
         };
         hours.filter(|end| *end <= world.options.now && !missing(*end)).collect()
     }

@@ -6,6 +6,7 @@
 mod account;
 mod alarm_history;
 pub(super) mod archive;
+mod athena;
 mod builds;
 mod cloudtrail;
 mod cloudwatch;
@@ -123,6 +124,7 @@ pub(super) const SERVICES: &[Service] = &[
     codeconnections::SERVICE,
     iam::SERVICE,
     ecr::SERVICE,
+    athena::SERVICE,
 ];
 
 /// The IAM action that a call needs: the one of its operation, except where what it asks for has an older name.

@@ -183,7 +183,7 @@ pub(super) fn local(time: OffsetDateTime) -> String {
 }
 
 /// What a record is called: its source and name.
-fn title(record: &Record) -> (&'static str, &'static str, bool) {
+pub(super) fn title(record: &Record) -> (&'static str, &'static str, bool) {
     match &record.what {
         What::Act(act) => {
             let (source, name) = super::trail_requests::title(&act.deed);
