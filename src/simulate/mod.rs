@@ -13,6 +13,7 @@ mod dispatch;
 mod estate;
 mod hosted;
 mod limiter;
+mod memo;
 mod organization;
 mod protocol;
 pub mod rates;

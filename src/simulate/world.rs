@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::SimulationOptions;
+use super::estate::Act;
+use super::memo::Memo;
 use super::organization::{self, FIRST_WORKLOAD, Member, Part, State};
+use super::services::archive::Folder;
 use crate::inventory::{AccountId, Partition, Region};
 
 /// How a call is refused.
@@ -31,6 +34,10 @@ pub(crate) struct World {
     made: AtomicU64,
     /// Queries of Athena, by their id.
     queries: Mutex<BTreeMap<String, String>>,
+    /// What was done in an account and Region.
+    pub(crate) acts: Memo<(usize, usize), Vec<Act>>,
+    /// Objects of a folder of the trail's archive.
+    pub(crate) archive: Memo<Folder, Vec<(String, Vec<u8>)>>,
 }
 
 const SPREAD: u64 = 432_989_012_347;
@@ -46,7 +53,17 @@ impl World {
             .filter_map(|index| (FIRST_ID + (offset + SPREAD * index as u64) % IDS).to_string().parse().ok())
             .collect();
         let positions = ids.iter().cloned().enumerate().map(|(index, id)| (id, index)).collect();
-        Self { options, partition, members, ids, positions, made: AtomicU64::new(0), queries: Mutex::default() }
+        Self {
+            options,
+            partition,
+            members,
+            ids,
+            positions,
+            made: AtomicU64::new(0),
+            queries: Mutex::default(),
+            acts: Memo::new(64),
+            archive: Memo::new(512),
+        }
     }
 
     /// All accounts by position.

@@ -273,18 +273,8 @@ fn zipped(bytes: &[u8]) -> Vec<u8> {
 /// What is behind a key, compressed.
 pub(in super::super) fn object(world: &World, key: &str) -> Option<Vec<u8>> {
     let folder = Folder::of(world, key)?;
-    match folder.kind {
-        Kind::Logs => {
-            let files = folder.files(world);
-            let file = files.iter().find(|file| folder.file_key(world, file.delivered) == key)?;
-            Some(zipped(&folder.text(world, file)))
-        }
-        Kind::Digests => {
-            let mut chain = folder.chain(world).into_iter();
-            let (_, text) = chain.find(|(end, _)| folder.digest_key(world, *end) == key)?;
-            Some(zipped(&text))
-        }
-    }
+    let objects = world.archive.get(folder, || folder.objects(world));
+    objects.iter().find(|(other, _)| other == key).map(|(_, bytes)| bytes.clone())
 }
 
 /// A page of keys: keys, folders in between, and the key to go on after.

@@ -51,7 +51,8 @@ pub(in super::super) fn records(
     to: OffsetDateTime,
 ) -> Vec<Record> {
     let mut records: Vec<Record> = Vec::new();
-    for act in acts(world, account, region).into_iter().filter(|act| from <= act.time && act.time < to) {
+    let all = world.acts.get((account, region), || acts(world, account, region));
+    for act in all.iter().filter(|act| from <= act.time && act.time < to).cloned() {
         if matches!(act.deed, super::super::estate::Deed::Push { .. }) {
             let id = act.second.clone();
             records.push(Record { time: act.time, id, what: What::Greeting(Box::new(act.clone())) });
