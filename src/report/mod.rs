@@ -16,6 +16,7 @@ mod json;
 mod json_document;
 mod markdown;
 mod markup;
+mod page;
 mod spreadsheet;
 mod terminal;
 mod terminal_coverage;

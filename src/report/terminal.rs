@@ -6,7 +6,8 @@
 use std::io::{self, Write};
 
 use super::digest::{AccountViolations, ControlTally, Digest, Limits, ViolatedControl};
-use super::text::{NAME, counted, grouped, short, visible, wrap};
+use super::page::{NARROWEST, Page, TEXT, WIDEST};
+use super::text::{NAME, counted, grouped, short, visible};
 use super::tone::Tone;
 use super::wording::{Verdict, account_label, evidence_in_words, looked_at, verdict};
 use super::{Report, ReportFormat, terminal_coverage};
@@ -20,12 +21,8 @@ pub struct Terminal {
     limits: Limits,
 }
 
-const NARROWEST: usize = 80;
-const WIDEST: usize = 120;
 /// Controls named in the table before the rest is only counted.
 const CONTROLS_IN_TABLE: usize = 20;
-/// Where text begins beside a label; the longest label is `unsupported`.
-pub(super) const TEXT: usize = 14;
 
 impl Terminal {
     /// What the run directory gets: 100 columns, no colour.
@@ -60,7 +57,7 @@ impl ReportFormat for Terminal {
 
     fn write(&self, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         let digest = Digest::of(report, self.limits)?;
-        let mut page = Page { out, width: self.width, color: self.color };
+        let mut page = Page::new(out, self.width, self.color);
         write_head(&mut page, report, &digest)?;
         write_violations(&mut page, report, &digest)?;
         terminal_coverage::write(&mut page, report, &digest)?;
@@ -89,62 +86,6 @@ impl Tone {
             Severity::Medium => Self::Worrying,
             Severity::Low => Self::Quiet,
         }
-    }
-}
-
-/// Lines on a page of some width.
-pub(super) struct Page<'a> {
-    out: &'a mut dyn Write,
-    width: usize,
-    color: bool,
-}
-
-impl<'a> Page<'a> {
-    pub(super) fn new(out: &'a mut dyn Write, width: usize, color: bool) -> Self {
-        Self { out, width: width.clamp(NARROWEST, WIDEST), color }
-    }
-
-    pub(super) fn paint(&self, tone: Tone, text: &str) -> String {
-        if self.color { format!("\u{1b}[{}m{text}\u{1b}[0m", tone.code()) } else { text.to_owned() }
-    }
-
-    pub(super) fn line(&mut self, indent: usize, text: &str) -> io::Result<()> {
-        if text.is_empty() { writeln!(self.out) } else { writeln!(self.out, "{:indent$}{text}", "") }
-    }
-
-    /// `text` at `indent`, its further lines at `hanging`.
-    pub(super) fn wrapped(&mut self, indent: usize, hanging: usize, tone: Option<Tone>, text: &str) -> io::Result<()> {
-        let lines = wrap(text, self.width.saturating_sub(indent.max(hanging)));
-        for (number, line) in lines.iter().enumerate() {
-            let indent = if number == 0 { indent } else { hanging };
-            let painted = tone.map_or_else(|| line.clone(), |tone| self.paint(tone, line));
-            self.line(indent, &painted)?;
-        }
-        Ok(())
-    }
-
-    /// A short label, and text beside it.
-    pub(super) fn labelled(&mut self, label: &str, tone: Tone, text: &str) -> io::Result<()> {
-        let lines = wrap(text, self.width.saturating_sub(TEXT));
-        for (number, line) in lines.iter().enumerate() {
-            if number == 0 {
-                let painted = self.paint(tone, label);
-                let gap = (TEXT - 2).saturating_sub(label.chars().count()).max(1);
-                self.line(2, &format!("{painted}{:gap$}{line}", ""))?;
-            } else {
-                self.line(TEXT, line)?;
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn heading(&mut self, title: &str, aside: &str) -> io::Result<()> {
-        let used = title.chars().count() + aside.chars().count() + 2;
-        let rule = "─".repeat(self.width.saturating_sub(used + usize::from(!aside.is_empty())).max(3));
-        let title = self.paint(Tone::Strong, title);
-        let aside = if aside.is_empty() { String::new() } else { format!(" {aside}") };
-        self.line(0, "")?;
-        self.line(0, &format!("{title}{aside} {rule}"))
     }
 }
 

@@ -8,7 +8,7 @@ use std::io;
 use super::Report;
 use super::blind_spot::BlindSpot;
 use super::digest::Digest;
-use super::terminal::{Page, TEXT};
+use super::page::{Page, TEXT};
 use super::text::{counted, grouped, short};
 use super::tone::Tone;
 use super::wording::{account_label, calls_by_service, calls_in_words, regions_in_words, remedy, skipped_by_reason};

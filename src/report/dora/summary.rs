@@ -12,7 +12,7 @@ use super::ranking::{FIVE, Row, Spread, services};
 use super::seen;
 use super::wording::{footing, frame, number, reasons, seen_in_words, services_in_words, unit_of};
 use crate::dora::{Measurements, MetricName, Unit};
-use crate::report::terminal::Page;
+use crate::report::page::Page;
 use crate::report::text::{NAME, counted, grouped, short, visible};
 use crate::report::tone::Tone;
 
