@@ -15,11 +15,18 @@ use crate::dora::{Bucket, BucketLength};
 #[derive(Debug)]
 pub(super) struct Course<'a> {
     /// For deployment frequency.
-    pub(super) deployments: Pool<'a>,
+    deployments: Pool<'a>,
     /// For change fail rate.
-    pub(super) failures: Pool<'a>,
+    failures: Pool<'a>,
     /// For change lead time; none for the organization, which has no lead time.
-    pub(super) changes: Option<Pool<'a>>,
+    changes: Option<Pool<'a>>,
+}
+
+impl<'a> Course<'a> {
+    /// Of the services that were seen the whole time, if there are any.
+    pub(super) fn of(deployments: &Pool<'a>, failures: &Pool<'a>, changes: Option<&Pool<'a>>) -> Self {
+        Self { deployments: deployments.steady(), failures: failures.steady(), changes: changes.map(Pool::steady) }
+    }
 }
 
 /// Days, then weeks.
