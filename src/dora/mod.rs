@@ -17,6 +17,8 @@ pub mod assemble;
 mod delivery;
 mod deployment;
 mod estate;
+#[cfg(test)]
+pub(crate) mod golden;
 pub mod governance;
 mod measurement;
 pub mod metrics;

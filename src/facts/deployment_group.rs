@@ -90,7 +90,7 @@ fn compute_platform(resource: &Resource, joins: &Joins) -> Seen<String> {
 
 /// The account decides, then tags, then names, then whether a pipeline deploys here as production. What could not be
 /// seen is passed over as long as something below it decides.
-fn environment(resource: &Resource, joins: &Joins) -> Seen<Environment> {
+pub(super) fn environment(resource: &Resource, joins: &Joins) -> Seen<Environment> {
     let rules = &joins.classifier;
     let target = target_name(resource);
     let group = target.rsplit('/').next().unwrap_or_default();

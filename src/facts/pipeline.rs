@@ -105,11 +105,11 @@ impl ResourceKind for Pipeline {
 const OF_ACTIONS: &[&str] = &["oauthSourceActions", "plaintextSecretVariables", "pollingSourceActions"];
 
 /// The stack that made the pipeline, as its tag says.
-fn stack(resource: &Resource) -> Option<&str> {
+pub(super) fn stack(resource: &Resource) -> Option<&str> {
     resource.tags.get("aws:cloudformation:stack-name").map(String::as_str)
 }
 
-fn tagged(resource: &Resource, joins: &Joins) -> Seen<Environment> {
+pub(super) fn tagged(resource: &Resource, joins: &Joins) -> Seen<Environment> {
     Ok(joins.classifier.by_tags(tags(resource)?, "pipeline"))
 }
 

@@ -265,7 +265,7 @@ pub(super) fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
 }
 
 /// IAM's patterns: `*` stands for any run of characters, `?` for one.
-pub(super) fn matches_pattern(pattern: &str, text: &str, ignore_case: bool) -> bool {
+pub(crate) fn matches_pattern(pattern: &str, text: &str, ignore_case: bool) -> bool {
     let same = |a: u8, b: u8| a == b || ignore_case && a.eq_ignore_ascii_case(&b);
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);

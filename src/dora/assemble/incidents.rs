@@ -1,0 +1,111 @@
+//! Incidents laid to deployments (E6).
+//!
+//! In: incidents, drafts by time, changes. Out: evidence on the deployment that an incident names, else on the last that
+//! changed the version before it began, not longer ago than `max_attribution`. Many incidents of one deployment are one
+//! failed change. An incident that fits nowhere says so.
+
+use std::collections::BTreeMap;
+
+use super::evidence::evidence;
+use super::members::Draft;
+use crate::dora::{Change, Confidence, DeploymentKind, EvidenceCode, Limit, MetricName, Options, Service, ServiceKey};
+use crate::history::Incident;
+
+/// Adds E6, and says which incidents could not be laid to anything they name.
+pub(super) fn attribute(
+    incidents: &[Incident],
+    drafts: &mut [Draft<'_>],
+    changes: &[Change],
+    services: &[Service],
+    options: &Options,
+) -> Vec<Limit> {
+    let mut limits = Vec::new();
+    for incident in incidents {
+        let own = services_of(&incident.service, services);
+        let [service] = own.as_slice() else {
+            limits.extend(own.iter().map(|key| {
+                limit(key, format!("incident {} names `{}`, which is several services", incident.id, incident.service))
+            }));
+            continue;
+        };
+        let found = match incident.caused_by.as_deref().filter(|cause| !cause.is_empty()) {
+            Some(cause) => {
+                let named = named(cause, service, drafts, changes).map(|position| (position, Confidence::High));
+                if named.is_none() {
+                    let why = format!(
+                        "incident {} names {cause} as its cause, which is not among the deployments",
+                        incident.id
+                    );
+                    limits.push(limit(service, why));
+                }
+                named
+            }
+            None => last_before(incident, service, drafts, options).map(|position| (position, Confidence::Medium)),
+        };
+        if let Some((position, confidence)) = found
+            && let Some(draft) = drafts.get_mut(position)
+        {
+            draft.deployment.evidence.push(evidence(EvidenceCode::E6, confidence, &incident.id, incident.resolved));
+        }
+    }
+    limits
+}
+
+fn limit(service: &ServiceKey, reason: String) -> Limit {
+    Limit {
+        service: Some(service.clone()),
+        metrics: vec![MetricName::ChangeFailRate, MetricName::FailedDeploymentRecoveryTime],
+        blocks: false,
+        observed_from: None,
+        reason,
+    }
+}
+
+/// The services that a name means: by key or ARN one, by name perhaps several.
+fn services_of<'s>(name: &str, services: &'s [Service]) -> Vec<&'s ServiceKey> {
+    let is_exact =
+        |it: &&Service| it.key.0 == name || it.pipelines.iter().chain(&it.deployment_groups).any(|arn| arn == name);
+    let exact: Vec<_> = services.iter().filter(is_exact).map(|it| &it.key).collect();
+    if !exact.is_empty() {
+        return exact;
+    }
+    let is_called =
+        |it: &&Service| it.name == name || it.pipelines.iter().any(|arn| arn.rsplit(':').next() == Some(name));
+    services.iter().filter(is_called).map(|it| &it.key).collect()
+}
+
+/// The deployment that a cause names: by its own id, an execution, a deployment of `CodeDeploy`, or a commit.
+fn named(cause: &str, service: &ServiceKey, drafts: &[Draft<'_>], changes: &[Change]) -> Option<usize> {
+    let own = || drafts.iter().enumerate().filter(|(_, it)| it.deployment.service == *service);
+    let by_id = own().find(|(_, it)| {
+        it.deployment.id == cause
+            || it.deployment.execution.as_deref() == Some(cause)
+            || it.code.iter().any(|code| code.id == cause)
+    });
+    if let Some((position, _)) = by_id {
+        return Some(position);
+    }
+    // Seven digits are what git itself shortens to.
+    let is_commit = |id: &str| id == cause || cause.len() >= 7 && id.starts_with(cause);
+    let change = changes.iter().find(|it| it.service == *service && is_commit(&it.commit)).map(|it| &it.deployment);
+    let mut deployments: BTreeMap<&str, usize> = BTreeMap::new();
+    for (position, draft) in own() {
+        deployments.insert(&draft.deployment.id, position);
+    }
+    change.and_then(|id| deployments.get(id.as_str()).copied()).or_else(|| {
+        own().find(|(_, it)| it.deployment.revisions.iter().any(|it| is_commit(&it.id))).map(|(position, _)| position)
+    })
+}
+
+fn last_before(incident: &Incident, service: &ServiceKey, drafts: &[Draft<'_>], options: &Options) -> Option<usize> {
+    let changes_version = |kind| matches!(kind, DeploymentKind::Forward | DeploymentKind::Rollback);
+    let before = drafts.iter().enumerate().filter(|(_, it)| {
+        it.deployment.service == *service
+            && it.has_succeeded()
+            && changes_version(it.deployment.kind)
+            && it.deployment.finished.is_some_and(|finished| {
+                finished <= incident.started && incident.started - finished <= options.max_attribution
+            })
+    });
+    before.last().map(|(position, _)| position)
+}
