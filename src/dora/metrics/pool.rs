@@ -229,6 +229,14 @@ impl<'a> Pool<'a> {
         changes.filter(|change| self.window.contains(change.deployed))
     }
 
+    /// Changes deployed in the part of the window in which their service was looked at.
+    pub(super) fn observed_changes(&self) -> impl Iterator<Item = &'a Change> + '_ {
+        self.measured.iter().flat_map(|measured| {
+            let changes = measured.part.changes().into_iter();
+            changes.filter(|change| measured.observed.contain(change.deployed))
+        })
+    }
+
     /// Runs that ended in the window.
     pub(super) fn runs(&self) -> impl Iterator<Item = (&'a Run, OffsetDateTime)> + '_ {
         let runs = self.measured.iter().flat_map(|measured| measured.part.runs());
