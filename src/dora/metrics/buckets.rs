@@ -15,11 +15,18 @@ use crate::dora::{Bucket, BucketLength};
 #[derive(Debug)]
 pub(super) struct Course<'a> {
     /// For deployment frequency.
-    pub(super) deployments: Pool<'a>,
+    deployments: Pool<'a>,
     /// For change fail rate.
-    pub(super) failures: Pool<'a>,
+    failures: Pool<'a>,
     /// For change lead time; none for the organization, which has no lead time.
-    pub(super) changes: Option<Pool<'a>>,
+    changes: Option<Pool<'a>>,
+}
+
+impl<'a> Course<'a> {
+    /// Counts are of the services that were seen the whole time, if there are any; lead times are of all that is known.
+    pub(super) fn of(deployments: &Pool<'a>, failures: &Pool<'a>, changes: Option<Pool<'a>>) -> Self {
+        Self { deployments: deployments.steady(), failures: failures.steady(), changes }
+    }
 }
 
 /// Days, then weeks.
@@ -42,7 +49,7 @@ fn of_length(course: &Course<'_>, window: &Window, length: BucketLength, cells: 
     let failed = tally(&mut failing.map(|deployment| ended(deployment)));
     let completed = tally(&mut completed.iter().map(|deployment| ended(deployment)));
     let mut leads: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
-    for change in course.changes.iter().flat_map(Pool::changes) {
+    for change in course.changes.iter().flat_map(Pool::observed_changes) {
         if let Some((index, seconds)) = index_in(cells, change.deployed).zip(lead_time(change)) {
             leads.entry(index).or_default().push(seconds);
         }
@@ -55,8 +62,7 @@ fn of_length(course: &Course<'_>, window: &Window, length: BucketLength, cells: 
     let bucket = |(index, cell): (usize, &Cell)| {
         let is_observed = looked_at(&course.deployments, cell);
         let judged = is_observed && looked_at(&course.failures, cell);
-        let timed = course.changes.as_ref().is_some_and(|pool| looked_at(pool, cell)) && is_observed;
-        let leads = leads.get(&index).filter(|_| timed);
+        let leads = leads.get(&index).filter(|_| is_observed);
         Bucket {
             length,
             day: cell.day.clone(),

@@ -2,7 +2,8 @@
 //!
 //! In: deployments. Out: `per_day`, `per_week`, `count` (forward deployments that succeeded), `median_per_week`,
 //! `median_deploy_days_per_week` (over whole weeks), `median_gap` between successes in seconds, `deployments` by `kind`
-//! and `outcome`, `first_try_ratio`, `rollback_ratio`, `batch_size_median` (changes per deployment).
+//! and `outcome`, `terminal_ratio` (of which the end is known), `first_try_ratio`, `rollback_ratio`, `batch_size_median`
+//! (changes per deployment).
 //!
 //! A window that was looked at and holds no deployment is a true zero; time that nobody looked at counts for nothing.
 
@@ -42,7 +43,8 @@ impl Metric for DeploymentFrequency {
         let n = size(&delivered);
         let rates: Vec<f64> = pool.measured.iter().filter_map(|measured| rate(measured, pool)).collect();
         let per_day = (!rates.is_empty()).then(|| rates.iter().sum::<f64>());
-        let (weeks, counts, days) = weekly(pool, &delivered);
+        let steady = pool.steady();
+        let (weeks, counts, days) = weekly(&steady);
         let mut values = vec![
             Value::new("per_day", per_day, Unit::PerDay, n),
             Value::new("per_week", per_day.map(|rate| rate * 7.0), Unit::PerWeek, n),
@@ -64,6 +66,10 @@ impl Metric for DeploymentFrequency {
         if unknown > 0 {
             let unknown = counted(u64::try_from(unknown).unwrap_or(u64::MAX), "deployment");
             reading.reasons.push(format!("{unknown} left out: the history does not say how it ended"));
+        }
+        if steady.measured.len() < pool.measured.len() {
+            let (whole, all) = (size(&steady.measured), counted(size(&pool.measured), "service"));
+            reading.reasons.push(format!("days and weeks are of the {whole} of {all} that were seen the whole time"));
         }
         let short = size(&pool.measured).saturating_sub(size(&rates));
         if short > 0 && per_day.is_some() {
@@ -88,11 +94,11 @@ fn rate(measured: &Measured<'_>, pool: &Pool<'_>) -> Option<f64> {
 }
 
 /// Whole weeks that were looked at: how many, deployments and days with deployments in each.
-fn weekly(pool: &Pool<'_>, delivered: &[&Deployment]) -> (u64, Sample, Sample) {
+fn weekly(pool: &Pool<'_>) -> (u64, Sample, Sample) {
     let whole = |week: &&Cell| !week.is_partial && pool.shared.cover(week.from, week.to);
     let mut weeks: BTreeMap<_, (u64, BTreeSet<usize>)> =
         pool.window.weeks.iter().filter(whole).map(|week| (week.from, (0, BTreeSet::new()))).collect();
-    for deployment in delivered {
+    for deployment in pool.deployments().filter(|deployment| is_delivery(deployment)) {
         let at = ended(deployment);
         let week = index_in(&pool.window.weeks, at).and_then(|index| pool.window.weeks.get(index));
         let Some((count, days)) = week.and_then(|week| weeks.get_mut(&week.from)) else { continue };
@@ -135,7 +141,9 @@ fn extras(pool: &Pool<'_>, all: &[&Deployment], delivered: &[&Deployment]) -> Ve
         *sizes.entry(change.deployment.as_str()).or_default() += 1;
     }
     let sizes: Sample = delivered.iter().filter_map(|d| sizes.get(d.id.as_str())).map(|size| number(*size)).collect();
+    let terminal = all.iter().filter(|d| !matches!(d.outcome, Outcome::Unknown | Outcome::InProgress)).count();
     vec![
+        Value::new("terminal_ratio", share(terminal, all.len()), Unit::Ratio, size(all)),
         Value::new("first_try_ratio", share(at_first, tries.len()), Unit::Ratio, size(&tries)),
         Value::new("rollback_ratio", share(back, moved.len()), Unit::Ratio, size(&moved)),
         Value::median("batch_size_median", &sizes, Unit::Count),

@@ -1,14 +1,14 @@
 //! Change lead time: from a commit to its first arrival in production.
 //!
 //! In: changes. Out: `median`, `p90`, and with several tiers the `median` of each (`tier`); `excluded` changes by `fate`;
-//! a distribution with DORA's bounds. Each change counts once, at its first success; the tier shown is the worst.
+//! `commit_ratio` (deployments of which a commit with its time is known); a distribution with DORA's bounds. Each change counts once, at its first success; the tier shown is the worst.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Metric;
 use super::pool::{Pool, is_delivery};
 use super::reading::{Reading, counted, distribution};
-use super::statistics::{Sample, seconds};
+use super::statistics::{Sample, seconds, share};
 use crate::dora::{Change, ChangeFate, MeasureStatus, MetricName, Statistic, Tier, Unit, Value};
 use crate::history::HistorySource;
 
@@ -58,6 +58,13 @@ impl Metric for ChangeLeadTime {
             }));
         }
         values.extend(excluded.iter().map(|(fate, n)| Value::count("excluded", *n).labelled("fate", word(*fate))));
+        let deliveries: BTreeSet<&str> =
+            pool.deployments().filter(|d| is_delivery(d)).map(|deployment| deployment.id.as_str()).collect();
+        let dated = pool.changes().filter(|change| change.committed.is_some()).map(|change| change.deployment.as_str());
+        let dated: BTreeSet<&str> = dated.filter(|id| deliveries.contains(id)).collect();
+        let [dated, whole] = [dated.len(), deliveries.len()].map(|n| u64::try_from(n).unwrap_or(u64::MAX));
+        let known = share(dated, whole).map(|share| share.ratio);
+        values.push(Value::new("commit_ratio", known, Unit::Ratio, whole));
         let mut reading = Reading::new(all.n(), values);
         reading.tier = tiers.keys().max().copied();
         reading.uses_events = tiers.contains_key(&Tier::C);
@@ -70,7 +77,7 @@ impl Metric for ChangeLeadTime {
         if !excluded.is_empty() {
             return reading.lowered(MeasureStatus::InsufficientData, "no change has a lead time");
         }
-        if !pool.deployments().any(is_delivery) {
+        if whole == 0 {
             return reading.lowered(MeasureStatus::InsufficientData, "nothing new was deployed in the window");
         }
         let reason = "no commit is known of what was deployed; pipeline lead time is measured instead";

@@ -31,6 +31,8 @@ mod test_pass_rate;
 mod window;
 
 #[cfg(test)]
+mod end_to_end;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod tests;
@@ -130,11 +132,8 @@ fn group_measurements(
         }
     };
     let pool = |metric: &dyn Metric| Pool::of(metric, parts, options, window);
-    let course = Course {
-        deployments: pool(&frequency::DeploymentFrequency),
-        failures: pool(&fail_rate::ChangeFailRate),
-        changes: (!is_organization).then(|| pool(&lead_time::ChangeLeadTime)),
-    };
+    let changes = (!is_organization).then(|| pool(&lead_time::ChangeLeadTime));
+    let course = Course::of(&pool(&frequency::DeploymentFrequency), &pool(&fail_rate::ChangeFailRate), changes);
     GroupMeasurements {
         buckets: buckets::buckets(&course, window),
         // A score is of one service: the frequencies of several add up, and would score better the more they are.

@@ -4,7 +4,7 @@
 //! looked at, why it is less than all, and whether anything can be said at all. It exists because a number of a time that
 //! nobody looked at would be a guess.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::{Duration, OffsetDateTime};
 
@@ -28,6 +28,17 @@ pub(super) enum Seen {
     /// Only who asked for what; not how it ended.
     Requests,
     /// Not at all.
+    Nothing,
+}
+
+/// What the records of a service tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Records {
+    /// How something of it ended.
+    Outcomes,
+    /// That something was asked for, and not how it ended.
+    Requests,
+    /// Nothing.
     Nothing,
 }
 
@@ -81,8 +92,8 @@ impl<'a> Register<'a> {
         register
     }
 
-    /// Of one service. `has_outcomes`: whether records say how anything of it ended.
-    pub(super) fn observe(&self, service: &'a Service, has_outcomes: bool, window: &Window) -> Observation<'a> {
+    /// Of one service, with what its records tell.
+    pub(super) fn observe(&self, service: &'a Service, records: Records, window: &Window) -> Observation<'a> {
         let accounts = places(service).into_iter().map(|(account, _)| account);
         let mut spans: Vec<&Span> = self.spans.get(&None).into_iter().flatten().copied().collect();
         let mut gaps: Vec<&HistoryGap> = Vec::new();
@@ -97,12 +108,11 @@ impl<'a> Register<'a> {
         let limits = [None, Some(service.key.0.as_str())];
         let limits = limits.iter().filter_map(|key| self.limits.get(key)).flatten().copied().collect();
         let base = looked_at(service, &spans, window);
-        let requests = || spans.iter().any(|span| span.source.tells_events() && overlaps(span, window));
-        let (seen, base) = match base {
-            Some(base) => (Seen::Spans, base),
-            None if has_outcomes => (Seen::Records, window.whole()),
-            None if requests() => (Seen::Requests, Intervals::default()),
-            None => (Seen::Nothing, Intervals::default()),
+        let (seen, base) = match (base, records) {
+            (Some(base), _) => (Seen::Spans, base),
+            (None, Records::Outcomes) => (Seen::Records, window.whole()),
+            (None, Records::Requests) => (Seen::Requests, Intervals::default()),
+            (None, Records::Nothing) => (Seen::Nothing, Intervals::default()),
         };
         Observation { seen, base, spans, gaps, limits, service }
     }
@@ -115,17 +125,6 @@ impl Observation<'_> {
         if self.seen == Seen::Records {
             observed.less.push("nothing says from when to when executions were looked at".to_owned());
         }
-        for gap in self.gaps.iter().filter(|gap| self.matters(gap, metric)) {
-            let from = gap.from.unwrap_or(window.from);
-            let to = gap.to.unwrap_or(window.to);
-            if from >= window.to || to <= window.from {
-                continue;
-            }
-            if gap.from.is_some() && gap.to.is_some() && is_of_outcomes(gap.source) {
-                observed.intervals = observed.intervals.without(from, to);
-            }
-            observed.less.push(format!("{} could not be seen: {}", gap.source, gap.gap.sentence()));
-        }
         for limit in self.limits_of(metric).filter(|limit| !limit.blocks) {
             match limit.observed_from {
                 Some(from) if from <= window.from => continue,
@@ -133,6 +132,15 @@ impl Observation<'_> {
                 None => {}
             }
             observed.less.push(plain(&limit.reason));
+        }
+        // Spans say what was seen, so a gap takes nothing away from them: it says that something is missing all the same.
+        for gap in self.gaps.iter().filter(|gap| self.matters(gap, metric)) {
+            let sentence = gap.gap.sentence();
+            let (from, to) = (gap.from.unwrap_or(window.from), gap.to.unwrap_or(window.to));
+            let is_said = observed.less.iter().any(|reason| reason.contains(plain(&sentence).as_str()));
+            if from < window.to && window.from < to && !is_said {
+                observed.less.push(format!("{} could not be seen: {}", gap.source, plain(&sentence)));
+            }
         }
         if observed.less.is_empty() && !observed.intervals.cover(window.from, window.to) {
             observed.less.push("a part of the window was not looked at".to_owned());
@@ -143,8 +151,8 @@ impl Observation<'_> {
     /// Why nothing can be said of a metric, if so.
     pub(super) fn blocked(&self, metric: &dyn Metric, window: &Window) -> Option<(MeasureStatus, String)> {
         let status = match self.seen {
-            Seen::Nothing => MeasureStatus::NotCollected,
-            Seen::Spans | Seen::Records | Seen::Requests => MeasureStatus::NotMeasurable,
+            Seen::Nothing if self.service.not_measurable.is_none() => MeasureStatus::NotCollected,
+            _ => MeasureStatus::NotMeasurable,
         };
         let limits = self.limits_of(metric).filter(|limit| limit.blocks).map(|limit| plain(&limit.reason));
         let mut reasons: Vec<String> = self.service.not_measurable.as_deref().map(plain).into_iter().collect();
@@ -165,7 +173,8 @@ impl Observation<'_> {
                 Seen::Spans | Seen::Records => return None,
             });
         }
-        reasons.dedup();
+        let mut before = BTreeSet::new();
+        reasons.retain(|reason| before.insert(reason.clone()));
         Some((status, reasons.join("; ")))
     }
 
@@ -202,7 +211,8 @@ impl Observation<'_> {
     }
 
     fn matters(&self, gap: &HistoryGap, metric: &dyn Metric) -> bool {
-        if !metric.sources().contains(&gap.source) {
+        // Rules of stage conditions tell who was let through; no number is made of them.
+        if !metric.sources().contains(&gap.source) || gap.gap.action == "codepipeline:ListRuleExecutions" {
             return false;
         }
         let here = |region: &Region| gap.gap.region == Region::GLOBAL || gap.gap.region == *region;
@@ -211,17 +221,12 @@ impl Observation<'_> {
         let of_groups = self.service.deployment_groups.iter().any(|arn| is_subject(arn, subject));
         let ours = match gap.source {
             HistorySource::PipelineExecutions => of_pipelines,
-            // A pipeline's deployments are seen as CodeDeploy's too, under names that only it knows.
-            HistorySource::Deployments => of_groups || !self.service.pipelines.is_empty(),
+            // What a pipeline's deployments did is seen as CodeDeploy's; whose group is whose, the delivery's limits say.
+            HistorySource::Deployments => of_groups || subject.is_none(),
             _ => true,
         };
         ours && places(self.service).iter().any(|(account, region)| *account == gap.gap.account && here(region))
     }
-}
-
-/// Whether a source says how things ended, so that a gap in it is a hole in what was seen.
-fn is_of_outcomes(source: HistorySource) -> bool {
-    matches!(source, HistorySource::PipelineExecutions | HistorySource::Deployments)
 }
 
 fn overlaps(span: &Span, window: &Window) -> bool {
@@ -232,7 +237,8 @@ fn overlaps(span: &Span, window: &Window) -> bool {
 fn looked_at(service: &Service, spans: &[&Span], window: &Window) -> Option<Intervals> {
     let pipelines = service.pipelines.iter().map(|arn| (arn.as_str(), HistorySource::PipelineExecutions));
     let groups = service.deployment_groups.iter().map(|arn| (arn.as_str(), HistorySource::Deployments));
-    let mut all: Option<Intervals> = None;
+    let mut is_known = false;
+    let mut all = window.whole();
     for (arn, source) in pipelines.chain(groups) {
         let (account, region) = place(arn, service);
         let of_it: Vec<_> = spans
@@ -241,15 +247,11 @@ fn looked_at(service: &Service, spans: &[&Span], window: &Window) -> Option<Inte
             .filter(|span| span.account.as_ref().is_none_or(|of| *of == account))
             .filter(|span| span.region.as_ref().is_none_or(|of| *of == region))
             .filter(|span| is_subject(arn, span.subject.as_deref()))
-            .map(|span| (span.from.max(window.from), end(span.to, window)))
             .collect();
-        if of_it.is_empty() && all.is_none() {
-            continue;
-        }
-        let of_it: Intervals = of_it.into_iter().collect();
-        all = Some(all.map_or_else(|| of_it.clone(), |all| all.within(&of_it)));
+        is_known |= !of_it.is_empty();
+        all = all.within(&of_it.iter().map(|span| (span.from, end(span.to, window))).collect());
     }
-    all
+    is_known.then_some(all)
 }
 
 fn end(to: OffsetDateTime, window: &Window) -> OffsetDateTime {

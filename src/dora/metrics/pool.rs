@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::Metric;
 use super::intervals::Intervals;
-use super::observation::{Observation, Observed, Register, Seen};
+use super::observation::{Observation, Observed, Records, Register, Seen};
 use super::statistics::size;
 use super::window::Window;
 use crate::dora::{
@@ -77,8 +77,12 @@ pub(super) fn gather<'a>(delivery: &'a Delivery, window: &Window) -> BTreeMap<&'
         deployments.sort_by_key(|deployment| (ended(deployment), deployment.id.as_str()));
         let runs = runs.get(key).cloned().unwrap_or_default();
         let ends = |d: &&Deployment| !matches!(d.outcome, Outcome::Unknown | Outcome::InProgress);
-        let has_outcomes = !runs.is_empty() || deployments.iter().any(ends);
-        let observation = register.observe(service, has_outcomes, window);
+        let records = match deployments.as_slice() {
+            some if !runs.is_empty() || some.iter().any(ends) => Records::Outcomes,
+            [] => Records::Nothing,
+            _ => Records::Requests,
+        };
+        let observation = register.observe(service, records, window);
         let changes = changes.get(key).cloned().unwrap_or_default();
         let tests = tests.get(key).cloned().unwrap_or_default();
         (key, ServiceData { service, deployments, changes, runs, tests, observation })
@@ -186,6 +190,23 @@ impl<'a> Pool<'a> {
         pool
     }
 
+    /// For the course over days and weeks: only the services that were seen the whole time, if there are any, so that one
+    /// with a hole neither hides the others' course nor looks like growth where its hole ends.
+    pub(super) fn steady(&self) -> Self {
+        let (from, to) = (self.window.from, self.window.to);
+        let whole = |measured: &&Measured<'_>| measured.observed.cover(from, to);
+        let any = self.measured.iter().any(|measured| whole(&measured));
+        let kept = self.measured.iter().filter(|measured| !any || whole(measured));
+        Self {
+            options: self.options,
+            window: self.window,
+            measured: kept.map(|one| Measured { part: one.part, observed: one.observed.clone() }).collect(),
+            blocked: Vec::new(),
+            less: Vec::new(),
+            shared: if any { self.window.whole() } else { self.shared.clone() },
+        }
+    }
+
     /// Deployments that ended in the window, or, unfinished, began in it.
     pub(super) fn deployments(&self) -> impl Iterator<Item = &'a Deployment> + '_ {
         let window = self.window;
@@ -206,6 +227,14 @@ impl<'a> Pool<'a> {
     pub(super) fn changes(&self) -> impl Iterator<Item = &'a Change> + '_ {
         let changes = self.measured.iter().flat_map(|measured| measured.part.changes());
         changes.filter(|change| self.window.contains(change.deployed))
+    }
+
+    /// Changes deployed in the part of the window in which their service was looked at.
+    pub(super) fn observed_changes(&self) -> impl Iterator<Item = &'a Change> + '_ {
+        self.measured.iter().flat_map(|measured| {
+            let changes = measured.part.changes().into_iter();
+            changes.filter(|change| measured.observed.contain(change.deployed))
+        })
     }
 
     /// Runs that ended in the window.

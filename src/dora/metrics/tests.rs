@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
-use super::fixture::*;
+use super::fixture::{
+    AS_OF, account, arn, at, change, deployment, evidence, four_weeks, golden, limit, run, service, silent, span,
+    test_run,
+};
 use super::measure;
 use crate::dora::{
     Basis, Bucket, BucketLength, ChangeFate, Delivery, DeploymentKind, EvidenceCode, GroupKind, GroupMeasurements,
@@ -16,7 +19,7 @@ use crate::inventory::{Affects, Gap, GapCause, Region};
 
 use MetricName::{
     ChangeFailRate as Fails, ChangeLeadTime as Lead, DeploymentFrequency as Often, DeploymentReworkRate as Rework,
-    FailedDeploymentRecoveryTime as Recovery, PipelineDuration as Duration_, PipelineLeadTime as Pipeline,
+    FailedDeploymentRecoveryTime as Recovery, PipelineDuration as Took, PipelineLeadTime as Pipeline,
     TestPassRate as Tests,
 };
 
@@ -94,6 +97,7 @@ fn the_golden_delivery_has_the_golden_lead_time() {
     let lead = said(&golden(), Lead);
     assert_eq!((lead.status, lead.n, lead.tier), (MeasureStatus::Ok, 9, Some(Tier::B)));
     assert_eq!(value(&lead, "median"), Some(2.5 * 3_600.0));
+    assert_eq!(value(&lead, "commit_ratio"), Some(1.0));
     assert_eq!(value(&lead, "p90"), None, "nine are too few for a ninetieth percentile");
     assert_eq!(labelled(&lead, "excluded", &[("fate", "no_predecessor")]), Some(1.0));
     assert!(lead.reasons[0].starts_with("1 change left out"), "{:?}", lead.reasons);
@@ -136,7 +140,7 @@ fn the_golden_delivery_has_the_golden_recovery_and_scores() {
 
 #[test]
 fn the_golden_pipeline_took_and_waited() {
-    let duration = said(&golden(), Duration_);
+    let duration = said(&golden(), Took);
     assert_eq!((duration.status, duration.n), (MeasureStatus::Ok, 9));
     assert_eq!(value(&duration, "median"), Some(1_200.0));
     assert_eq!(value(&duration, "total_median"), Some(2_400.0));
@@ -270,7 +274,7 @@ fn a_service_that_was_seen_to_deploy_nothing_has_a_true_zero_and_no_other_number
     let often = said(&delivery, Often);
     assert_eq!((often.status, value(&often, "per_day")), (MeasureStatus::Ok, Some(0.0)));
     assert_eq!(value(&often, "median_per_week"), Some(0.0));
-    for metric in [Lead, Fails, Recovery, Rework, Duration_, Tests, Pipeline] {
+    for metric in [Lead, Fails, Recovery, Rework, Took, Tests, Pipeline] {
         let measure = said(&delivery, metric);
         assert_eq!(measure.values[0].value, None, "{metric:?}");
         assert!(measure.reasons[0].contains("cannot be said"), "{:?}", measure.reasons);
@@ -380,11 +384,11 @@ fn a_history_that_begins_within_the_window_is_partial_and_rates_are_of_what_was_
 }
 
 #[test]
-fn a_gap_makes_its_time_unseen_and_the_metric_partial() {
+fn a_gap_makes_the_metric_partial_and_a_hole_its_days_unseen() {
     let mut delivery = golden();
     delivery.coverage.gaps = vec![HistoryGap {
         source: HistorySource::PipelineExecutions,
-        subject: None,
+        subject: Some(arn("S")),
         from: Some(at(4, 0, 0)),
         to: Some(at(6, 0, 0)),
         gap: Gap {
@@ -399,11 +403,29 @@ fn a_gap_makes_its_time_unseen_and_the_metric_partial() {
     let often = said(&delivery, Often);
     assert_eq!(often.status, MeasureStatus::Partial);
     assert!(often.reasons[0].contains("throttled 7 times"), "{:?}", often.reasons);
+    let sentence = delivery.coverage.gaps[0].gap.sentence();
+    delivery.limits = vec![limit(Some("S"), &[], false, &sentence)];
+    assert_eq!(said(&delivery, Often).reasons.len(), 1, "what a limit says already is not said again");
+    delivery.limits.clear();
+    let (before, after) = (
+        span(HistorySource::PipelineExecutions, at(1, 0, 0), at(4, 0, 0)),
+        span(HistorySource::PipelineExecutions, at(6, 0, 0), AS_OF),
+    );
+    delivery.coverage.spans = vec![before, after];
     let buckets = days(&measure(&delivery, &four_weeks()));
     assert_eq!(buckets.iter().filter(|bucket| !bucket.is_observed).count(), 2);
-    assert_eq!(found(&often, "median_per_week", &[]).n, 3);
-    delivery.coverage.gaps[0].gap.region = Region::try_from("us-east-1".to_owned()).unwrap();
-    assert_eq!(said(&delivery, Often).status, MeasureStatus::Ok, "another Region's gap is not ours");
+    assert_eq!(found(&said(&delivery, Often), "median_per_week", &[]).n, 3);
+    let mut delivery_of_another = golden();
+    delivery_of_another.coverage.gaps = delivery.coverage.gaps.clone();
+    let elsewhere = |change: fn(&mut HistoryGap)| {
+        let mut delivery = delivery_of_another.clone();
+        change(&mut delivery.coverage.gaps[0]);
+        said(&delivery, Often).status
+    };
+    assert_eq!(elsewhere(|gap| gap.gap.region = Region::try_from("us-east-1".to_owned()).unwrap()), MeasureStatus::Ok);
+    assert_eq!(elsewhere(|gap| gap.subject = Some(arn("T"))), MeasureStatus::Ok);
+    assert_eq!(elsewhere(|gap| gap.gap.action = "codepipeline:ListRuleExecutions".to_owned()), MeasureStatus::Ok);
+    assert_eq!(elsewhere(|gap| gap.to = Some(at(1, 0, 0))), MeasureStatus::Ok);
 }
 
 #[test]
@@ -515,7 +537,7 @@ fn unended_and_superseded_runs_are_in_no_duration() {
     delivery.runs = vec![run("S", "a", at(5, 9, 0), at(5, 10, 0)), run("S", "b", at(5, 11, 0), at(5, 12, 0))];
     delivery.runs[0].outcome = RunOutcome::Superseded;
     (delivery.runs[1].outcome, delivery.runs[1].finished) = (RunOutcome::InProgress, None);
-    let duration = said(&delivery, Duration_);
+    let duration = said(&delivery, Took);
     assert_eq!((duration.status, duration.n, value(&duration, "median")), (MeasureStatus::InsufficientData, 0, None));
 }
 
@@ -534,12 +556,13 @@ fn two_services() -> Delivery {
 
 #[test]
 fn groups_are_pooled_from_observations_and_the_organization_is_a_distribution() {
+    use GroupKind::{Account, Organization, OrganizationalUnit, Pipeline, Service, Tag};
+
     let mut options = four_weeks();
     options.group_by_tags = vec!["team".to_owned()];
     let measurements = measure(&two_services(), &options);
     let names: Vec<_> =
         measurements.groups.iter().map(|g| (g.group.kind, g.group.name.as_str(), g.services.len())).collect();
-    use GroupKind::{Account, Organization, OrganizationalUnit, Pipeline, Service, Tag};
     assert_eq!(
         names,
         [
@@ -572,6 +595,27 @@ fn groups_are_pooled_from_observations_and_the_organization_is_a_distribution() 
     assert!(buckets.iter().all(|bucket| bucket.lead_time_median_seconds.is_none()));
     let count: u64 = buckets.iter().filter(|b| b.length == BucketLength::Day).filter_map(|b| b.deployments).sum();
     assert_eq!(count, 13);
+}
+
+#[test]
+fn a_service_with_a_hole_does_not_hide_the_course_of_the_others() {
+    let mut delivery = two_services();
+    let mut of_s = span(HistorySource::PipelineExecutions, at(1, 0, 0), AS_OF);
+    of_s.subject = Some(arn("S"));
+    let mut of_t = span(HistorySource::PipelineExecutions, at(12, 0, 0), AS_OF);
+    of_t.subject = Some(arn("T"));
+    delivery.coverage.spans = vec![of_s, of_t];
+    let measurements = measure(&delivery, &four_weeks());
+    let account = group(&measurements, GroupKind::Account);
+    let total: u64 =
+        account.buckets.iter().filter(|b| b.length == BucketLength::Day).filter_map(|b| b.deployments).sum();
+    assert_eq!(total, 7, "the days of S alone, and none is missing");
+    assert!(account.buckets.iter().all(|bucket| bucket.is_observed));
+    let often = of(&measurements, GroupKind::Account, Often);
+    assert_eq!((often.status, found(often, "median_per_week", &[]).n), (MeasureStatus::Partial, 4));
+    // T: four of six in the 17 days that were seen.
+    assert_eq!(rounded(value(often, "per_day")), format!("{:.3}", 0.25 + 4.0 / 17.0));
+    assert!(often.reasons.iter().any(|reason| reason.contains("1 of 2 services that were seen the whole time")));
 }
 
 #[test]
