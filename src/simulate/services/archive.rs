@@ -52,12 +52,15 @@ pub(in super::super) fn bucket(world: &World) -> String {
     organization_trail(world).bucket.name(world)
 }
 
+/// So long ago the trail's validation of log files was switched on; before that it wrote no digests.
+const VALIDATED_FOR: Duration = Duration::days(10);
+
 /// The position and the day of the hour that is missing.
 const HOLE: (usize, usize) = (4, 0);
 
 /// The hour that is missing, by its begin.
 pub(in super::super) fn hole(world: &World) -> (usize, usize, OffsetDateTime) {
-    (HOLE.0, HOLE.1, world.options.now - Duration::days(50) + Duration::hours(9))
+    (HOLE.0, HOLE.1, world.options.now - Duration::days(6) + Duration::hours(9))
 }
 
 fn is_hole(world: &World, folder: &Folder, delivered: OffsetDateTime) -> bool {
@@ -165,7 +168,8 @@ impl Folder {
                 && from + Duration::minutes(60) < end
                 && end <= from + Duration::minutes(130)
         };
-        hours.filter(|end| *end <= world.options.now && !missing(*end)).collect()
+        let validated = world.options.now - VALIDATED_FOR;
+        hours.filter(|end| validated < *end && *end <= world.options.now && !missing(*end)).collect()
     }
 
     /// Everything in the folder: keys and compressed bytes.

@@ -42,6 +42,9 @@ const NOISE: &[(&str, &str, bool)] = &[
     ("s3.amazonaws.com", "GetBucketAcl", true),
 ];
 
+/// Somebody looks at something every so many hours; a real account never rests, but its files would all look alike.
+const NOISE_HOURS: i64 = 8;
+
 /// Everything that is recorded of an account and Region from `from` to before `to`, oldest first.
 pub(in super::super) fn records(
     world: &World,
@@ -60,7 +63,7 @@ pub(in super::super) fn records(
         records.push(Record { time: act.time, id: act.id.clone(), what: What::Act(Box::new(act)) });
     }
     let hour = |time: OffsetDateTime| time.unix_timestamp().div_euclid(3600);
-    for hour in hour(from)..=hour(to) {
+    for hour in (hour(from)..=hour(to)).filter(|hour| hour % NOISE_HOURS == 0) {
         let number = usize::try_from(hour).unwrap_or(0);
         let mut rng = world.generator(account, region, "noise", number);
         for turn in 0..rng.usize(1..3) {
