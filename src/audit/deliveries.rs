@@ -17,7 +17,7 @@ use crate::history::{
     ACCOUNT_SOURCES, AccountHistory, History, HistoryCoverage, HistoryGap, HistorySource, HistoryStore, Period,
     Question, SegmentEntry, StoreError,
 };
-use crate::inventory::{AccountId, Affects, Inventory, Region, Resource, TypeName};
+use crate::inventory::{AccountId, Affects, Gap, GapCause, Inventory, Region, Resource, TypeName};
 use crate::organization::Sessions;
 use crate::run::{ORGANIZATION, RunDirectory, RunError};
 
@@ -86,8 +86,7 @@ impl HistoryCollection<'_> {
         if !by_region.is_empty() {
             let (scope, opened) = self.sessions.open(account).await;
             if let Err(gap) = opened {
-                self.unseen(account, &gap)?;
-                part.gaps.push(crate::inventory::Gap { affects: Affects::Details, ..gap });
+                part.gaps.push(Gap { affects: Affects::Details, ..gap });
             } else {
                 let known = self.known(account)?;
                 // AWS's rates are per Region, so Regions do not wait for each other.
@@ -151,24 +150,6 @@ impl HistoryCollection<'_> {
         history.coverage = HistoryCoverage { spans: history.coverage.spans, gaps: Vec::new() };
         Ok(history)
     }
-
-    fn unseen(&self, account: &AccountId, gap: &crate::inventory::Gap) -> Result<(), DeliveriesError> {
-        for source in self.sources {
-            let period = self.period(*source);
-            let gap = HistoryGap {
-                source: *source,
-                subject: None,
-                from: Some(period.from),
-                to: Some(period.to),
-                gap: gap.clone(),
-            };
-            let coverage = HistoryCoverage { spans: Vec::new(), gaps: vec![gap] };
-            let history = History { coverage, ..History::default() };
-            let place = Some((account, &Region::GLOBAL));
-            self.store.append(place, *source, self.run.plan().run_id.as_str(), &history)?;
-        }
-        Ok(())
-    }
 }
 
 /// The Regions in which something is delivered, each with all its resources.
@@ -226,7 +207,33 @@ pub fn history_of(
 ) -> Result<(History, Vec<SegmentEntry>), DeliveriesError> {
     let accounts: BTreeSet<String> = run.accounts()?.into_iter().map(String::from).collect();
     let period = Period { from: options.earliest(), to: options.as_of };
-    Ok(store.read(&|id| accounts.contains(id), period)?)
+    let (mut history, segments) = store.read(&|id| accounts.contains(id), period)?;
+    history.coverage.gaps.extend(closed_accounts(run, period)?);
+    history.coverage.normalise();
+    Ok((history, segments))
+}
+
+/// The accounts of a run that could not be entered, so that nothing of their history was asked. The store does not hold
+/// these gaps: the next run may enter.
+///
+/// # Errors
+/// [`RunError`] if a part is damaged.
+pub fn closed_accounts(run: &RunDirectory, period: Period) -> Result<Vec<HistoryGap>, RunError> {
+    let mut gaps = Vec::new();
+    for account in run.accounts()? {
+        let closed =
+            |gap: &Gap| gap.affects == Affects::Account || matches!(gap.cause, GapCause::RoleNotAssumed { .. });
+        for gap in own_parts(run, &account)?.gaps.into_iter().filter(closed) {
+            gaps.extend(ACCOUNT_SOURCES.iter().map(|source| HistoryGap {
+                source: source.source(),
+                subject: None,
+                from: Some(period.from),
+                to: Some(period.to),
+                gap: gap.clone(),
+            }));
+        }
+    }
+    Ok(gaps)
 }
 
 /// Writes the delivery facts beside the inventories, so that they are judged with them.

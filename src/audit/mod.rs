@@ -15,7 +15,8 @@ mod trails;
 
 pub use collection::{Collection, CollectionError, Progress, Silent};
 pub use deliveries::{
-    DELIVERIES, Deliveries, DeliveriesError, HISTORY, HistoryCollection, deliveries, estate_of, history_of, keep_facts,
+    DELIVERIES, Deliveries, DeliveriesError, HISTORY, HistoryCollection, closed_accounts, deliveries, estate_of,
+    history_of, keep_facts,
 };
 pub use evaluation::{Evaluation, EvaluationError, Judged};
 pub use explanation::{ExplainError, Explained, FactOrigin};

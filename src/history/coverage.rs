@@ -5,9 +5,15 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::inventory::{AccountId, Gap, GapCause, Region};
+
+/// What happened so shortly before now may not have been written down yet: CloudTrail delivers events within about a
+/// quarter of an hour, and the digest that proves an hour silent up to an hour after its end
+/// (<https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-log-file-validation-digest-file-structure.html>).
+/// Nobody asks for it, so the next run has to.
+pub const NOT_YET: Duration = Duration::hours(2);
 
 /// Where records come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -139,6 +145,21 @@ impl HistoryCoverage {
     pub fn absorb(&mut self, other: Self) {
         self.spans.extend(other.spans);
         self.gaps.extend(other.gaps);
+    }
+
+    /// Drops gaps that somebody has seen into since: those that lie within a span of `newer`, of the same source and place.
+    pub fn heal(&mut self, newer: &[Span]) {
+        self.gaps.retain(|gap| {
+            let (Some(from), Some(to)) = (gap.from, gap.to) else { return true };
+            !newer.iter().any(|span| {
+                span.source == gap.source
+                    && span.account.as_ref().is_none_or(|account| *account == gap.gap.account)
+                    && span.region.as_ref().is_none_or(|region| *region == gap.gap.region)
+                    && (span.subject.is_none() || span.subject == gap.subject)
+                    && span.from <= from
+                    && to <= span.to
+            })
+        });
     }
 
     /// Sorts, joins spans that touch, and drops repeats.

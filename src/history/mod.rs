@@ -48,7 +48,7 @@ pub use alarm_history::incidents_of_alarms;
 pub use archive_bucket::{ARCHIVE_ACTIONS, ArchiveBucket, list_public_keys};
 pub use build::{Build, TestReport};
 pub use change::{Commit, Merge};
-pub use coverage::{HistoryCoverage, HistoryGap, HistorySource, Span};
+pub use coverage::{HistoryCoverage, HistoryGap, HistorySource, NOT_YET, Span};
 pub use deployment::{AutoRollback, CodeDeployment, InstanceCounts, Revision};
 pub use event::{Event, EventError, Payload};
 pub use event_file::{EventFileError, read_event_file, read_events};

@@ -59,6 +59,9 @@ pub enum StoreError {
     },
 }
 
+/// Ending of a segment's name.
+const SUFFIX: &str = ".jsonl.gz";
+
 /// One line of a segment.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -158,8 +161,8 @@ impl HistoryStore {
         };
         fs::create_dir_all(&folder).map_err(written(&folder))?;
         // A run that was killed and goes on has a segment of this name already, and segments are never replaced.
-        let names = std::iter::once(format!("{run_id}.jsonl.gz"))
-            .chain((2_u32..).map(|nth| format!("{run_id}-{nth}.jsonl.gz")));
+        let names =
+            std::iter::once(format!("{run_id}{SUFFIX}")).chain((2_u32..).map(|nth| format!("{run_id}-{nth}{SUFFIX}")));
         let Some(path) = names.map(|name| folder.join(name)).find(|path| !path.exists()) else { return Ok(()) };
         write_segment(&path, source, history).map_err(written(&path))
     }
@@ -182,15 +185,24 @@ impl HistoryStore {
             for region in names_in(&self.folder.join(&account))? {
                 for source in names_in(&self.folder.join(&account).join(&region))? {
                     let folder = self.folder.join(&account).join(&region).join(&source);
-                    for name in names_in(&folder)?.into_iter().filter(|name| name.ends_with(".jsonl.gz")) {
+                    let names = names_in(&folder)?;
+                    let mut names: Vec<&str> = names.iter().filter_map(|name| name.strip_suffix(SUFFIX)).collect();
+                    names.sort_unstable();
+                    let mut of_source = History::default();
+                    for name in names {
+                        let name = format!("{name}{SUFFIX}");
                         let path = folder.join(&name);
-                        let (sha256, records) = read_segment(&path, period, &mut history)?;
+                        let mut segment = History::default();
+                        let (sha256, records) = read_segment(&path, period, &mut segment)?;
+                        of_source.coverage.heal(&segment.coverage.spans);
+                        of_source.absorb(segment);
                         entries.push(SegmentEntry {
                             path: format!("{account}/{region}/{source}/{name}"),
                             sha256,
                             records,
                         });
                     }
+                    history.absorb(of_source);
                 }
             }
         }
@@ -381,6 +393,45 @@ mod tests {
         let june_second = Period { from: datetime!(2026-06-02 0:00 UTC), to: datetime!(2026-06-03 0:00 UTC) };
         assert_eq!(store.read(&|_| true, june_second).unwrap().0.executions, [b]);
         assert_eq!(store.read(&|id| id == "999999999999", ALL).unwrap().0, History::default());
+    }
+
+    #[test]
+    fn a_gap_is_healed_by_a_later_look_and_by_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = HistoryStore::of(folder.path());
+        let (account, region): (AccountId, Region) = ("111122223333".parse().unwrap(), "eu-west-1".parse().unwrap());
+        let day = |day: u8| datetime!(2026-06-01 0:00 UTC).replace_day(day).unwrap();
+        let source = HistorySource::Builds;
+        let gap = |subject: &str| HistoryGap {
+            source,
+            subject: Some(subject.to_owned()),
+            from: Some(day(2)),
+            to: Some(day(4)),
+            gap: crate::inventory::Gap {
+                account: account.clone(),
+                region: region.clone(),
+                service: "codebuild".to_owned(),
+                action: "codebuild:BatchGetBuilds".to_owned(),
+                cause: crate::inventory::GapCause::Throttled { attempts: 7 },
+                affects: crate::inventory::Affects::Details,
+            },
+        };
+        let span = |from, to| Span {
+            source,
+            account: Some(account.clone()),
+            region: Some(region.clone()),
+            subject: Some("web".to_owned()),
+            from,
+            to,
+        };
+        let with =
+            |spans, gaps| History { coverage: crate::history::HistoryCoverage { spans, gaps }, ..History::default() };
+        let place = Some((&account, &region));
+        store.append(place, source, "1", &with(vec![span(day(1), day(5))], vec![gap("web"), gap("api")])).unwrap();
+        store.append(place, source, "2", &with(vec![span(day(3), day(5))], vec![])).unwrap();
+        assert_eq!(store.read(&|_| true, ALL).unwrap().0.coverage.gaps, [gap("api"), gap("web")]);
+        store.append(place, source, "2", &with(vec![span(day(2), day(5))], vec![])).unwrap();
+        assert_eq!(store.read(&|_| true, ALL).unwrap().0.coverage.gaps, [gap("api")]);
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub const ASSUMED: Rate = rate_of(20.0, 40.0);
 /// | kms | `GetKeyPolicy`, `GetKeyRotationStatus` | 1000/s | published, KMS request quotas |
 /// | secretsmanager | `DescribeSecret` | 10000/s | published, Secrets Manager quotas, together with `GetSecretValue` |
 /// | sts | all | 600/s | assumed: the default that AWS documents, shared by its operations |
+/// | s3 | `GetObject` | 5500/s | published, per prefix of a bucket |
 /// | s3 | requests on buckets' settings | 100/s | assumed; AWS publishes rates for objects only |
 /// | organizations | all | 20/s, burst 40 | assumed; AWS's own values differ by operation |
 /// | others | all | 20/s, burst 40 | assumed |
@@ -43,6 +44,7 @@ pub fn rate(service: &str, action: &str) -> Rate {
         ("kms", _) => rate_of(2000.0, 2000.0),
         ("secretsmanager", "DescribeSecret") => rate_of(10_000.0, 10_000.0),
         ("sts", _) => rate_of(600.0, 600.0),
+        ("s3", "GetObject") => rate_of(5500.0, 5500.0),
         ("s3", _) => rate_of(100.0, 200.0),
         _ => ASSUMED,
     }

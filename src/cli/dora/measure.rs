@@ -71,7 +71,7 @@ impl MeasureOptions {
             Some(run) => audit::estate_of(run).map_err(|error| Failure::failed(&error))?,
             None => Estate::default(),
         };
-        let history = self.history(&config, &options)?;
+        let history = self.history(&config, &options, run.as_ref())?;
         Ok(metrics::measure(&assemble::assemble(&history, &estate, &options), &options))
     }
 
@@ -90,7 +90,7 @@ impl MeasureOptions {
         Ok(options)
     }
 
-    fn history(&self, config: &Config, options: &Options) -> Result<History, Failure> {
+    fn history(&self, config: &Config, options: &Options, run: Option<&RunDirectory>) -> Result<History, Failure> {
         let period = Period { from: options.earliest(), to: options.as_of };
         let store = HistoryStore::of(&self.out);
         let (mut history, _) = store.read(&|_| true, period).map_err(|error| Failure::failed(&error))?;
@@ -115,6 +115,10 @@ impl MeasureOptions {
                 "there is no history in {}; make one with `pipewarden audit --history` or `pipewarden demo --history`",
                 self.out.display()
             )));
+        }
+        if let Some(run) = run {
+            let closed = audit::closed_accounts(run, period).map_err(|error| Failure::failed(&error))?;
+            history.coverage.gaps.extend(closed);
         }
         deliveries::add_incidents(&mut history, &files, &written.incident_alarms, period)?;
         Ok(history)

@@ -5,16 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::{Duration, OffsetDateTime};
 
 use super::super::Options;
-use crate::history::{EVENTS, HistoryCoverage, HistoryGap, HistorySource, Period, Span};
+use crate::history::{EVENTS, HistoryCoverage, HistoryGap, HistorySource, NOT_YET, Period, Span};
 use crate::inventory::{AccountId, Affects, Gap, GapCause, Region};
-
-/// CloudTrail delivers an event within about a quarter of an hour, so the last one is never demanded
-/// (<https://docs.aws.amazon.com/awscloudtrail/latest/userguide/how-cloudtrail-works.html>).
-const DELIVERY_LAG: Duration = Duration::minutes(15);
 
 /// What was looked at in the window.
 pub(super) struct Sight<'a> {
@@ -97,7 +93,7 @@ impl<'a> Sight<'a> {
             seen.extend(spans.into_iter().flat_map(|span| without(span, &holes)));
         }
         seen.sort();
-        let end = self.window.to - DELIVERY_LAG;
+        let end = self.window.to - NOT_YET;
         let mut from = self.window.from;
         for span in seen {
             if span.from > from {
@@ -200,6 +196,7 @@ pub(super) fn written(time: OffsetDateTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    use time::Duration;
     use time::macros::datetime;
 
     use super::*;

@@ -6,17 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use super::Metric;
 use super::intervals::Intervals;
 use super::window::Window;
 use crate::dora::{Delivery, Limit, MeasureStatus, Service};
-use crate::history::{HistoryGap, HistorySource, Span};
+use crate::history::{HistoryGap, HistorySource, NOT_YET, Span};
 use crate::inventory::{AccountId, Arn, Region};
-
-/// A run takes its time: a span that ends this little before "now" reaches it.
-const TAIL: Duration = Duration::hours(1);
 
 /// How a service's executions were looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,7 +193,7 @@ impl Observation<'_> {
     /// Whether the reports of test cases reach back to the window's begin.
     pub(super) fn reports_reach_back(&self, window: &Window) -> bool {
         let reports = self.spans.iter().filter(|span| span.source == HistorySource::TestReports);
-        reports.map(|span| (span.from, span.to + TAIL)).collect::<Intervals>().cover(window.from, window.to)
+        reports.map(|span| (span.from, span.to + NOT_YET)).collect::<Intervals>().cover(window.from, window.to)
     }
 
     fn unseen(&self, metric: &dyn Metric) -> String {
@@ -255,7 +252,7 @@ fn looked_at(service: &Service, spans: &[&Span], window: &Window) -> Option<Inte
 }
 
 fn end(to: OffsetDateTime, window: &Window) -> OffsetDateTime {
-    if to + TAIL >= window.to { window.to } else { to }
+    if to + NOT_YET >= window.to { window.to } else { to }
 }
 
 /// Whether a span's or gap's subject is this pipeline or deployment group, by ARN, by name, or by its application.

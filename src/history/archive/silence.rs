@@ -4,11 +4,12 @@
 //! files came in it or not. Without digests, silence and a hole look alike; then it is known from the day of the first
 //! file to the last file, except where no file came for longer than [`LONGEST_SILENCE`].
 
+use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use super::digest::Digest;
 use super::layout::Days;
-use crate::history::Period;
+use crate::history::{NOT_YET, Period};
 use crate::inventory::GapCause;
 
 /// How long no file may come before it is taken for a hole where no digest tells. A Region in use delivers every few
@@ -94,14 +95,15 @@ fn holes(period: Period, spans: &[Period]) -> Vec<Period> {
         }
         from = from.max(span.to);
     }
-    if from < period.to {
+    // The end of the period is not a hole yet where there was something up to shortly before it.
+    if from < period.to && (spans.is_empty() || period.to - from > NOT_YET) {
         holes.push(Period { from, to: period.to });
     }
     holes
 }
 
 fn cause(hole: Period, digests: bool, empty: bool) -> GapCause {
-    let Period { from, to } = hole;
+    let [from, to] = [hole.from, hole.to].map(|time| time.format(&Rfc3339).unwrap_or_default());
     if digests {
         return GapCause::OutsideOrganization {
             message: format!(

@@ -36,6 +36,19 @@ struct Places<'a> {
     gaps: u64,
 }
 
+/// What could not be seen, each sentence once, with how often. What AWS no longer keeps is told by the shares.
+pub(super) fn gaps(measurements: &Measurements) -> Vec<(String, usize)> {
+    let mut sentences: Vec<(String, usize)> = Vec::new();
+    for gap in measurements.coverage.gaps.iter().filter(|gap| !gap.is_expired()) {
+        let sentence = format!("{}: {}", gap.source, gap.gap.sentence());
+        match sentences.iter_mut().find(|(other, _)| *other == sentence) {
+            Some((_, count)) => *count += 1,
+            None => sentences.push((sentence, 1)),
+        }
+    }
+    sentences
+}
+
 /// Of every source that was asked, in the order of [`HistorySource`].
 pub(super) fn by_source(measurements: &Measurements) -> Vec<Seen> {
     let (from, to) = (measurements.from, measurements.as_of);

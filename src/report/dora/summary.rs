@@ -87,9 +87,10 @@ fn write_seen(page: &mut Page<'_>, measurements: &Measurements) -> io::Result<()
         let name = page.paint(tone, &format!("{:<22}", seen.source.name()));
         page.line(2, &format!("{name}{}", seen_in_words(seen)))?;
     }
-    let gaps = &measurements.coverage.gaps;
-    for gap in gaps.iter().take(GAPS) {
-        page.wrapped(2, 4, None, &format!("• {}: {}", gap.source, short(&gap.gap.sentence(), 300)))?;
+    let gaps = seen::gaps(measurements);
+    for (sentence, count) in gaps.iter().take(GAPS) {
+        let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
+        page.wrapped(2, 4, None, &format!("• {}{times}", short(sentence, 300)))?;
     }
     let more = gaps.len().saturating_sub(GAPS) as u64;
     if more > 0 {
