@@ -389,7 +389,7 @@ mod tests {
         store.append(None, source, "20260603T000000Z", &History::default()).unwrap();
         let (history, segments) = store.read(&|_| true, ALL).unwrap();
         assert_eq!(history.executions, [a.clone(), b.clone()]);
-        assert_eq!(segments.iter().map(|entry| entry.records).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(segments.iter().map(|entry| entry.records).collect::<Vec<_>>(), [1, 2]);
         let june_second = Period { from: datetime!(2026-06-02 0:00 UTC), to: datetime!(2026-06-03 0:00 UTC) };
         assert_eq!(store.read(&|_| true, june_second).unwrap().0.executions, [b]);
         assert_eq!(store.read(&|id| id == "999999999999", ALL).unwrap().0, History::default());

@@ -220,20 +220,20 @@ async fn the_archive_tells_what_lookups_tell() {
     let bucket = estate::organization_trail(world).bucket;
     let client = aws_sdk_s3::Client::new(&member(&simulation, &server, bucket.account, "eu-central-1"));
     let (account, organization) = (world.account_id(4), world.organization_id());
-    let day = (world.options.now - Duration::days(20)).date();
+    let day = (world.options.now - Duration::days(4)).date();
     let (year, month, number) = (day.year(), u8::from(day.month()), day.day());
     let mut listed = Vec::new();
-    for (kind, token) in [("CloudTrail", "Records"), ("CloudTrail-Digest", "logFiles")] {
+    for (kind, token, files) in [("CloudTrail", "Records", 3), ("CloudTrail-Digest", "logFiles", 24)] {
         let prefix = format!("AWSLogs/{organization}/{account}/{kind}/eu-central-1/{year}/{month:02}/{number:02}/");
-        let list = client.list_objects_v2().bucket(bucket.name(world)).prefix(&prefix).max_keys(5);
+        let list = client.list_objects_v2().bucket(bucket.name(world)).prefix(&prefix).max_keys(2);
         let pages: Vec<_> = list.into_paginator().send().collect::<Result<Vec<_>, _>>().await.unwrap();
         let keys: Vec<String> = pages
             .iter()
             .flat_map(aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output::contents)
             .map(|object| object.key().unwrap().to_owned())
             .collect();
-        assert!(keys.len() > 20 && keys.is_sorted(), "{kind}: {keys:?}");
-        assert!(pages.len() > 4);
+        assert!(keys.len() >= files && keys.is_sorted(), "{kind}: {keys:?}");
+        assert!(pages.len() > 1);
         let (mut texts, mut previous): (BTreeMap<String, Vec<u8>>, Option<String>) = (BTreeMap::new(), None);
         for key in &keys {
             let object = client.get_object().bucket(bucket.name(world)).key(key).send().await.unwrap();
@@ -260,14 +260,7 @@ async fn the_archive_tells_what_lookups_tell() {
             }
         }
     }
-    assert!(vouched > 15, "{vouched}");
-    let events: Vec<Value> = logs
-        .values()
-        .flat_map(|text| serde_json::from_slice::<Value>(text).unwrap()["Records"].as_array().unwrap().clone())
-        .collect();
-    let fact = simulation.delivery_truth().facts;
-    let ids: BTreeSet<&str> = events.iter().map(|event| event["eventID"].as_str().unwrap()).collect();
-    assert!(ids.len() < events.len() || fact.is_empty(), "some are delivered twice");
+    assert!(vouched > 1, "{vouched}");
     let folded = client.list_objects_v2().bucket(bucket.name(world)).prefix(format!("AWSLogs/{organization}/"));
     let folded = folded.delimiter("/").send().await.unwrap();
     assert_eq!(folded.common_prefixes().len(), 12);
@@ -281,14 +274,22 @@ fn an_archive_is_written_as_it_is_served_and_has_one_hole() {
     let folder = tempfile::tempdir().unwrap();
     let (account, regions) = (simulation.world.account_id(4), simulation.world.regions()[..1].to_vec());
     let count = simulation.write_archive(folder.path(), &[account.clone()], &regions, 51).unwrap();
-    assert!(count > 2_000, "{count}");
+    assert!(count > 400, "{count}");
     let (_, _, from) = services::archive::hole(&simulation.world);
+    assert!(from < simulation.world.options.now - Duration::days(5), "the hole is a past one");
+    let mut records = Vec::new();
     let folder = folder.path().join(format!("AWSLogs/{}/{account}", simulation.world.organization_id()));
-    for (kind, expected) in [("CloudTrail", 23), ("CloudTrail-Digest", 23)] {
-        let (year, month, day) = (from.year(), u8::from(from.month()), from.day());
-        let day = folder.join(format!("{kind}/eu-central-1/{year}/{month:02}/{day:02}"));
-        assert_eq!(std::fs::read_dir(day).unwrap().count(), expected, "{kind}");
+    let (year, month, day) = (from.year(), u8::from(from.month()), from.day());
+    let digests = folder.join(format!("CloudTrail-Digest/eu-central-1/{year}/{month:02}/{day:02}"));
+    assert_eq!(std::fs::read_dir(digests).unwrap().count(), 23);
+    for entry in walkdir::WalkDir::new(folder.join("CloudTrail")).into_iter().map(Result::unwrap) {
+        if entry.file_type().is_file() {
+            let text = unzipped(&std::fs::read(entry.path()).unwrap());
+            records.extend(serde_json::from_slice::<Value>(&text).unwrap()["Records"].as_array().unwrap().clone());
+        }
     }
+    let ids: BTreeSet<&str> = records.iter().map(|record| record["eventID"].as_str().unwrap()).collect();
+    assert!(ids.len() > 100 && ids.len() < records.len(), "some records are delivered twice");
 }
 
 #[tokio::test]

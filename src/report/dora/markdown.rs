@@ -59,10 +59,11 @@ fn write_seen(out: &mut dyn Write, measurements: &Measurements) -> io::Result<()
         let (places, gaps) = (grouped(seen.places), grouped(seen.gaps));
         writeln!(out, "| {} | {places} | {share} | {gaps} |", seen.source.name())?;
     }
-    let gaps = &measurements.coverage.gaps;
-    for (place, gap) in gaps.iter().take(GAPS).enumerate() {
+    let gaps = seen::gaps(measurements);
+    for (place, (sentence, count)) in gaps.iter().take(GAPS).enumerate() {
         let break_before = if place == 0 { "\n" } else { "" };
-        writeln!(out, "{break_before}- {}: {}", gap.source, plain(&gap.gap.sentence(), 400))?;
+        let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
+        writeln!(out, "{break_before}- {}{times}", plain(sentence, 400))?;
     }
     let more = gaps.len().saturating_sub(GAPS) as u64;
     if more > 0 {
