@@ -12,15 +12,15 @@ use pipewarden::audit::{
 };
 use pipewarden::collect::CallGate;
 use pipewarden::config::Config;
-use pipewarden::dora::Options;
+use pipewarden::dora::{Estate, Options};
 use pipewarden::evaluate::Policies;
 use pipewarden::finding::{ComplianceType, Finding};
 use pipewarden::history::{ACCOUNT_SOURCES, History, HistorySource, HistoryStore};
-use pipewarden::inventory::{AccountId, Partition};
+use pipewarden::inventory::{AccountId, Partition, Resource, TypeName};
 use pipewarden::organization::Sessions;
 use pipewarden::run::{Plan, RunDirectory, RunId};
 use pipewarden::simulate::{
-    DeliveryTruth, PLANTED_SECRET, PipelineTruth, Simulation, SimulationOptions, SimulationServer,
+    DeliveryTruth, PLANTED_SECRET, PipelineTruth, PlantedFact, Simulation, SimulationOptions, SimulationServer,
 };
 use serde_json::json;
 
@@ -30,6 +30,7 @@ use crate::{audit as audits, hosts, loopback};
 struct Told {
     history: History,
     deliveries: Deliveries,
+    estate: Estate,
     findings: Vec<Finding>,
     served: BTreeMap<String, u64>,
     directory: tempfile::TempDir,
@@ -82,7 +83,8 @@ fn told(simulated: SimulationOptions) -> Told {
     options.production = audits::configuration().rules.production;
     let (run, config) = ask(&simulation, &options, directory.path(), simulated.now);
     let store = HistoryStore::of(directory.path());
-    let (history, _) = audit::history_of(&run, &store, &options).unwrap();
+    let sources = config.account_sources().unwrap();
+    let (history, _) = audit::history_of(&run, &store, &sources, &options).unwrap();
     let estate = audit::estate_of(&run).unwrap();
     let deliveries = audit::deliveries(&history, &estate, &options);
     audit::keep_facts(&run, deliveries.resources.clone()).unwrap();
@@ -91,7 +93,7 @@ fn told(simulated: SimulationOptions) -> Told {
     let judged = evaluation.judge(&run).unwrap();
     let report = judged.report(&run, &policies);
     let findings = report.findings.findings().unwrap().map(Result::unwrap).collect();
-    Told { history, deliveries, findings, served: simulation.statistics(), directory }
+    Told { history, deliveries, estate, findings, served: simulation.statistics(), directory }
 }
 
 fn is_seen(truth: &DeliveryTruth, pipeline: &PipelineTruth, action: &str) -> bool {
@@ -162,6 +164,45 @@ fn deployments_differ(told: &Told, truth: &DeliveryTruth) -> Vec<String> {
     lines
 }
 
+/// Why a planted fact needs no finding that names its event.
+fn is_known_otherwise(told: &Told, estate: &Estate, fact: &PlantedFact) -> bool {
+    let event = told.history.events.iter().find(|event| event.id == fact.event);
+    match fact.code {
+        // A person may start a pipeline; the world plants every such start, and the control asks what it delivered.
+        "G4" => true,
+        // Restarts, and what touched nothing, brought no version past the pipeline.
+        "G5" => event.and_then(|event| event.response.text(&["deploymentId"])).is_some_and(|id| {
+            let deployments = &told.deliveries.measurements.deployments;
+            deployments.iter().filter(|it| it.id.ends_with(&id)).all(|it| {
+                it.kind.name() != "forward" && it.kind.name() != "rollback" || it.outcome.name() == "error_no_impact"
+            })
+        }),
+        // Only buckets that a pipeline or trail in sight writes to hold evidence.
+        "G10" => event.and_then(|event| event.request.text(&["bucketName"])).is_some_and(|bucket| {
+            let types = [TypeName::PIPELINE, TypeName::TRAIL];
+            let mut writers = types.iter().flat_map(|name| estate.of_type(name));
+            let holds = |writer: &Resource| {
+                serde_json::to_string(&writer.properties).unwrap().contains(&format!("\"{bucket}\""))
+            };
+            // A new bucket policy is told; what it allows, the controls on the bucket judge.
+            let is_told = told.findings.iter().any(|finding| {
+                serde_json::to_string(&finding.evidence).unwrap().contains(&fact.event)
+                    && event.is_some_and(|event| event.name == "PutBucketPolicy")
+            });
+            is_told || !writers.any(holds)
+        }),
+        // Whose a commit on a source host is, only `[dora.people]` can say: unknown, but never a pass.
+        "G1" => {
+            let pipeline = fact.pipeline.clone().unwrap_or_default();
+            let of_it = |finding: &&Finding| finding.resource.uid.as_str().starts_with(&pipeline);
+            let authors = ["delivery-approver-is-not-author", "delivery-approver-is-not-git-author"];
+            let mut judged = told.findings.iter().filter(of_it).filter(|it| authors.contains(&it.control.as_str()));
+            judged.any(|finding| finding.compliance != ComplianceType::Compliant)
+        }
+        _ => false,
+    }
+}
+
 fn shown(lines: &[String]) -> String {
     lines.iter().take(40).cloned().collect::<Vec<_>>().join("\n")
 }
@@ -184,7 +225,7 @@ fn deployments_and_broken_rules_are_the_known_truth() {
                 && finding.resource.type_name.as_str().starts_with("Delivery::")
                 && serde_json::to_string(&finding.evidence).unwrap().contains(&fact.event)
         });
-        if !named {
+        if !named && !is_known_otherwise(&told, &told.estate, fact) {
             missed.push(format!("{} {:?} {} {}", fact.code, fact.pipeline, fact.time, fact.event));
         }
     }
@@ -213,9 +254,10 @@ fn a_second_night_asks_only_for_what_is_new() {
     ask(&simulation, &options, directory.path(), simulated.now);
     let actions = ["codepipeline:ListActionExecutions", "codedeploy:BatchGetDeployments", "s3:GetObject"];
     let first: Vec<u64> = actions.iter().map(|action| calls(&simulation, action)).collect();
-    let (again, _) = ask(&simulation, &options, directory.path(), simulated.now + time::Duration::MINUTE);
+    let (again, config) = ask(&simulation, &options, directory.path(), simulated.now + time::Duration::MINUTE);
     let store = HistoryStore::of(directory.path());
-    let (history, segments) = audit::history_of(&again, &store, &options).unwrap();
+    let sources = config.account_sources().unwrap();
+    let (history, segments) = audit::history_of(&again, &store, &sources, &options).unwrap();
     assert!(!history.executions.is_empty() && segments.len() > 3);
     for (action, before) in actions.iter().zip(first) {
         let more = calls(&simulation, action) - before;
@@ -257,6 +299,8 @@ fn what_is_refused_is_a_gap_and_no_number() {
             // Approvers and starters stand in the executions as well; what only events tell must not pass.
             let events_only = ["stage-condition", "bypass", "overrid"];
             let wrong: Vec<&str> = passes
+                // Without a pipeline there is no stage, and no build of it.
+                .filter(|finding| !finding.resource.uid.as_str().contains(":deploymentgroup:"))
                 .map(|finding| finding.control.as_str())
                 .filter(|id| events_only.iter().any(|word| id.contains(word)))
                 .collect();

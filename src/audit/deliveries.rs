@@ -14,8 +14,8 @@ use super::evaluation::own_parts;
 use crate::collect::Scope;
 use crate::dora::{Estate, Measurements, Options, assemble, governance, metrics};
 use crate::history::{
-    ACCOUNT_SOURCES, AccountHistory, History, HistoryCoverage, HistoryGap, HistorySource, HistoryStore, Period,
-    Question, SegmentEntry, StoreError,
+    ACCOUNT_SOURCES, AccountHistory, History, HistoryGap, HistorySource, HistoryStore, Period, Question, SegmentEntry,
+    StoreError,
 };
 use crate::inventory::{AccountId, Affects, Gap, GapCause, Inventory, Region, Resource, TypeName};
 use crate::organization::Sessions;
@@ -114,12 +114,12 @@ impl HistoryCollection<'_> {
     /// Asks the sources one after the other: later ones ask about what earlier ones brought.
     async fn region(&self, scope: &Scope, resources: &[Resource], known: &History) -> Result<History, DeliveriesError> {
         let mut seen = History::default();
+        let mut so_far = known.clone();
         for source in ACCOUNT_SOURCES.iter().filter(|source| self.sources.contains(&source.source())) {
-            let mut so_far = known.clone();
-            so_far.absorb(seen.clone());
             let brought = self.ask(*source, scope, resources, &so_far).await;
             let place = Some((&scope.account, &scope.region));
             self.store.append(place, source.source(), self.run.plan().run_id.as_str(), &brought)?;
+            so_far.absorb(brought.clone());
             seen.absorb(brought);
         }
         Ok(seen)
@@ -145,10 +145,7 @@ impl HistoryCollection<'_> {
 
     fn known(&self, account: &AccountId) -> Result<History, DeliveriesError> {
         let period = Period { from: self.options.earliest(), to: self.options.as_of };
-        let (mut history, _) = self.store.read(&|id| id == account.as_str(), period)?;
-        // Gaps of earlier runs are asked about again.
-        history.coverage = HistoryCoverage { spans: history.coverage.spans, gaps: Vec::new() };
-        Ok(history)
+        Ok(self.store.read(&|id| id == account.as_str(), period)?.0)
     }
 }
 
@@ -203,12 +200,13 @@ pub fn estate_of(run: &RunDirectory) -> Result<Estate, RunError> {
 pub fn history_of(
     run: &RunDirectory,
     store: &HistoryStore,
+    sources: &BTreeSet<HistorySource>,
     options: &Options,
 ) -> Result<(History, Vec<SegmentEntry>), DeliveriesError> {
     let accounts: BTreeSet<String> = run.accounts()?.into_iter().map(String::from).collect();
     let period = Period { from: options.earliest(), to: options.as_of };
-    let (mut history, segments) = store.read(&|id| accounts.contains(id), period)?;
-    history.coverage.gaps.extend(closed_accounts(run, period)?);
+    let (mut history, segments) = store.read(&|id| id == "all" || accounts.contains(id), period)?;
+    history.coverage.gaps.extend(closed_accounts(run, sources, period)?);
     history.coverage.normalise();
     Ok((history, segments))
 }
@@ -218,14 +216,18 @@ pub fn history_of(
 ///
 /// # Errors
 /// [`RunError`] if a part is damaged.
-pub fn closed_accounts(run: &RunDirectory, period: Period) -> Result<Vec<HistoryGap>, RunError> {
+pub fn closed_accounts(
+    run: &RunDirectory,
+    sources: &BTreeSet<HistorySource>,
+    period: Period,
+) -> Result<Vec<HistoryGap>, RunError> {
     let mut gaps = Vec::new();
     for account in run.accounts()? {
         let closed =
             |gap: &Gap| gap.affects == Affects::Account || matches!(gap.cause, GapCause::RoleNotAssumed { .. });
-        for gap in own_parts(run, &account)?.gaps.into_iter().filter(closed) {
-            gaps.extend(ACCOUNT_SOURCES.iter().map(|source| HistoryGap {
-                source: source.source(),
+        if let Some(gap) = own_parts(run, &account)?.gaps.into_iter().find(closed) {
+            gaps.extend(sources.iter().map(|source| HistoryGap {
+                source: *source,
                 subject: None,
                 from: Some(period.from),
                 to: Some(period.to),

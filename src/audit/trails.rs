@@ -15,9 +15,9 @@ use crate::dora::Options;
 use crate::history::archive::ArchiveSelection;
 use crate::history::athena::{AthenaTable, EventDataStore, TableAnswer, TableSelection, query_athena, query_lake};
 use crate::history::{
-    ArchiveBucket, History, HistoryCoverage, HistoryGap, HistorySource, HistoryStore, Period, list_public_keys,
+    ArchiveBucket, History, HistoryCoverage, HistoryGap, HistorySource, HistoryStore, Period, Span, list_public_keys,
 };
-use crate::inventory::{AccountId, Affects, Inventory, Region};
+use crate::inventory::{AccountId, Affects, GapCause, Inventory, Region};
 use crate::organization::Sessions;
 use crate::run::RunDirectory;
 
@@ -125,7 +125,19 @@ fn wanted(
     for account in &accounts {
         regions.extend(delivering_regions(&own_parts(run, account)?).into_keys());
     }
-    let (known, _) = store.read(&|_| false, period)?;
+    let (mut known, _) = store.read(&|id| id == "all", period)?;
+    // What was a hole a week ago stays one: nothing is delivered so late, and everything behind it is known.
+    let settled = known.coverage.gaps.iter().filter(|gap| gap.source == source && gap.subject.is_none());
+    let settled: Vec<Span> = settled
+        .filter(|gap| matches!(gap.gap.cause, GapCause::OutsideOrganization { .. } | GapCause::NotConfigured { .. }))
+        .filter_map(|gap| {
+            let (account, region) = (Some(gap.gap.account.clone()), Some(gap.gap.region.clone()));
+            let to = gap.to?.min(period.to.saturating_sub(Duration::WEEK));
+            Some(Span { source, account, region, subject: None, from: gap.from?, to })
+        })
+        .collect();
+    known.coverage.spans.extend(settled);
+    known.coverage.normalise();
     let unknown = accounts
         .iter()
         .flat_map(|account| regions.iter().map(move |region| (account, region)))

@@ -92,14 +92,16 @@ pub(super) fn add_incidents(
         })
         .collect();
     history.incidents.extend(incidents_of_alarms(&history.transitions, &named));
-    // Where an alarm that tells of incidents could not be seen, incidents may be missing.
-    let of_incidents = |gap: &&HistoryGap| {
-        let alarm = gap.subject.as_deref().and_then(|arn| arn.split_once(":alarm:"));
-        gap.source == HistorySource::AlarmHistory
-            && alarm.is_some_and(|(_, name)| alarms.keys().any(|pattern| matches(pattern, name)))
-    };
-    let blind: Vec<HistoryGap> = history.coverage.gaps.iter().filter(of_incidents).cloned().collect();
-    let blind = blind.into_iter().map(|gap| HistoryGap { source: HistorySource::IncidentFile, ..gap });
+    // Where an alarm that tells of incidents could not be seen, incidents of its service may be missing.
+    let blind = history.coverage.gaps.iter().filter(|gap| gap.source == HistorySource::AlarmHistory);
+    let blind: Vec<HistoryGap> = blind
+        .filter_map(|gap| {
+            let (_, name) = gap.subject.as_deref()?.split_once(":alarm:")?;
+            let service = alarms.iter().find(|(pattern, _)| matches(pattern, name))?.1;
+            let (source, subject) = (HistorySource::IncidentFile, Some(service.clone()));
+            Some(HistoryGap { source, subject, ..gap.clone() })
+        })
+        .collect();
     history.coverage.gaps.extend(blind);
     history.normalise();
     Ok(())
@@ -117,7 +119,8 @@ pub(super) fn settle(run: &RunDirectory, out: &Path, config: &Config) -> Result<
     let options = config.dora(moment_of(run)?).map_err(Failure::usage)?;
     let store = HistoryStore::of(out);
     let failed = |error: audit::DeliveriesError| Failure::failed(&error);
-    let (mut history, segments) = audit::history_of(run, &store, &options).map_err(failed)?;
+    let sources = config.account_sources().map_err(Failure::usage)?;
+    let (mut history, segments) = audit::history_of(run, &store, &sources, &options).map_err(failed)?;
     let period = Period { from: options.earliest(), to: options.as_of };
     let written = &config.written.history;
     add_incidents(&mut history, &written.incidents, &written.incident_alarms, period)?;

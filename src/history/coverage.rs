@@ -7,6 +7,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
+use super::Period;
 use crate::inventory::{AccountId, Gap, GapCause, Region};
 
 /// What happened so shortly before now may not have been written down yet: CloudTrail delivers events within about a
@@ -123,6 +124,39 @@ impl HistoryGap {
     /// The code of a gap over what AWS no longer keeps.
     pub(crate) const EXPIRED: &str = "HistoryExpired";
 
+    /// What is left of it after a later look.
+    fn rest(self, newer: &[Span], within: Period) -> Vec<Self> {
+        let from = self.from.map_or(within.from, |at| at.max(within.from));
+        let to = self.to.map_or(within.to, |at| at.min(within.to));
+        // A bucket that could not be read has the account that asked; what was read later, the accounts in it.
+        let whole_bucket = self.source == HistorySource::TrailArchive
+            && self.subject.as_deref().is_some_and(|subject| subject.starts_with("s3://"));
+        let here = |span: &&Span| {
+            let place = span.account.as_ref().is_none_or(|account| *account == self.gap.account)
+                && span.region.as_ref().is_none_or(|region| *region == self.gap.region);
+            // A source that gave up as a whole names no subject; what is still unseen has a newer gap of its own.
+            let subject = span.subject.is_none() || self.subject.is_none() || span.subject == self.subject;
+            span.source == self.source && (whole_bucket || place && subject) && span.from < to && from < span.to
+        };
+        let mut seen: Vec<(OffsetDateTime, OffsetDateTime)> =
+            newer.iter().filter(here).map(|span| (span.from, span.to)).collect();
+        if seen.is_empty() {
+            return vec![self];
+        }
+        seen.sort_unstable();
+        let (mut at, mut rest) = (from, Vec::new());
+        for (begin, end) in seen {
+            if at < begin {
+                rest.push((at, begin));
+            }
+            at = at.max(end);
+        }
+        if at < to {
+            rest.push((at, to));
+        }
+        rest.into_iter().map(|(from, to)| Self { from: Some(from), to: Some(to), ..self.clone() }).collect()
+    }
+
     /// Whether nobody refused it, but AWS no longer keeps it.
     #[must_use]
     pub fn is_expired(&self) -> bool {
@@ -147,19 +181,10 @@ impl HistoryCoverage {
         self.gaps.extend(other.gaps);
     }
 
-    /// Drops gaps that somebody has seen into since: those that lie within a span of `newer`, of the same source and place.
-    pub fn heal(&mut self, newer: &[Span]) {
-        self.gaps.retain(|gap| {
-            let (Some(from), Some(to)) = (gap.from, gap.to) else { return true };
-            !newer.iter().any(|span| {
-                span.source == gap.source
-                    && span.account.as_ref().is_none_or(|account| *account == gap.gap.account)
-                    && span.region.as_ref().is_none_or(|region| *region == gap.gap.region)
-                    && (span.subject.is_none() || span.subject == gap.subject)
-                    && span.from <= from
-                    && to <= span.to
-            })
-        });
+    /// Cuts out of the gaps what somebody has seen since: what lies within spans of `newer`, of the same source and place.
+    /// Outside of `within` nothing is looked at.
+    pub fn heal(&mut self, newer: &[Span], within: Period) {
+        self.gaps = std::mem::take(&mut self.gaps).into_iter().flat_map(|gap| gap.rest(newer, within)).collect();
     }
 
     /// Sorts, joins spans that touch, and drops repeats.
@@ -177,8 +202,19 @@ impl HistoryCoverage {
             }
             one
         });
-        self.gaps.sort();
-        self.gaps.dedup();
+        self.gaps.sort_by(|a, b| {
+            (a.source, &a.subject, &a.gap, a.from, a.to).cmp(&(b.source, &b.subject, &b.gap, b.from, b.to))
+        });
+        self.gaps.dedup_by(|later, kept| {
+            let same = later.source == kept.source && later.subject == kept.subject && later.gap == kept.gap;
+            // The same refusal on the next night goes on where it was.
+            let touches = kept.to.is_none() || later.from.is_none() || later.from <= kept.to;
+            if same && touches {
+                kept.from = kept.from.zip(later.from).map(|(a, b)| a.min(b));
+                kept.to = kept.to.zip(later.to).map(|(a, b)| a.max(b));
+            }
+            same && touches
+        });
     }
 }
 

@@ -167,8 +167,8 @@ impl HistoryStore {
         write_segment(&path, source, history).map_err(written(&path))
     }
 
-    /// All segments of these accounts (and those of no account) as one history, of which only what touches `period` is
-    /// kept, sorted and without repeats.
+    /// All segments of these accounts, and of `all` for those of no account, as one history, of which only what touches
+    /// `period` is kept, sorted and without repeats.
     ///
     /// # Errors
     /// [`StoreError`] for the first segment that cannot be read.
@@ -180,8 +180,9 @@ impl HistoryStore {
         let mut history = History::default();
         let mut entries = Vec::new();
         for account in names_in(&self.folder)? {
-            let Some(id) = account.strip_prefix("account=").filter(|id| *id == "all" || wanted(id)) else { continue };
-            let _ = id;
+            if !account.strip_prefix("account=").is_some_and(wanted) {
+                continue;
+            }
             for region in names_in(&self.folder.join(&account))? {
                 for source in names_in(&self.folder.join(&account).join(&region))? {
                     let folder = self.folder.join(&account).join(&region).join(&source);
@@ -194,7 +195,7 @@ impl HistoryStore {
                         let path = folder.join(&name);
                         let mut segment = History::default();
                         let (sha256, records) = read_segment(&path, period, &mut segment)?;
-                        of_source.coverage.heal(&segment.coverage.spans);
+                        of_source.coverage.heal(&segment.coverage.spans, period);
                         of_source.absorb(segment);
                         entries.push(SegmentEntry {
                             path: format!("{account}/{region}/{source}/{name}"),
@@ -202,6 +203,7 @@ impl HistoryStore {
                             records,
                         });
                     }
+                    of_source.normalise();
                     history.absorb(of_source);
                 }
             }
@@ -429,7 +431,11 @@ mod tests {
         let place = Some((&account, &region));
         store.append(place, source, "1", &with(vec![span(day(1), day(5))], vec![gap("web"), gap("api")])).unwrap();
         store.append(place, source, "2", &with(vec![span(day(3), day(5))], vec![])).unwrap();
-        assert_eq!(store.read(&|_| true, ALL).unwrap().0.coverage.gaps, [gap("api"), gap("web")]);
+        let rest = HistoryGap { to: Some(day(3)), ..gap("web") };
+        assert_eq!(store.read(&|_| true, ALL).unwrap().0.coverage.gaps, [gap("api"), rest]);
+        let later = Period { from: day(3), to: day(9) };
+        let seen = store.read(&|_| true, later).unwrap().0.coverage.gaps;
+        assert_eq!(seen, [gap("api")], "the window has moved past what was never seen");
         store.append(place, source, "2", &with(vec![span(day(2), day(5))], vec![])).unwrap();
         assert_eq!(store.read(&|_| true, ALL).unwrap().0.coverage.gaps, [gap("api")]);
     }

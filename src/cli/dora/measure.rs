@@ -117,7 +117,8 @@ impl MeasureOptions {
             )));
         }
         if let Some(run) = run {
-            let closed = audit::closed_accounts(run, period).map_err(|error| Failure::failed(&error))?;
+            let sources = config.account_sources().map_err(Failure::usage)?;
+            let closed = audit::closed_accounts(run, &sources, period).map_err(|error| Failure::failed(&error))?;
             history.coverage.gaps.extend(closed);
         }
         deliveries::add_incidents(&mut history, &files, &written.incident_alarms, period)?;
