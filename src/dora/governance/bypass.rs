@@ -147,6 +147,7 @@ const HARMLESS: &[&str] = &[
 /// Changed a deployment group shortly before, while or after deploying to it.
 pub(super) fn groups(view: &View<'_>) -> Verdict {
     let mut verdict = Verdict::default();
+    verdict.blind(view.unseen_deployments());
     for group in &view.groups {
         for event in view.index.group_events.get(group).into_iter().flatten() {
             let by_hand =

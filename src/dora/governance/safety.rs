@@ -42,6 +42,8 @@ pub(super) fn unguarded(view: &View<'_>) -> Verdict {
             &["CreateDeployment", "UpdateDeploymentGroup", "StopDeployment"],
         ));
     }
+    // Stops are found by the deployment that they name.
+    verdict.blind(view.unseen_deployments());
     for id in deployment_ids(view) {
         for event in view.index.deployment_events.get(&id).into_iter().flatten() {
             if event.name != "StopDeployment" || !event.succeeded() || !view.in_window(event.time) {
@@ -59,7 +61,7 @@ pub(super) fn unguarded(view: &View<'_>) -> Verdict {
                 .index
                 .deployment_events
                 .get(&id)
-                .is_some_and(|events| events.iter().any(|e| e.name == "CreateDeployment"))
+                .is_some_and(|events| events.iter().any(|e| e.name == "CreateDeployment" && !e.request.is_omitted()))
         {
             let mut taken = Vec::new();
             if known.ignore_application_stop_failures == Some(true) {
@@ -121,6 +123,7 @@ const SILENCE: &[&str] = &["DisableAlarmActions", "DeleteAlarms", "SetAlarmState
 /// Alarms of the service's deployment groups were silenced half an hour around a deployment.
 pub(super) fn silenced(view: &View<'_>) -> Verdict {
     let mut verdict = Verdict::default();
+    verdict.blind(view.unseen_deployments());
     for (account, region) in places(&view.groups) {
         verdict.blind(view.sight.calls(account, region, SILENCE));
         let mut watched = BTreeSet::new();
@@ -183,6 +186,7 @@ fn named(event: &Event) -> Vec<String> {
 pub(super) fn foreign_hooks(view: &View<'_>) -> Verdict {
     const HOOK: &str = "PutLifecycleEventHookExecutionStatus";
     let mut verdict = Verdict::default();
+    verdict.blind(view.unseen_deployments());
     for id in deployment_ids(view) {
         for event in view.index.deployment_events.get(&id).into_iter().flatten() {
             if event.name != HOOK || !event.succeeded() || !view.in_window(event.time) {

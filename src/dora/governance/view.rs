@@ -213,6 +213,18 @@ impl<'a> View<'a> {
         self.pipelines.iter().find_map(|pipe| self.sight.records(source, &pipe.account, &pipe.region, &pipe.arn))
     }
 
+    /// Why deployments to production may have been missed: a rule that finds something through them found nothing then.
+    /// Those of a pipeline are known by its executions, others by `CodeDeploy` or by the calls that asked for them.
+    pub(super) fn unseen_deployments(&self) -> Option<Gap> {
+        self.unseen_executions().or_else(|| {
+            self.groups.iter().find_map(|(account, region, name)| {
+                let source = crate::history::HistorySource::Deployments;
+                let unread = self.sight.records(source, account, region, name);
+                unread.and_then(|gap| self.sight.calls(account, region, &["CreateDeployment"]).and(Some(gap)))
+            })
+        })
+    }
+
     /// The executions of actions of a deployment's pipeline execution, by begin.
     pub(super) fn actions_of(&self, deployment: &'a Deployment) -> &'a [&'a ActionExecution] {
         let key = deployment.pipeline.as_deref().zip(deployment.execution.as_deref());

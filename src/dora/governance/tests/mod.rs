@@ -419,9 +419,22 @@ fn of_a_service_that_nobody_looked_at_nothing_is_known() {
     }
 }
 
-/// With no deployment in sight, these have nothing to be about; with one, their own tests take their sources away.
-const NEEDS_MORE: &[&str] =
-    &["DeploymentGroupChanges", "ForeignHookResults", "FreezeDeployments", "SilencedAlarms", "UnguardedDeployments"];
+/// Without a freeze it has nothing to be about; with one, its own test takes its sources away.
+const NEEDS_MORE: &[&str] = &["FreezeDeployments"];
+
+#[test]
+fn what_is_found_through_deployments_is_open_where_executions_were_denied() {
+    let denied = World::quiet().without(|source| source == HistorySource::PipelineExecutions);
+    for property in ["SilencedAlarms", "ForeignHookResults", "UnguardedDeployments", "DeploymentGroupChanges"] {
+        denied.service(property).is_open("executions were not looked at");
+    }
+    let mut unread = World::quiet();
+    unread.direct("d-9", NOON, TriggerKind::Direct);
+    let unread = unread.without(|source| source.tells_events() || source == HistorySource::Deployments);
+    for property in ["SilencedAlarms", "ForeignHookResults", "UnguardedDeployments", "DeploymentGroupChanges"] {
+        unread.service(property).is_open("not looked at");
+    }
+}
 
 #[test]
 fn rules_and_facts_name_the_same_properties() {
