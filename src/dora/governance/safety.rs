@@ -15,6 +15,9 @@ use super::view::{Named, View, text};
 use crate::history::Event;
 use crate::inventory::{AccountId, Partition, Region};
 
+/// Calls that say what guards a deployment.
+const WRITES: &[&str] = &["CreateDeployment", "UpdateDeploymentGroup"];
+
 /// Deployed, or set up to deploy, without rollback, alarms or a working stop script; or stopped on its way without going
 /// back.
 pub(super) fn unguarded(view: &View<'_>) -> Verdict {
@@ -35,6 +38,9 @@ pub(super) fn unguarded(view: &View<'_>) -> Verdict {
             if !taken.is_empty() {
                 verdict.see(Observation::of(event, format!("{verb} {} {}", group.2, taken.join(" and "))));
             }
+        }
+        if let Some(event) = view.unnamed(&group.0, &group.1, "codedeploy", WRITES).next() {
+            verdict.doubt(format!("a {} in {} {} was too large to be recorded", event.name, group.0, group.1));
         }
         verdict.blind(view.sight.calls(
             &group.0,
