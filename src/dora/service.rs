@@ -44,4 +44,7 @@ pub struct Service {
     pub production_is_assumed: bool,
     /// Why nothing of it can be measured, if so: no action that deploys, history not readable.
     pub not_measurable: Option<String>,
+    /// Whether it is known that nothing of it deploys to production: everything that deploys is called something else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_elsewhere: bool,
 }

@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Principal;
+use super::message::first_line;
 use crate::inventory::{AccountId, REDACTED, Region, configuration_value, source_location, variable_value};
 
 /// A record that cannot be used.
@@ -153,7 +154,7 @@ impl Event {
         let account = text("recipientAccountId").or_else(|| principal.account.clone());
         Ok(Self {
             id: text("eventID").ok_or(EventError::Missing("eventID"))?,
-            time: time.ok_or(EventError::Missing("eventTime"))?.to_offset(time::UtcOffset::UTC),
+            time: whole_seconds(time.ok_or(EventError::Missing("eventTime"))?),
             source: text("eventSource").ok_or(EventError::Missing("eventSource"))?,
             name: text("eventName").ok_or(EventError::Missing("eventName"))?,
             account: account.and_then(|id| id.parse().ok()).ok_or(EventError::Missing("recipientAccountId"))?,
@@ -200,13 +201,27 @@ fn truth(value: &Value) -> Option<bool> {
     }
 }
 
-/// Names of members whose whole value goes: approval tokens, scripts, secrets of connections.
+/// Some sources add fractions that the trail's own files do not have.
+fn whole_seconds(time: OffsetDateTime) -> OffsetDateTime {
+    let time = time.to_offset(time::UtcOffset::UTC);
+    time.replace_nanosecond(0).unwrap_or(time)
+}
+
+/// Names of members that hold what somebody wrote for others to read.
+const FREE_TEXT: &[&str] = &["commitMessage", "description", "reason", "summary", "title"];
+
+/// Names of members whose whole value goes: approval tokens, scripts, files, policies, secrets of connections.
 const NEVER_KEPT: &[&str] = &[
+    "bucketPolicy",
     "buildspec",
     "buildspecOverride",
     "clientRequestToken",
     "command",
+    "content",
     "continuationToken",
+    "fileContent",
+    "policy",
+    "policyDocument",
     "registryCredentialOverride",
     "secretToken",
     "token",
@@ -214,33 +229,46 @@ const NEVER_KEPT: &[&str] = &[
 
 /// The payload without values that are or look like secrets. Texts are judged by name and form, as in an inventory.
 fn without_secrets(value: &Value) -> Value {
-    redacted("", value)
+    redacted("", value, false)
 }
 
-fn redacted(name: &str, value: &Value) -> Value {
+fn redacted(name: &str, value: &Value, is_tag: bool) -> Value {
     if NEVER_KEPT.contains(&name) && !value.is_null() {
         return Value::from(REDACTED);
     }
     match value {
         Value::Object(members) => {
             let word = |key: &str| members.get(key).and_then(Value::as_str);
-            // A variable is the object with both; its value is judged by its own name.
-            let variable = name.starts_with("environmentVariables").then(|| word("name")).flatten();
+            let is_tag = is_tag || name == "tags";
+            // A variable is the object with both, wherever it stands; its value is judged by its own name.
+            let variable = if is_tag { None } else { word("name") };
             let members = members.iter().map(|(key, member)| {
-                let kept = match (key.as_str(), variable, member.as_str()) {
-                    ("value", Some(variable), Some(text)) => Value::from(variable_value(variable, word("type"), text)),
-                    _ => redacted(key, member),
+                let kept = match (key.as_str(), variable, plain(member)) {
+                    ("value" | "defaultValue", Some(variable), Some(text)) => {
+                        Value::from(variable_value(variable, word("type"), &text))
+                    }
+                    _ => redacted(key, member, is_tag),
                 };
                 (key.clone(), kept)
             });
             Value::Object(members.collect())
         }
-        Value::Array(items) => Value::Array(items.iter().map(|item| redacted(name, item)).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(|item| redacted(name, item, is_tag)).collect()),
+        Value::String(text) if FREE_TEXT.contains(&name) => Value::from(first_line(text).unwrap_or_default()),
         Value::String(text) if text.contains("://") && !text.contains(char::is_whitespace) => {
             Value::from(configuration_value(name, &source_location(text)))
         }
         Value::String(text) => Value::from(configuration_value(name, text)),
         other => other.clone(),
+    }
+}
+
+/// A text or number as text.
+fn plain(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
     }
 }
 
@@ -288,13 +316,44 @@ mod tests {
             "projectName": "web", "buildspecOverride": "curl x",
             "environmentVariablesOverride": [{"name": "DB_PASSWORD", "type": "PLAINTEXT", "value": "hunter2"}],
             "sourceLocationOverride": "https://user:pass@example.com/web.git",
-            "configuration": {"OAuthToken": "ghp_0123456789abcdefghij0123456789abcdef"}
+            "configuration": {"OAuthToken": "ghp_0123456789abcdefghij0123456789abcdef"},
+            "variables": [{"name": "STAGE", "value": "started-with"}, {"name": "PIN", "value": 4711}],
+            "pipeline": {"variables": [{"name": "STAGE", "defaultValue": "by-default", "description": "where to"}]},
+            "build": {"exportedEnvironmentVariables": [{"name": "VERSION", "value": "built-version"}]},
+            "commitMessage": "fix: retry\n\nlong-story", "summary": "password=swordfish",
+            "fileContent": "file-bytes", "revision": {"string": {"content": "spec-text"}},
+            "policyDocument": "statement-a", "bucketPolicy": {"Statement": ["statement-b"]}, "policy": "statement-c",
+            "tags": [{"name": "team", "value": "payments"}]
         });
         let text = serde_json::to_string(&Event::from_value(&record).unwrap()).unwrap();
-        for secret in ["hunter2", "curl x", "pass@", "ghp_"] {
+        for secret in [
+            "hunter2",
+            "curl x",
+            "pass@",
+            "ghp_",
+            "started-with",
+            "4711",
+            "by-default",
+            "built-version",
+            "long-story",
+            "swordfish",
+            "file-bytes",
+            "spec-text",
+            "statement-",
+        ] {
             assert!(!text.contains(secret), "{secret}: {text}");
         }
-        assert!(text.contains("example.com/web.git"));
+        for kept in ["example.com/web.git", "fix: retry", "where to", "payments"] {
+            assert!(text.contains(kept), "{kept}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_time_has_no_fractions() {
+        let mut record = record();
+        record["eventTime"] = json!("2026-06-10T12:55:03.987+02:00");
+        let expected = time::macros::datetime!(2026-06-10 10:55:03 UTC);
+        assert_eq!(Event::from_value(&record).unwrap().time, expected);
     }
 
     #[test]

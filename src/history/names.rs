@@ -34,15 +34,18 @@ pub const EVENTS: &[EventName] = events! {
         "MergeBranchesByFastForward" "MergeBranchesBySquash" "MergeBranchesByThreeWay" "CreateCommit" "PutFile"
         "UpdatePullRequestApprovalState" "OverridePullRequestApprovalRules" "DeletePullRequestApprovalRule"
         "UpdateApprovalRuleTemplateContent" "DeleteApprovalRuleTemplate"
-        "DisassociateApprovalRuleTemplateFromRepository" "UpdateDefaultBranch";
+        "DisassociateApprovalRuleTemplateFromRepository" "BatchDisassociateApprovalRuleTemplateFromRepositories"
+        "UpdatePullRequestApprovalRuleContent" "UpdateDefaultBranch" "DeleteFile" "CreateBranch" "DeleteBranch";
     "monitoring": "SetAlarmState" "PutMetricAlarm" "PutCompositeAlarm" "DeleteAlarms" "DisableAlarmActions"
         "EnableAlarmActions";
     "s3": "PutBucketPolicy" "DeleteBucketPolicy" "PutBucketVersioning" "PutBucketPublicAccessBlock"
         "DeleteBucketPublicAccessBlock" "PutObjectLockConfiguration" "PutBucketObjectLockConfiguration"
-        "PutBucketEncryption" "DeleteBucketEncryption" "PutBucketLifecycle" "DeleteBucket";
+        "PutBucketEncryption" "DeleteBucketEncryption" "PutBucketLifecycle" "PutBucketLifecycleConfiguration"
+        "DeleteBucket";
     "kms": "PutKeyPolicy" "DisableKey" "ScheduleKeyDeletion" "DisableKeyRotation";
     "iam": "PutRolePolicy" "AttachRolePolicy" "UpdateAssumeRolePolicy" "DeleteRolePermissionsBoundary"
-        "CreatePolicyVersion";
+        "CreatePolicyVersion" "SetDefaultPolicyVersion" "PutRolePermissionsBoundary" "DetachRolePolicy"
+        "DeleteRolePolicy";
     "events": "PutRule" "DisableRule" "RemoveTargets" "DeleteRule";
     "codeconnections": "CreateConnection" "DeleteConnection";
     "codestar-connections": "CreateConnection" "DeleteConnection";

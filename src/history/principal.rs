@@ -35,7 +35,15 @@ pub struct Principal {
     pub on_behalf_of: Option<String>,
     /// The AWS service that called: `codepipeline.amazonaws.com`.
     pub invoked_by: Option<String>,
+    /// The identity provider behind a web identity: the ARN of an OIDC provider, as programs of other clouds and source
+    /// hosts have them, or a name such as `accounts.google.com`.
+    pub federated_provider: Option<String>,
 }
+
+/// What `invokedBy` says of whoever works in the console: no service calls by itself under these.
+const CONSOLES: &[&str] = &["signin.amazonaws.com", "console.amazonaws.com", "AWS Internal"];
+/// Session names that SDKs and the command line make up: a person or a program, and nothing tells which.
+const MADE_UP: &[&str] = &["aws-sdk-", "botocore-session-", "AWSCLI-Session"];
 
 impl Principal {
     /// Reads `userIdentity`; what is missing stays missing.
@@ -57,7 +65,9 @@ impl Principal {
             on_behalf_of: identity.get("onBehalfOf").and_then(|behalf| text(behalf.get("userId"))),
             account: member("accountId"),
             user_name: member("userName"),
-            invoked_by: member("invokedBy"),
+            invoked_by: member("invokedBy").filter(|service| !CONSOLES.contains(&service.as_str())),
+            federated_provider: context
+                .and_then(|context| text(context.get("webIdFederationData")?.get("federatedProvider"))),
             kind,
             arn,
         }
@@ -107,9 +117,7 @@ impl Principal {
     #[must_use]
     pub fn is_machine(&self) -> bool {
         let numbered = |name: &str| name.len() == 13 && name.bytes().all(|byte| byte.is_ascii_digit());
-        let named = |name: &str| {
-            ["AWSCodeBuild-", "aws-sdk-", "botocore-session-", "AWSCLI-Session"].iter().any(|p| name.starts_with(p))
-        };
+        let named = |name: &str| name.starts_with("AWSCodeBuild-");
         let of_instance = |name: &str| {
             name.strip_prefix("i-").is_some_and(|id| id.len() >= 8 && id.bytes().all(|b| b.is_ascii_hexdigit()))
         };
@@ -118,18 +126,20 @@ impl Principal {
     }
 
     /// One text per person, in lower case, that can be compared with others of the same organization: the source
-    /// identity, else an address or name of the session, else the IAM user. `None` for machines, services, root, and
-    /// sessions whose name tells nobody.
+    /// identity, else an address or name of the session, else the IAM user. `None` for machines, services, root, web
+    /// identities, and sessions whose name tells nobody.
     #[must_use]
     pub fn person(&self) -> Option<String> {
-        if self.is_machine() || self.is_root() {
+        if self.is_machine() || self.is_root() || self.federated_provider.is_some() {
             return None;
         }
+        let told = |name: &&String| !MADE_UP.iter().any(|prefix| name.starts_with(prefix));
         let account = self.account.as_deref().unwrap_or_default();
-        let name = self.source_identity.clone().or_else(|| self.session.clone()).or_else(|| {
-            // The same user name in two accounts is two users.
-            self.user_name.as_ref().map(|name| format!("{account}/{name}"))
-        })?;
+        let name =
+            self.source_identity.clone().or_else(|| self.session.as_ref().filter(told).cloned()).or_else(|| {
+                // The same user name in two accounts is two users.
+                self.user_name.as_ref().map(|name| format!("{account}/{name}"))
+            })?;
         Some(name.to_lowercase())
     }
 
@@ -187,5 +197,50 @@ mod tests {
         let root = Principal::of_user_identity(&json!({"type": "Root", "arn": "arn:aws:iam::111122223333:root"}));
         assert!(root.is_root() && root.person().is_none());
         assert_eq!(Principal::of_user_identity(&json!(null)).person(), None);
+    }
+
+    #[test]
+    fn whoever_works_in_the_console_is_no_service() {
+        for console in ["signin.amazonaws.com", "console.amazonaws.com", "AWS Internal"] {
+            let of = |kind: &str, arn: &str, user: Option<&str>| {
+                Principal::of_user_identity(&json!({"type": kind, "arn": arn, "accountId": "111122223333",
+                    "userName": user, "invokedBy": console}))
+            };
+            let user = of("IAMUser", "arn:aws:iam::111122223333:user/carol", Some("carol"));
+            assert_eq!(user.person().as_deref(), Some("111122223333/carol"));
+            let role = of("AssumedRole", "arn:aws:sts::111122223333:assumed-role/Admin/alice", None);
+            assert_eq!(role.person().as_deref(), Some("alice"));
+            let root = of("Root", "arn:aws:iam::111122223333:root", None);
+            assert!(root.is_root() && !root.is_machine() && root.invoked_by.is_none());
+            assert!([user, role].iter().all(|it| !it.is_service() && !it.is_machine()));
+        }
+        let service = json!({"type": "AssumedRole", "invokedBy": "cloudformation.amazonaws.com"});
+        assert!(Principal::of_user_identity(&service).is_service());
+    }
+
+    #[test]
+    fn a_session_that_a_program_named_tells_nobody() {
+        for session in ["botocore-session-1790607633", "aws-sdk-js-1790607633", "AWSCLI-Session-1", "AWSCLI-Session"] {
+            let mut made_up = Principal::of_arn(&format!("arn:aws:sts::111122223333:assumed-role/Dev/{session}"));
+            assert!(made_up.person().is_none() && !made_up.is_machine(), "{session}");
+            made_up.source_identity = Some("Alice".to_owned());
+            assert_eq!(made_up.person().as_deref(), Some("alice"));
+        }
+    }
+
+    #[test]
+    fn a_web_identity_says_who_vouched_for_it() {
+        let provider = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com";
+        let of = |data: Value| {
+            Principal::of_user_identity(&json!({"type": "AssumedRole", "accountId": "111122223333",
+                "arn": "arn:aws:sts::111122223333:assumed-role/Deploy/GitHubActions",
+                "sessionContext": {"webIdFederationData": data}}))
+        };
+        let web = of(json!({"federatedProvider": provider, "attributes": {}}));
+        assert_eq!(web.federated_provider.as_deref(), Some(provider));
+        assert_eq!(web.person(), None);
+        assert_eq!(of(json!({})).person().as_deref(), Some("githubactions"));
+        let old: Principal = serde_json::from_value(json!({"type": "AssumedRole"})).unwrap();
+        assert_eq!(old.federated_provider, None);
     }
 }

@@ -88,6 +88,7 @@ fn add(all: &mut Measurements, name: &str, id: &str, unit: Option<&str>, measure
         production: known.then(|| "stage Prod".to_owned()),
         production_is_assumed: name == "search",
         not_measurable: (name == "batch-jobs").then(|| NO_DEPLOY_ACTION.to_owned()),
+        is_elsewhere: false,
     });
     let per_day: &[u64] = match name {
         "checkout" => &[1, 0, 0, 0, 1, 0, 0],

@@ -30,6 +30,9 @@ pub(super) struct Production {
     pub(super) is_assumed: bool,
     /// Why nothing of it is production.
     pub(super) why_not: Option<String>,
+    /// Whether it is known that nothing of it is: a definition was read, and a rule calls everything that deploys
+    /// something else.
+    pub(super) is_elsewhere: bool,
 }
 
 impl Production {
@@ -55,7 +58,13 @@ impl Production {
                 // Executions of an earlier definition ran actions that stand there no more.
                 let labels: BTreeSet<(&str, &str)> = known.map(labels).unwrap_or_default();
                 let gone = shown.into_iter().filter(|it| !labels.contains(&(it.stage.as_str(), it.action.as_str())));
-                Self::decided(&defined, &gone.collect::<Vec<_>>())
+                let gone: Vec<_> = gone.collect();
+                let mut production = Self::decided(&defined, &gone);
+                let all = || defined.iter().chain(&gone);
+                production.is_elsewhere = production.why.is_none()
+                    && all().all(|it| it.deploys.is_ok())
+                    && all().any(|it| it.deploys == Ok(true));
+                production
             }
             Some(Err(sentences)) if shown.is_empty() => Self { why_not: Some(sentences.join("; ")), ..Self::default() },
             // Nothing ran and nothing is defined, as far as anybody could see: that says nothing.

@@ -224,6 +224,7 @@ struct Part<'a> {
     why: Option<&'a str>,
     is_assumed: bool,
     why_not: Option<&'a str>,
+    is_elsewhere: bool,
 }
 
 fn services(
@@ -243,6 +244,7 @@ fn services(
             why: pipeline.production.why.as_deref(),
             is_assumed: pipeline.production.is_assumed,
             why_not: pipeline.production.why_not.as_deref(),
+            is_elsewhere: pipeline.production.is_elsewhere,
         });
     }
     for ((account, region, target), group) in groups {
@@ -258,6 +260,7 @@ fn services(
             why: Some(&group.why),
             is_assumed: group.is_assumed,
             why_not: None,
+            is_elsewhere: false,
         });
     }
     let units: BTreeMap<&AccountId, &str> = estate
@@ -308,6 +311,7 @@ fn service(
         organizational_unit: units.get(first.account).map(|path| (*path).to_owned()),
         tags,
         production_is_assumed: parts.iter().any(|part| part.is_assumed),
+        is_elsewhere: parts.iter().all(|part| part.is_elsewhere),
         not_measurable: if production.is_none() { joined(why_nots) } else { None },
         production,
     })

@@ -78,6 +78,11 @@ pub(super) fn builds(view: &View<'_>) -> Verdict {
             }
             build(view, project, event, &mut verdict);
         }
+        if let Some(event) =
+            view.unnamed(&project.0, &project.1, "codebuild", BUILDS).find(|it| !view.is_by_pipeline(it))
+        {
+            verdict.doubt(format!("a {} in {} {} was too large to be recorded", event.name, project.0, project.1));
+        }
         verdict.blind(view.sight.calls(&project.0, &project.1, BUILDS));
     }
     let unknown = view
@@ -144,9 +149,12 @@ const HARMLESS: &[&str] = &[
     "timeoutInMinutesOverride",
 ];
 
+const CHANGES: &[&str] = &["UpdateDeploymentGroup"];
+
 /// Changed a deployment group shortly before, while or after deploying to it.
 pub(super) fn groups(view: &View<'_>) -> Verdict {
     let mut verdict = Verdict::default();
+    verdict.blind(view.unseen_deployments());
     for group in &view.groups {
         for event in view.index.group_events.get(group).into_iter().flatten() {
             let by_hand =
@@ -159,7 +167,11 @@ pub(super) fn groups(view: &View<'_>) -> Verdict {
                 verdict.see(Observation::of(event, what));
             }
         }
-        verdict.blind(view.sight.calls(&group.0, &group.1, &["UpdateDeploymentGroup"]));
+        let unnamed = view.unnamed(&group.0, &group.1, "codedeploy", CHANGES);
+        for event in unnamed.filter(|event| beside(view, event.time).is_some()) {
+            verdict.doubt(format!("a {} in {} {} was too large to be recorded", event.name, group.0, group.1));
+        }
+        verdict.blind(view.sight.calls(&group.0, &group.1, CHANGES));
     }
     verdict
 }

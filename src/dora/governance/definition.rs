@@ -55,29 +55,48 @@ fn compare(
     verdict: &mut Verdict,
 ) {
     let mut writes: Vec<&Event> = WRITES.iter().flat_map(|name| view.all_calls(pipe, name)).collect();
-    writes.sort_by_key(|event| (version(event), event.time, event.id.as_str()));
+    // A pipeline that is deleted and created again counts from 1 again.
+    writes.sort_by_key(|event| (event.time, version(event), event.id.as_str()));
     let mut before: Option<(&Value, i64)> = None;
+    let mut last_known: Option<&Value> = None;
     for event in writes {
         let now = definition(event).zip(version(event));
-        let in_window = view.in_window(event.time) && event.name == "UpdatePipeline";
-        if in_window {
+        let is_creation = event.name == "CreatePipeline";
+        if view.in_window(event.time) {
             match (before, now) {
+                (_, None) => verdict.doubt(format!("an update of {} was too large to be recorded", pipe.name)),
+                (_, Some((new, is))) if is_creation => match last_known {
+                    Some(old) => {
+                        for change in differ(old, new, event) {
+                            let what = format!("{change} in version {is} of {}, created again", pipe.name);
+                            verdict.see(Observation::of(event, what));
+                        }
+                    }
+                    None if view.all_calls(pipe, "DeletePipeline").any(|it| it.time <= event.time) => {
+                        verdict.doubt(format!("what {} was before it was deleted is not known", pipe.name));
+                    }
+                    None => {}
+                },
                 (Some((old, was)), Some((new, is))) if was + 1 == is => {
                     for change in differ(old, new, event) {
                         verdict.see(Observation::of(event, format!("{change} in version {is} of {}", pipe.name)));
                     }
                 }
-                (Some((_, was)), Some((_, is))) if was == is => {}
+                (Some((old, was)), Some((new, is))) if was == is => {
+                    if old != new {
+                        verdict.doubt(format!("two calls say otherwise what version {is} of {} is", pipe.name));
+                    }
+                }
                 (Some((_, was)), Some((_, is))) => {
-                    verdict.doubt(format!("versions of {} between {was} and {is} were not seen", pipe.name))
+                    verdict.doubt(format!("versions of {} between {was} and {is} were not seen", pipe.name));
                 }
                 (None, Some((_, is))) => {
                     verdict.doubt(format!("what {} was before version {is} is not known", pipe.name));
                 }
-                (_, None) => verdict.doubt(format!("an update of {} was too large to be recorded", pipe.name)),
             }
         }
         before = now;
+        last_known = now.map(|(definition, _)| definition).or(last_known);
     }
     let deployed = view.estate.resource(&pipe.arn).and_then(|it| it.properties.get("Version")).and_then(Value::as_i64);
     if let Some(((_, last), deployed)) = before.zip(deployed)
@@ -147,6 +166,11 @@ impl Gates {
         gates
     }
 
+    /// Deploying actions behind an approval.
+    fn guarded_by(&self, approval: &str) -> impl Iterator<Item = &String> {
+        self.deploying.iter().filter(move |(_, approvals)| approvals.contains(approval)).map(|(action, _)| action)
+    }
+
     fn conditions_of(&mut self, name: &str, stage: &Value) {
         for (member, shown) in [("beforeEntry", "BeforeEntry"), ("onSuccess", "OnSuccess"), ("onFailure", "OnFailure")]
         {
@@ -166,12 +190,32 @@ impl Gates {
 /// What guards less than before.
 fn lost(before: &Value, after: &Value) -> Vec<String> {
     let (before, after) = (Gates::of(before), Gates::of(after));
-    let mut lost: Vec<String> =
-        before.approvals.difference(&after.approvals).map(|approval| format!("removed approval {approval}")).collect();
+    let mut added: BTreeSet<&String> = after.approvals.difference(&before.approvals).collect();
+    let mut lost = Vec::new();
+    for approval in before.approvals.difference(&after.approvals) {
+        // Another name in front of the same actions guards as much.
+        let guarded = before.guarded_by(approval).filter(|action| after.deploying.contains_key(*action));
+        let guarded: BTreeSet<&String> = guarded.collect();
+        let renamed = added.iter().copied().find(|other| {
+            let guards: BTreeSet<&String> = after.guarded_by(other).collect();
+            guarded.is_subset(&guards)
+        });
+        match renamed {
+            Some(other) => {
+                added.remove(other);
+            }
+            None => lost.push(format!("removed approval {approval}")),
+        }
+    }
     for (action, approvals) in &before.deploying {
         let Some(now) = after.deploying.get(action) else { continue };
         let moved = approvals.difference(now).filter(|approval| after.approvals.contains(*approval));
         lost.extend(moved.map(|approval| format!("moved approval {approval} behind {action}")));
+    }
+    if !before.approvals.is_empty() {
+        let new = after.deploying.iter().filter(|(action, _)| !before.deploying.contains_key(*action));
+        let bare = new.filter(|(_, approvals)| approvals.is_empty());
+        lost.extend(bare.map(|(action, _)| format!("put {action} in front of every approval")));
     }
     lost.extend(before.conditions.difference(&after.conditions).map(|condition| format!("removed {condition}")));
     lost
@@ -242,6 +286,21 @@ mod tests {
         assert_eq!(lost(&good, &beside), ["moved approval Prod/Ok behind Prod/Ship"]);
         assert_eq!(lost(&good, &gone), ["removed approval Prod/Ok"]);
         assert!(lost(&gone, &good).is_empty() && lost(&good, &good).is_empty());
+    }
+
+    #[test]
+    fn another_name_in_front_of_the_same_action_takes_nothing_away() {
+        let good = pipeline(&[action("Ok", "Approval", 1), action("Ship", "Deploy", 2)]);
+        let renamed = pipeline(&[action("Review", "Approval", 1), action("Ship", "Deploy", 2)]);
+        let behind = pipeline(&[action("Review", "Approval", 3), action("Ship", "Deploy", 2)]);
+        let more = pipeline(&[action("Fast", "Deploy", 1), action("Ok", "Approval", 1), action("Ship", "Deploy", 2)]);
+        let other = pipeline(&[action("Ok", "Approval", 1), action("Fast", "Deploy", 1)]);
+        assert!(lost(&good, &renamed).is_empty());
+        assert_eq!(lost(&good, &behind), ["removed approval Prod/Ok"]);
+        assert_eq!(lost(&good, &more), ["put Prod/Fast in front of every approval"]);
+        assert_eq!(lost(&good, &other), ["put Prod/Fast in front of every approval"]);
+        let guarded = pipeline(&[action("Ok", "Approval", 1), action("Late", "Deploy", 2)]);
+        assert!(lost(&good, &guarded).is_empty());
     }
 
     #[test]

@@ -90,6 +90,7 @@ const BUCKETS: &[&str] = &[
     "DeleteBucketPublicAccessBlock",
     "PutBucketEncryption",
     "PutBucketLifecycle",
+    "PutBucketLifecycleConfiguration",
     "PutBucketObjectLockConfiguration",
     "PutBucketPolicy",
     "PutBucketPublicAccessBlock",
@@ -99,6 +100,8 @@ const BUCKETS: &[&str] = &[
 const KEYS: &[&str] = &["DisableKey", "DisableKeyRotation", "PutKeyPolicy", "ScheduleKeyDeletion"];
 const TEMPLATES: &[&str] = &["DeleteApprovalRuleTemplate", "UpdateApprovalRuleTemplateContent"];
 const UPDATES: &[&str] = &["UpdatePipeline"];
+const BUILDS: &[&str] = &["StartBuild", "StartBuildBatch"];
+const DEPLOYMENTS: &[&str] = &["CreateDeployment", "UpdateDeploymentGroup"];
 
 /// A trail was stopped or deleted.
 pub(super) fn trails_stopped(place: &Place<'_>) -> Verdict {
@@ -156,7 +159,7 @@ fn weakens(event: &Event) -> bool {
         "PutBucketPublicAccessBlock" => {
             event.request.member(&["PublicAccessBlockConfiguration"]).is_none_or(|it| holds(it, "false"))
         }
-        "PutBucketEncryption" | "PutBucketLifecycle" | "PutBucketPolicy" => false,
+        "PutBucketEncryption" | "PutBucketLifecycle" | "PutBucketLifecycleConfiguration" | "PutBucketPolicy" => false,
         // S3 lets nobody take a lock away, but its default retention can be.
         "PutBucketObjectLockConfiguration" | "PutObjectLockConfiguration" => {
             event.request.member(&["ObjectLockConfiguration"]).is_none_or(|it| it.get("Rule").is_none())
@@ -194,23 +197,41 @@ pub(super) fn templates(place: &Place<'_>) -> Verdict {
     verdict
 }
 
-/// A pipeline was updated with so much that CloudTrail left the definition out, a gate's removal included.
+/// A call had so much to say that CloudTrail left it out, a gate's removal included.
 pub(super) fn unreadable(place: &Place<'_>) -> Verdict {
     let mut verdict = Verdict::default();
     let prefix =
         format!("arn:{}:codepipeline:{}:{}:", Partition::of_region(&place.region), place.region, place.account);
     let of_place = place.index.pipeline_events.range(prefix.clone()..).take_while(|(arn, _)| arn.starts_with(&prefix));
-    let named = of_place.flat_map(|(_, events)| events).copied().filter(|event| {
+    let updates = of_place.flat_map(|(_, events)| events).copied().filter(|event| {
         UPDATES.contains(&event.name.as_str()) && event.succeeded() && place.sight.window.contains(event.time)
     });
-    for event in named.chain(place.done("codepipeline", UPDATES)) {
+    for event in updates.chain(place.done("codepipeline", UPDATES)) {
         if event.request.is_omitted() || event.response.is_omitted() {
             let name = event.request.text(&["pipeline", "name"]).or_else(|| event.response.text(&["pipeline", "name"]));
             let name = name.unwrap_or_else(|| "a pipeline whose name was left out too".to_owned());
             verdict.see(Observation::of(event, format!("updated {name} with more than CloudTrail records")));
         }
     }
-    place.unheard(UPDATES, &mut verdict);
+    for (named, service, names) in
+        [(&place.index.project_events, "codebuild", BUILDS), (&place.index.group_events, "codedeploy", DEPLOYMENTS)]
+    {
+        let first = (place.account.clone(), place.region.clone(), String::new());
+        let of_place = named.range(first..).take_while(|(key, _)| key.0 == place.account && key.1 == place.region);
+        let told = of_place.flat_map(|(key, events)| events.iter().map(move |event| (Some(&key.2), *event)));
+        for (name, event) in told.chain(place.done(service, names).map(|event| (None, event))) {
+            // What CodePipeline asks for stands in the pipeline's own executions.
+            let is_unread = event.request.is_omitted() && event.succeeded() && !event.is_called_by("codepipeline");
+            if is_unread && names.contains(&event.name.as_str()) && place.sight.window.contains(event.time) {
+                let name = name.map_or("something whose name was left out too", String::as_str);
+                let what = format!("called {} for {name} with more than CloudTrail records", event.name);
+                verdict.see(Observation::of(event, what));
+            }
+        }
+    }
+    for names in [UPDATES, BUILDS, DEPLOYMENTS] {
+        place.unheard(names, &mut verdict);
+    }
     verdict
 }
 

@@ -44,14 +44,20 @@ pub(super) fn reopened(view: &View<'_>) -> Verdict {
     for pipe in &view.pipelines {
         for enabled in view.calls(pipe, "EnableStageTransition") {
             let stage = enabled.request.text(&["stageName"]).unwrap_or_default();
-            let disabled = view
-                .all_calls(pipe, "DisableStageTransition")
-                .filter(|event| is_same_transition(event, enabled) && event.time <= enabled.time)
-                .max_by_key(|event| (event.time, event.id.clone()));
-            let Some(disabled) = disabled else {
+            // Within one second the order is not known; then whoever closed it counts.
+            let before = ["DisableStageTransition", "EnableStageTransition"]
+                .into_iter()
+                .flat_map(|name| view.all_calls(pipe, name))
+                .filter(|event| is_same_transition(event, enabled) && event.id != enabled.id)
+                .filter(|event| event.time < enabled.time || event.time == enabled.time && closes(event))
+                .max_by_key(|event| (event.time, closes(event), event.id.clone()));
+            let Some(disabled) = before else {
                 verdict.doubt(format!("who had disabled {}/{stage} is not known", pipe.name));
                 continue;
             };
+            if !closes(disabled) {
+                continue;
+            }
             match (view.people.caller(disabled), view.people.caller(enabled)) {
                 (Who::Person(one), Who::Person(other)) if one == other => {}
                 (Who::Person(_), Who::Person(_) | Who::Machine(_) | Who::Root(_)) => {
@@ -74,6 +80,10 @@ pub(super) fn reopened(view: &View<'_>) -> Verdict {
     }
     verdict.blind(view.unheard(&["EnableStageTransition", "DisableStageTransition"]));
     verdict
+}
+
+fn closes(event: &Event) -> bool {
+    event.name == "DisableStageTransition"
 }
 
 fn is_same_transition(one: &Event, other: &Event) -> bool {

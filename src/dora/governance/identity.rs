@@ -51,6 +51,8 @@ impl People<'_> {
         let listed = person.iter().chain(names.into_iter().flatten()).find_map(|name| self.listed(name));
         match listed.or(person) {
             Some(person) => Who::Person(person),
+            // A workflow names its session as it likes; who is vouched for by such a provider must be told.
+            None if principal.federated_provider.is_some() => Who::Machine(principal.shown()),
             None => Who::Unknown(principal.shown()),
         }
     }
@@ -93,5 +95,18 @@ mod tests {
         let machine = people.name("arn:aws:sts::111122223333:assumed-role/Release/1790607633411");
         assert!(matches!(machine, Who::Machine(_)));
         assert!(matches!(people.name("arn:aws:iam::111122223333:root"), Who::Root(_)));
+        let made_up = people.name("arn:aws:sts::111122223333:assumed-role/Release/botocore-session-1790607633");
+        assert!(matches!(made_up, Who::Unknown(_)));
+    }
+
+    #[test]
+    fn a_workflow_of_a_source_host_is_a_program_unless_the_list_names_it() {
+        let mut workflow = Principal::of_arn("arn:aws:sts::111122223333:assumed-role/Deploy/release");
+        let nobody = BTreeMap::new();
+        assert_eq!(People(&nobody).principal(&workflow), Who::Person("release".to_owned()));
+        workflow.federated_provider = Some("arn:aws:iam::111122223333:oidc-provider/example.com".to_owned());
+        assert!(matches!(People(&nobody).principal(&workflow), Who::Machine(_)));
+        let list = BTreeMap::from([("release".to_owned(), "alice@example.com".to_owned())]);
+        assert_eq!(People(&list).principal(&workflow), Who::Person("alice@example.com".to_owned()));
     }
 }

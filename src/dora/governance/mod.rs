@@ -204,6 +204,7 @@ fn deploys_to_production(view: &View<'_>) -> Result<bool, String> {
     match (&view.service.production, &view.service.not_measurable) {
         (Some(_), _) => Ok(true),
         (None, _) if !view.all_deployments.is_empty() => Ok(true),
+        (None, _) if view.service.is_elsewhere => Ok(false),
         (None, Some(why)) => Err(why.clone()),
         (None, None) => Ok(false),
     }

@@ -15,6 +15,9 @@ use super::view::{Named, View, text};
 use crate::history::Event;
 use crate::inventory::{AccountId, Partition, Region};
 
+/// Calls that say what guards a deployment.
+const WRITES: &[&str] = &["CreateDeployment", "UpdateDeploymentGroup"];
+
 /// Deployed, or set up to deploy, without rollback, alarms or a working stop script; or stopped on its way without going
 /// back.
 pub(super) fn unguarded(view: &View<'_>) -> Verdict {
@@ -36,12 +39,17 @@ pub(super) fn unguarded(view: &View<'_>) -> Verdict {
                 verdict.see(Observation::of(event, format!("{verb} {} {}", group.2, taken.join(" and "))));
             }
         }
+        if let Some(event) = view.unnamed(&group.0, &group.1, "codedeploy", WRITES).next() {
+            verdict.doubt(format!("a {} in {} {} was too large to be recorded", event.name, group.0, group.1));
+        }
         verdict.blind(view.sight.calls(
             &group.0,
             &group.1,
             &["CreateDeployment", "UpdateDeploymentGroup", "StopDeployment"],
         ));
     }
+    // Stops are found by the deployment that they name.
+    verdict.blind(view.unseen_deployments());
     for id in deployment_ids(view) {
         for event in view.index.deployment_events.get(&id).into_iter().flatten() {
             if event.name != "StopDeployment" || !event.succeeded() || !view.in_window(event.time) {
@@ -59,7 +67,7 @@ pub(super) fn unguarded(view: &View<'_>) -> Verdict {
                 .index
                 .deployment_events
                 .get(&id)
-                .is_some_and(|events| events.iter().any(|e| e.name == "CreateDeployment"))
+                .is_some_and(|events| events.iter().any(|e| e.name == "CreateDeployment" && !e.request.is_omitted()))
         {
             let mut taken = Vec::new();
             if known.ignore_application_stop_failures == Some(true) {
@@ -121,6 +129,7 @@ const SILENCE: &[&str] = &["DisableAlarmActions", "DeleteAlarms", "SetAlarmState
 /// Alarms of the service's deployment groups were silenced half an hour around a deployment.
 pub(super) fn silenced(view: &View<'_>) -> Verdict {
     let mut verdict = Verdict::default();
+    verdict.blind(view.unseen_deployments());
     for (account, region) in places(&view.groups) {
         verdict.blind(view.sight.calls(account, region, SILENCE));
         let mut watched = BTreeSet::new();
@@ -183,6 +192,7 @@ fn named(event: &Event) -> Vec<String> {
 pub(super) fn foreign_hooks(view: &View<'_>) -> Verdict {
     const HOOK: &str = "PutLifecycleEventHookExecutionStatus";
     let mut verdict = Verdict::default();
+    verdict.blind(view.unseen_deployments());
     for id in deployment_ids(view) {
         for event in view.index.deployment_events.get(&id).into_iter().flatten() {
             if event.name != HOOK || !event.succeeded() || !view.in_window(event.time) {

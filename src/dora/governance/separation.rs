@@ -24,6 +24,10 @@ const ROLE_EDITS: &[&str] = &[
     "UpdateAssumeRolePolicy",
     "DeleteRolePermissionsBoundary",
     "CreatePolicyVersion",
+    "SetDefaultPolicyVersion",
+    "PutRolePermissionsBoundary",
+    "DetachRolePolicy",
+    "DeleteRolePolicy",
 ];
 
 /// Approvals with the person who gave them; whatever stands in the way is a doubt.

@@ -42,7 +42,10 @@ impl<'a> Sight<'a> {
     pub(super) fn calls(&self, account: &AccountId, region: &Region, names: &[&str]) -> Option<Gap> {
         names.iter().find_map(|name| {
             self.blind(account, region, |source, subject| {
-                source.tells_events() && subject.is_none_or(|subject| !is_event_name(subject) || is_of(subject, name))
+                // A file that somebody handed over says what is in it, and nothing of what is not.
+                source.tells_events()
+                    && source != HistorySource::EventFile
+                    && subject.is_none_or(|subject| !is_event_name(subject) || is_of(subject, name))
             })
             .map(|missing| self.gap(account, region, "cloudtrail:LookupEvents", "CloudTrail's events", missing))
         })
@@ -189,9 +192,10 @@ fn without(span: Period, holes: &[Period]) -> Vec<Period> {
     parts
 }
 
-/// RFC 3339 in UTC.
+/// RFC 3339 in UTC, to the second: executions have fractions that events of the same moment lack.
 pub(super) fn written(time: OffsetDateTime) -> String {
-    time.to_offset(time::UtcOffset::UTC).format(&Rfc3339).unwrap_or_default()
+    let time = time.to_offset(time::UtcOffset::UTC);
+    time.replace_nanosecond(0).unwrap_or(time).format(&Rfc3339).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -234,6 +238,20 @@ mod tests {
         assert!(late.sentence().contains("2026-06-01T00:00:00Z"), "{}", late.sentence());
         assert!(looked_at(vec![span(PipelineExecutions, None, BEGIN, END)], vec![]).is_some());
         assert!(looked_at(vec![], vec![]).is_some());
+    }
+
+    #[test]
+    fn a_file_of_events_says_nothing_of_what_is_not_in_it() {
+        use HistorySource::{EventFile, LookupEvents};
+        let file = || span(EventFile, None, BEGIN, END);
+        assert!(looked_at(vec![file()], vec![]).is_some());
+        assert!(looked_at(vec![file(), span(LookupEvents, None, MIDDLE, END)], vec![]).is_some());
+        assert!(looked_at(vec![file(), span(LookupEvents, None, BEGIN, END)], vec![]).is_none());
+    }
+
+    #[test]
+    fn what_is_written_has_no_fractions() {
+        assert_eq!(written(datetime!(2026-06-12 1:02:03.456 +2)), "2026-06-11T23:02:03Z");
     }
 
     #[test]

@@ -6,18 +6,21 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use super::separation::is_commit;
+use super::sight::written;
 use super::start::is_to;
 use super::verdict::{Observation, Verdict};
 use super::view::{Pipe, Source, View, text};
-use crate::history::{Event, HistorySource};
+use crate::history::{Event, HistorySource, Span};
 
 /// Calls that change which review a repository asks for.
 const RULES: &[&str] = &[
     "OverridePullRequestApprovalRules",
     "DeletePullRequestApprovalRule",
     "DisassociateApprovalRuleTemplateFromRepository",
+    "BatchDisassociateApprovalRuleTemplateFromRepositories",
     "UpdateDefaultBranch",
 ];
 /// Calls that bring commits to a branch without a pull request.
@@ -25,6 +28,7 @@ const DIRECT: &[&str] = &[
     "GitPush",
     "CreateCommit",
     "PutFile",
+    "DeleteFile",
     "MergeBranchesByFastForward",
     "MergeBranchesBySquash",
     "MergeBranchesByThreeWay",
@@ -39,7 +43,8 @@ pub(super) fn review_rules(view: &View<'_>) -> Verdict {
         let events = view.index.repository_events.get(&key).map_or(&[][..], Vec::as_slice);
         for event in events.iter().filter(|event| event.succeeded() && view.in_window(event.time)) {
             let what = match event.name.as_str() {
-                "DisassociateApprovalRuleTemplateFromRepository" => {
+                "DisassociateApprovalRuleTemplateFromRepository"
+                | "BatchDisassociateApprovalRuleTemplateFromRepositories" => {
                     let template = event.request.text(&["approvalRuleTemplateName"]).unwrap_or_default();
                     format!("took approval rule template {template} from {}", source.repository)
                 }
@@ -149,23 +154,43 @@ fn merged_by(event: &Event) -> Vec<&str> {
         .collect()
 }
 
+/// Until when the merges of a repository were read without a hole from the window's begin on.
+fn read_until(view: &View<'_>, repository: &str) -> Option<OffsetDateTime> {
+    let about = |span: &&Span| {
+        span.source == HistorySource::SourceHost
+            && span.subject.as_deref().is_none_or(|subject| subject.ends_with(repository))
+    };
+    let mut spans: Vec<&Span> = view.delivery.coverage.spans.iter().filter(about).collect();
+    spans.sort_by_key(|span| span.from);
+    let begin = view.sight.window.from;
+    let mut until = begin;
+    for span in spans.into_iter().take_while(|span| span.from <= view.sight.window.to) {
+        if span.from > until {
+            break;
+        }
+        until = until.max(span.to);
+    }
+    (until > begin).then_some(until)
+}
+
 /// Of a source host only merges are known: what was deployed and is no merge came another way.
 fn unmerged(view: &View<'_>, pipe: &Pipe, source: &Source, verdict: &mut Verdict) {
     let repository = source.repository.as_str();
-    let read = view.delivery.coverage.spans.iter().any(|span| {
-        let about = span.subject.as_deref().is_none_or(|subject| subject.ends_with(repository));
-        span.source == HistorySource::SourceHost && about && span.from <= view.sight.window.from
-    });
-    if !read {
+    let Some(read_until) = read_until(view, repository) else {
         verdict.doubt(format!("which pull requests of {repository} were merged was not read for the whole window"));
         return;
-    }
+    };
     let merges = view.index.merges.get(&repository.to_lowercase()).map_or(&[][..], Vec::as_slice);
     let deployments = view.deployments.iter().filter(|it| it.pipeline.as_deref() == Some(pipe.arn.as_str()));
     for deployment in deployments {
         let heads = deployment.revisions.iter().filter(|it| it.action == source.action && is_commit(&it.id));
         for head in heads {
-            if merges.iter().any(|merge| merge.merge_commit.as_deref() == Some(head.id.as_str())) {
+            let bases = || merges.iter().filter(|it| it.merge_commit.as_deref() == Some(head.id.as_str()));
+            if bases().any(|merge| merge.base.as_deref() == Some(source.branch.as_str())) {
+                continue;
+            }
+            if bases().any(|merge| merge.base.is_none() || source.branch.is_empty()) {
+                verdict.doubt(format!("to which branch of {repository} {} was merged is not known", head.id));
                 continue;
             }
             let author = view.index.commits.get(head.id.as_str());
@@ -177,6 +202,14 @@ fn unmerged(view: &View<'_>, pipe: &Pipe, source: &Source, verdict: &mut Verdict
             if !view.in_window(time) {
                 verdict.doubt(format!(
                     "how {}, which is older than the window, came to {repository} is not known",
+                    head.id
+                ));
+                continue;
+            }
+            if time > read_until {
+                verdict.doubt(format!(
+                    "merges of {repository} were read until {}, and {} is newer",
+                    written(read_until),
                     head.id
                 ));
                 continue;

@@ -53,6 +53,10 @@ impl<'a> Index<'a> {
     /// `history` must be normal ([`History::normalise`]).
     pub(super) fn of(history: &'a History, delivery: &'a Delivery) -> Self {
         let mut index = Self::default();
+        // A call whose request was too large to be recorded is found by the deployment that it answered with.
+        for deployment in &history.deployments {
+            index.code_deployments.insert(&deployment.id, deployment);
+        }
         for event in &history.events {
             index.event(event);
         }
@@ -64,9 +68,6 @@ impl<'a> Index<'a> {
             index.actions.entry((&action.pipeline, &action.execution)).or_default().push(action);
             index.all_actions.entry(&action.pipeline).or_default().push(action);
             index.asked_by_pipelines.extend(action.external_execution_id.as_deref());
-        }
-        for deployment in &history.deployments {
-            index.code_deployments.insert(&deployment.id, deployment);
         }
         for merge in &history.merges {
             index.merges.entry(merge.repository.to_lowercase()).or_default().push(merge);
@@ -88,32 +89,28 @@ impl<'a> Index<'a> {
                 None => self.at(event, "codepipeline"),
             },
             "codebuild" => {
-                if let Some(project) = named(&["projectName"]) {
-                    self.project_events.entry(project).or_default().push(event);
+                let answered = || [["build", "projectName"], ["buildBatch", "projectName"]].into_iter();
+                let project = event.request.text(&["projectName"]);
+                match project.or_else(|| answered().find_map(|path| event.response.text(&path))) {
+                    Some(project) => {
+                        let (account, region) = place();
+                        self.project_events.entry((account, region, project)).or_default().push(event);
+                    }
+                    None => self.at(event, "codebuild"),
                 }
             }
-            "codedeploy" => {
-                let group = event
-                    .request
-                    .text(&["deploymentGroupName"])
-                    .or(event.request.text(&["currentDeploymentGroupName"]));
-                if let Some((application, group)) = event.request.text(&["applicationName"]).zip(group) {
-                    let (account, region) = place();
-                    let group = (account, region, format!("{application}/{group}"));
-                    self.group_events.entry(group).or_default().push(event);
-                }
-                if let Some(id) =
-                    event.request.text(&["deploymentId"]).or_else(|| event.response.text(&["deploymentId"]))
-                {
-                    self.deployment_events.entry(id).or_default().push(event);
-                }
-            }
+            "codedeploy" => self.code_deploy(event),
             "codecommit" => {
                 let repository = event.request.text(&["repositoryName"]);
                 let repository = repository.or_else(|| event.additional.text(&["repositoryName"]));
-                if let Some(repository) = repository {
-                    let (account, region) = place();
-                    self.repository_events.entry((account, region, repository)).or_default().push(event);
+                let several = event.request.member(&["repositoryNames"]).and_then(Value::as_array);
+                let several = several.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned);
+                let repositories: BTreeSet<String> = repository.into_iter().chain(several).collect();
+                if !repositories.is_empty() {
+                    for repository in repositories {
+                        let (account, region) = place();
+                        self.repository_events.entry((account, region, repository)).or_default().push(event);
+                    }
                 } else if let Some(number) = named(&["pullRequestId"]) {
                     self.pull_request_events.entry(number).or_default().push(event);
                 } else {
@@ -131,6 +128,26 @@ impl<'a> Index<'a> {
             "kms" => self.at(event, "kms"),
             "cloudtrail" => self.at(event, "cloudtrail"),
             _ => {}
+        }
+    }
+
+    fn code_deploy(&mut self, event: &'a Event) {
+        let asked = |name: &str| event.request.text(&[name]);
+        let group = asked("deploymentGroupName").or_else(|| asked("currentDeploymentGroupName"));
+        let id = asked("deploymentId").or_else(|| event.response.text(&["deploymentId"]));
+        let named = asked("applicationName").zip(group).or_else(|| {
+            let known = self.code_deployments.get(id.as_deref().filter(|_| event.request.is_omitted())?)?;
+            Some((known.application.clone(), known.group.clone()?))
+        });
+        match named {
+            Some((application, group)) => {
+                let group = (event.account.clone(), event.region.clone(), format!("{application}/{group}"));
+                self.group_events.entry(group).or_default().push(event);
+            }
+            None => self.at(event, "codedeploy"),
+        }
+        if let Some(id) = id {
+            self.deployment_events.entry(id).or_default().push(event);
         }
     }
 
@@ -202,6 +219,24 @@ impl<'a> View<'a> {
         events.iter().copied().filter(move |event| event.name == name && event.succeeded())
     }
 
+    /// Calls in a place that name nothing, because their request was too large to be recorded.
+    pub(super) fn unnamed(
+        &self,
+        account: &AccountId,
+        region: &Region,
+        service: &'static str,
+        names: &'static [&'static str],
+    ) -> impl Iterator<Item = &'a Event> {
+        let events = self.index.place_events.get(&(account.clone(), region.clone(), service));
+        let window = self.sight.window;
+        events.map_or(&[][..], Vec::as_slice).iter().copied().filter(move |event| {
+            names.contains(&event.name.as_str())
+                && event.request.is_omitted()
+                && event.succeeded()
+                && window.contains(event.time)
+        })
+    }
+
     /// Why calls of `CodePipeline` about the service may have been missed.
     pub(super) fn unheard(&self, names: &[&str]) -> Option<Gap> {
         self.pipelines.iter().find_map(|pipe| self.sight.calls(&pipe.account, &pipe.region, names))
@@ -211,6 +246,18 @@ impl<'a> View<'a> {
     pub(super) fn unseen_executions(&self) -> Option<Gap> {
         let source = crate::history::HistorySource::PipelineExecutions;
         self.pipelines.iter().find_map(|pipe| self.sight.records(source, &pipe.account, &pipe.region, &pipe.arn))
+    }
+
+    /// Why deployments to production may have been missed: a rule that finds something through them found nothing then.
+    /// Those of a pipeline are known by its executions, others by `CodeDeploy` or by the calls that asked for them.
+    pub(super) fn unseen_deployments(&self) -> Option<Gap> {
+        self.unseen_executions().or_else(|| {
+            self.groups.iter().find_map(|(account, region, name)| {
+                let source = crate::history::HistorySource::Deployments;
+                let unread = self.sight.records(source, account, region, name);
+                unread.and_then(|gap| self.sight.calls(account, region, &["CreateDeployment"]).and(Some(gap)))
+            })
+        })
     }
 
     /// The executions of actions of a deployment's pipeline execution, by begin.

@@ -55,6 +55,7 @@ pub(super) fn service(name: &str) -> Service {
         production: Some("stage Prod".to_owned()),
         production_is_assumed: false,
         not_measurable: None,
+        is_elsewhere: false,
     }
 }
 

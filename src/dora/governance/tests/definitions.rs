@@ -45,6 +45,24 @@ fn a_gate_that_an_update_takes_out_is_seen_only_between_two_versions() {
 }
 
 #[test]
+fn a_gate_that_is_gone_after_deletion_and_creation_is_seen() {
+    let mut world = updated(&[(3, true, "main"), (4, true, "main")]);
+    let (deleted, created) = (NOON + Duration::hours(5), NOON + Duration::hours(6));
+    world.call("codepipeline", "DeletePipeline", deleted, "mallory", json!({"name": "web"}), json!(null));
+    let mut unknown = World::quiet();
+    unknown.call("codepipeline", "DeletePipeline", deleted, "mallory", json!({"name": "web"}), json!(null));
+    for world in [&mut world, &mut unknown] {
+        world.call("codepipeline", "CreatePipeline", created, "mallory", json!({}), definition(1, false, "main"));
+    }
+    world.service("RemovedGates").is_bad("removed approval Prod/Approve in version 1 of web, created again");
+    unknown.service("RemovedGates").is_open("before it was deleted");
+    let mut new = World::quiet();
+    new.call("codepipeline", "CreatePipeline", NOON, "alice", json!({}), definition(1, false, "main"));
+    new.service("RemovedGates").is_good();
+    updated(&[(3, true, "main"), (3, false, "main")]).service("RemovedGates").is_open("say otherwise what version 3");
+}
+
+#[test]
 fn a_branch_turned_elsewhere_is_a_fault_by_hand_and_none_by_a_stack() {
     let mut world = updated(&[(3, true, "main"), (4, true, "hack")]);
     world.service("RedirectedPipelines").is_bad("changed the branch of Source/Code from main to hack in version 4");
@@ -79,6 +97,11 @@ fn review_rules_are_kept() {
     let template = json!({"repositoryName": "web", "approvalRuleTemplateName": "two"});
     commit_call(&mut world, "DisassociateApprovalRuleTemplateFromRepository", "bob", template, json!(null));
     world.service("ReviewRuleChanges").is_bad("took approval rule template two from web");
+    let mut several = World::quiet();
+    let templates = json!({"repositoryNames": ["api", "web"], "approvalRuleTemplateName": "two"});
+    let batch = "BatchDisassociateApprovalRuleTemplateFromRepositories";
+    commit_call(&mut several, batch, "bob", templates, json!(null));
+    several.service("ReviewRuleChanges").is_bad("took approval rule template two from web");
     let mut overridden = World::quiet();
     let request = json!({"pullRequestId": "7", "revisionId": "r", "overrideStatus": "OVERRIDE"});
     commit_call(&mut overridden, "OverridePullRequestApprovalRules", "bob", request, json!(null));
@@ -117,6 +140,10 @@ fn a_push_to_the_branch_is_no_merge() {
     );
     pushed.service("DirectPushes").is_good();
     pushed.without_events().service("DirectPushes").is_open("CloudTrail's events");
+    let mut deleted = World::quiet();
+    let file = json!({"repositoryName": "web", "branchName": "main", "filePath": "buildspec.yml"});
+    commit_call(&mut deleted, "DeleteFile", "bob", file, json!({"commitId": commit('d')}));
+    deleted.service("DirectPushes").is_bad("to web/main by DeleteFile, without a pull request");
     // The first of the two records of a push says nothing yet.
     let mut first = World::quiet();
     let id = commit_call(&mut first, "GitPush", "bob", json!(null), json!(null));
@@ -143,6 +170,15 @@ fn on_a_source_host_what_is_no_merge_came_directly() {
         summary: None,
     });
     world.service("DirectPushes").is_bad("octocat brought aaaa");
+    let mut late = world.clone();
+    for span in &mut late.delivery.coverage.spans {
+        span.to = span.to.min(NOON - Duration::days(1));
+    }
+    late.service("DirectPushes").is_open("were read until 2026-06-09T12:00:00Z");
     world.merge(&commit('a'), "octocat", "hubot");
     world.service("DirectPushes").is_good();
+    world.history.merges[0].base = Some("develop".to_owned());
+    world.service("DirectPushes").is_bad("octocat brought aaaa");
+    world.history.merges[0].base = None;
+    world.service("DirectPushes").is_open("to which branch");
 }

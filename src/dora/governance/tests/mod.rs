@@ -72,6 +72,7 @@ impl World {
             production: Some("stage name Prod".to_owned()),
             production_is_assumed: false,
             not_measurable: None,
+            is_elsewhere: false,
         });
         world.define(Some("CodeCommit"));
         world
@@ -419,9 +420,40 @@ fn of_a_service_that_nobody_looked_at_nothing_is_known() {
     }
 }
 
-/// With no deployment in sight, these have nothing to be about; with one, their own tests take their sources away.
-const NEEDS_MORE: &[&str] =
-    &["DeploymentGroupChanges", "ForeignHookResults", "FreezeDeployments", "SilencedAlarms", "UnguardedDeployments"];
+#[test]
+fn what_is_known_to_deploy_elsewhere_deploys_not_to_production() {
+    let told = |change: &dyn Fn(&mut Service)| {
+        let mut world = World::quiet();
+        change(&mut world.delivery.services[0]);
+        let resource = world.observe().into_iter().find(|it| it.type_name == TypeName::DELIVERY_SERVICE).unwrap();
+        resource.properties.get("DeploysToProduction").and_then(Value::as_bool)
+    };
+    let without = |service: &mut Service, is_elsewhere: bool| {
+        service.production = None;
+        service.not_measurable = Some("nothing of it deploys to production (stage name Test)".to_owned());
+        service.is_elsewhere = is_elsewhere;
+    };
+    assert_eq!(told(&|_| {}), Some(true));
+    assert_eq!(told(&|service| without(service, true)), Some(false));
+    assert_eq!(told(&|service| without(service, false)), None);
+}
+
+/// Without a freeze it has nothing to be about; with one, its own test takes its sources away.
+const NEEDS_MORE: &[&str] = &["FreezeDeployments"];
+
+#[test]
+fn what_is_found_through_deployments_is_open_where_executions_were_denied() {
+    let denied = World::quiet().without(|source| source == HistorySource::PipelineExecutions);
+    for property in ["SilencedAlarms", "ForeignHookResults", "UnguardedDeployments", "DeploymentGroupChanges"] {
+        denied.service(property).is_open("executions were not looked at");
+    }
+    let mut unread = World::quiet();
+    unread.direct("d-9", NOON, TriggerKind::Direct);
+    let unread = unread.without(|source| source.tells_events() || source == HistorySource::Deployments);
+    for property in ["SilencedAlarms", "ForeignHookResults", "UnguardedDeployments", "DeploymentGroupChanges"] {
+        unread.service(property).is_open("not looked at");
+    }
+}
 
 #[test]
 fn rules_and_facts_name_the_same_properties() {

@@ -77,6 +77,35 @@ fn a_build_with_other_instructions_is_a_bypass_unless_the_pipeline_asked_for_it(
 }
 
 #[test]
+fn a_call_too_large_to_be_recorded_is_a_finding_and_leaves_what_it_may_have_done_open() {
+    let large = |service: &str, name: &str, response: Value| {
+        let mut world = released();
+        let id = world.call(service, name, NOON, "bob", json!({}), response);
+        world.event(&id).request = Payload::Omitted { original_size: Some(149_893) };
+        world
+    };
+    for answer in [json!({"build": {"projectName": "web", "id": "web:1"}}), json!(null)] {
+        let world = large("codebuild", "StartBuild", answer.clone());
+        world.service("BuildOverrides").is_open("too large to be recorded");
+        world.account("UnreadableUpdates").is_bad("bob (Release) called StartBuild for");
+    }
+    large("codebuild", "StartBuildBatch", json!({"buildBatch": {"projectName": "web"}}))
+        .service("BuildOverrides")
+        .is_open("too large to be recorded");
+    let elsewhere = large("codebuild", "StartBuild", json!({"build": {"projectName": "other"}}));
+    elsewhere.service("BuildOverrides").is_good();
+    for answer in [json!({"deploymentId": "d-x1"}), json!(null)] {
+        let world = large("codedeploy", "CreateDeployment", answer);
+        world.service("UnguardedDeployments").is_open("too large to be recorded");
+        world.account("UnreadableUpdates").is_bad("called CreateDeployment for");
+    }
+    let group = large("codedeploy", "UpdateDeploymentGroup", json!({}));
+    group.service("UnguardedDeployments").is_open("too large to be recorded");
+    group.service("DeploymentGroupChanges").is_open("too large to be recorded");
+    group.account("UnreadableUpdates").is_bad("called UpdateDeploymentGroup for something whose name was left out too");
+}
+
+#[test]
 fn a_deployment_group_is_left_alone_around_a_deployment() {
     let change = |time| {
         let mut world = released();
@@ -128,6 +157,10 @@ fn a_transition_is_reopened_by_whoever_closed_it() {
         .service("ReopenedTransitions")
         .is_bad("bob (Release) reopened web/Prod, which alice (Release) had closed: \"audit\"");
     enable(&mut world, "alice");
+    world.service("ReopenedTransitions").is_good();
+    // It was open by then.
+    let later = NOON + Duration::hours(1);
+    world.call("codepipeline", "EnableStageTransition", later, "bob", request.clone(), json!(null));
     world.service("ReopenedTransitions").is_good();
 }
 
