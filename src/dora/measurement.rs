@@ -233,6 +233,17 @@ pub struct Measure {
     pub distribution: Option<Distribution>,
 }
 
+impl Measure {
+    /// From how many observations on a number may be compared with a score or a band.
+    pub const ENOUGH: u64 = 5;
+
+    /// Whether it is made of enough to be compared with a score or a band. A number of fewer is shown all the same.
+    #[must_use]
+    pub fn is_enough(&self) -> bool {
+        matches!(self.status, MeasureStatus::Ok | MeasureStatus::Partial) && self.n >= Self::ENOUGH
+    }
+}
+
 /// Counts of durations by upper bound.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

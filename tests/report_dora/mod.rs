@@ -12,7 +12,7 @@ use std::process::Command;
 
 use exposition::{Family, parse};
 use fixture::{AS_OF, HOSTILE_NAME, empty, hostile_key, many, mixed};
-use pipewarden::dora::{MeasureStatus, Measurements};
+use pipewarden::dora::{GroupKind, MeasureStatus, Measurements};
 use pipewarden::report::dora::{DORA_FORMATS, DoraFormat, DoraSummary};
 use pipewarden::report::visible;
 use serde_json::{Value, json};
@@ -277,9 +277,12 @@ fn the_summary_says_first_what_was_not_seen_and_then_the_worst() {
         let services = text.to_lowercase().find("where to look first").unwrap();
         let after =
             |what: &str| services + text[services..].find(what).unwrap_or_else(|| panic!("no {what} in {name}"));
-        // An open failure, then a high fail rate, then what nothing can be said of.
-        assert!(after("ledger") < after("checkout"), "{name}");
-        assert!(after("checkout") < after("partner-portal") && after("batch-jobs") < after("quiet"), "{name}");
+        // An open failure, then a high fail rate, then the others; those without numbers are one list at the end.
+        assert!(after("ledger") < after("checkout") && after("checkout") < after("quiet"), "{name}");
+        assert!(after("quiet") < after("partner-portal") && after("quiet") < after("batch-jobs"), "{name}");
+        place("2 services without numbers: 1 with no known deployment to production, 1 not collected");
+        place("7 services (3 complete, 2 in part, 1 not measurable, 1 not collected)");
+        place("28 days until 2026-06-29 00:00 UTC");
         place("2 h 30 min");
         place("25 %");
         place("role pipewarden-audit was refused");
@@ -302,6 +305,33 @@ fn the_summary_keeps_to_its_width_and_says_the_same_in_colour() {
         }
         assert_eq!(coloured, plain);
     }
+}
+
+#[test]
+fn the_same_sentence_of_five_metrics_is_one_line() {
+    let mut measurements = mixed();
+    for group in measurements.groups.iter_mut().filter(|it| it.group.kind == GroupKind::Service) {
+        for measure in &mut group.measures {
+            measure.reasons = vec![format!("{} cannot be said: nobody looked.", measure.metric.title())];
+        }
+    }
+    for name in ["summary", "markdown", "html"] {
+        let text = written(format(name), &measurements);
+        assert!(!text.contains("cannot be said"), "{text}");
+        assert!(text.contains("all metrics"), "{text}");
+    }
+}
+
+#[test]
+fn services_of_one_name_are_told_apart_by_their_place() {
+    let mut measurements = mixed();
+    for group in measurements.groups.iter_mut().filter(|it| it.group.kind == GroupKind::Service) {
+        if group.group.name == "ledger" {
+            group.group.name = "checkout".to_owned();
+        }
+    }
+    let text = written(format("markdown"), &measurements);
+    assert_eq!(text.matches("| checkout (").count(), 2, "{text}");
 }
 
 #[test]

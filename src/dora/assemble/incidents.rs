@@ -1,10 +1,10 @@
 //! Incidents laid to deployments (E6).
 //!
 //! In: incidents, drafts by time, changes. Out: evidence on the deployment that an incident names, else on the last that
-//! changed the version before it began, not longer ago than `max_attribution`. Many incidents of one deployment are one
-//! failed change. An incident that fits nowhere says so.
+//! brought a new version before it began, not longer ago than `max_attribution`. Many incidents of one deployment are one
+//! failed change. An incident that fits nowhere says so, and so does one of a service that nobody knows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::evidence;
 use super::members::Draft;
@@ -20,8 +20,13 @@ pub(super) fn attribute(
     options: &Options,
 ) -> Vec<Limit> {
     let mut limits = Vec::new();
+    let mut strangers: BTreeSet<&str> = BTreeSet::new();
     for incident in incidents {
         let own = services_of(&incident.service, services);
+        // One that was over before the window says nothing of it.
+        if own.is_empty() && incident.resolved.is_none_or(|resolved| resolved >= options.from()) {
+            strangers.insert(&incident.service);
+        }
         let [service] = own.as_slice() else {
             limits.extend(own.iter().map(|key| {
                 limit(key, format!("incident {} names `{}`, which is several services", incident.id, incident.service))
@@ -48,12 +53,38 @@ pub(super) fn attribute(
             draft.deployment.evidence.push(evidence(EvidenceCode::E6, confidence, &incident.id, incident.resolved));
         }
     }
+    limits.extend(of_strangers(&strangers));
     limits
 }
 
+/// How many names of unknown services a sentence holds.
+const NAMES: usize = 3;
+
+/// The limit of all services that incidents of unknown ones make: each may be of any of them.
+fn of_strangers(names: &BTreeSet<&str>) -> Option<Limit> {
+    if names.is_empty() {
+        return None;
+    }
+    let mut shown: Vec<String> = names.iter().take(NAMES).map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(NAMES);
+    if more > 0 {
+        shown.push(format!("and {more} more"));
+    }
+    let (count, shown) = (names.len(), shown.join(", "));
+    let reason = match count {
+        1 => format!("incidents name 1 name that no service here has ({shown})"),
+        _ => format!("incidents name {count} names that no service here has ({shown})"),
+    };
+    Some(Limit { service: None, ..spoken(reason) })
+}
+
 fn limit(service: &ServiceKey, reason: String) -> Limit {
+    Limit { service: Some(service.clone()), ..spoken(reason) }
+}
+
+fn spoken(reason: String) -> Limit {
     Limit {
-        service: Some(service.clone()),
+        service: None,
         metrics: vec![MetricName::ChangeFailRate, MetricName::FailedDeploymentRecoveryTime],
         blocks: false,
         observed_from: None,
@@ -97,12 +128,12 @@ fn named(cause: &str, service: &ServiceKey, drafts: &[Draft<'_>], changes: &[Cha
     })
 }
 
+/// The last change before an incident. What went back to an older version is a remedy, never the change that failed.
 fn last_before(incident: &Incident, service: &ServiceKey, drafts: &[Draft<'_>], options: &Options) -> Option<usize> {
-    let changes_version = |kind| matches!(kind, DeploymentKind::Forward | DeploymentKind::Rollback);
     let before = drafts.iter().enumerate().filter(|(_, it)| {
         it.deployment.service == *service
             && it.has_succeeded()
-            && changes_version(it.deployment.kind)
+            && it.deployment.kind == DeploymentKind::Forward
             && it.deployment.finished.is_some_and(|finished| {
                 finished <= incident.started && incident.started - finished <= options.max_attribution
             })

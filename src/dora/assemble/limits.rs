@@ -4,7 +4,7 @@
 //! must act. A service whose executions nobody could see has no numbers at all; one of which a part was seen has numbers
 //! that say from when on. Who did it is no metric: a missing trail limits nothing here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -13,8 +13,8 @@ use super::index::Index;
 use super::members::Draft;
 use super::services::Landscape;
 use crate::dora::{Limit, MetricName, Options, Service, ServiceKey};
-use crate::history::{HistoryCoverage, HistoryGap, HistorySource, Period, PipelineExecution};
-use crate::inventory::{AccountId, Region};
+use crate::history::{ActionExecution, HistoryCoverage, HistoryGap, HistorySource, Period, PipelineExecution};
+use crate::inventory::{AccountId, Arn, Partition, Region};
 
 /// Metrics that need the deployments of `CodeDeploy` beside the executions of pipelines.
 const OF_DEPLOYMENTS: &[MetricName] = &[
@@ -99,7 +99,9 @@ fn of_pipeline(
     }
     let mut limits = all(false, part.observed_from, part.reasons);
     limits.extend(all(false, None, without_actions(arn, ran, index, seen).collect()));
-    limits.extend(of_tests(arn, service, place, index, seen).into_iter().map(|it| (arn.to_owned(), it)));
+    let partial = |(metric, reason)| (arn.to_owned(), limit(service, &[metric], false, None, reason));
+    limits.extend(of_tests(arn, place, index, seen).into_iter().map(|it| partial((MetricName::TestPassRate, it))));
+    limits.extend(of_sources(arn, place, index, seen).into_iter().map(|it| partial((MetricName::ChangeLeadTime, it))));
     limits
 }
 
@@ -153,33 +155,84 @@ fn of_groups(service: &Service, landscape: &Landscape, drafts: &[Draft<'_>], see
 }
 
 /// What limits the tests of a pipeline that has any: builds tell faults from failures, reports are kept for 30 days.
-fn of_tests(
-    arn: &str,
-    service: &ServiceKey,
-    place: (&AccountId, &Region),
-    index: &Index<'_>,
-    seen: &Seen<'_>,
-) -> Vec<Limit> {
-    let mut projects: BTreeSet<&str> = BTreeSet::new();
-    for (_, actions) in index.executions_with_actions(arn) {
-        let tests =
-            actions.iter().flat_map(|it| &it.tries).filter(|it| it.category == "Test" && it.provider == "CodeBuild");
-        projects.extend(tests.filter_map(|it| it.configuration.get("ProjectName").map(String::as_str)));
+fn of_tests(arn: &str, place: (&AccountId, &Region), index: &Index<'_>, seen: &Seen<'_>) -> BTreeSet<String> {
+    // Projects by account, Region and ARN, as spans and gaps carry them; and whether they make reports.
+    let mut projects: BTreeMap<(AccountId, Region, String), bool> = BTreeMap::new();
+    let tries = index.executions_with_actions(arn).flat_map(|(_, actions)| actions).flat_map(|it| &it.tries);
+    for test in tries.filter(|it| it.category == "Test" && it.provider == "CodeBuild") {
+        let Some(name) = test.configuration.get("ProjectName") else { continue };
+        let (account, region) = place_of(test, place);
+        let partition = Partition::of_region(&region);
+        let project = format!("arn:{partition}:codebuild:{region}:{account}:project/{name}");
+        let build = test.external_execution_id.as_deref().and_then(|id| index.build(id));
+        *projects.entry((account, region, project)).or_default() |= build.is_some_and(|it| !it.report_arns.is_empty());
     }
-    let mut limits = Vec::new();
-    for project in projects {
+    let mut reasons = BTreeSet::new();
+    for ((account, region, project), has_reports) in &projects {
+        let place = (account, region);
         for (source, what) in [(HistorySource::Builds, "its builds"), (HistorySource::TestReports, "its test reports")]
         {
-            let gaps = seen.gaps(source, place, project);
+            if source == HistorySource::TestReports && !has_reports {
+                continue;
+            }
             let looked = seen.coverage.spans.iter().any(|it| it.source == source);
-            // Where nobody asked for reports, there is nothing to be partial about.
-            let reasons = if looked { seen.part(source, place, project, what).reasons } else { gaps };
-            limits.extend(
-                reasons.into_iter().map(|reason| limit(service, &[MetricName::TestPassRate], false, None, reason)),
-            );
+            // Where nobody asked, there is nothing to be partial about.
+            let own = if looked {
+                seen.part(source, place, project, what).reasons
+            } else {
+                seen.gaps(source, place, project)
+            };
+            reasons.extend(own);
         }
     }
-    limits
+    reasons
+}
+
+/// Where an action ran: the Region that it names, and the account of the role that it runs under.
+fn place_of(action: &ActionExecution, (account, region): (&AccountId, &Region)) -> (AccountId, Region) {
+    let role = action.role_arn.as_deref().and_then(|role| Arn::parse(role).ok());
+    let of_role = role.and_then(|role| AccountId::try_from(role.account.to_owned()).ok());
+    (of_role.unwrap_or_else(|| account.clone()), action.region.clone().unwrap_or_else(|| region.clone()))
+}
+
+/// What limits the commits of a pipeline: gaps over the repositories that its source actions name, and no others.
+fn of_sources(arn: &str, place: (&AccountId, &Region), index: &Index<'_>, seen: &Seen<'_>) -> BTreeSet<String> {
+    let mut repositories: BTreeSet<(HistorySource, AccountId, &str)> = BTreeSet::new();
+    let tries = index.executions_with_actions(arn).flat_map(|(_, actions)| actions).flat_map(|it| &it.tries);
+    for source in tries.filter(|it| it.category == "Source") {
+        let named = |setting: &str| source.configuration.get(setting).map(String::as_str);
+        let (account, _) = place_of(source, place);
+        match source.provider.as_str() {
+            "CodeCommit" => {
+                repositories.extend(named("RepositoryName").map(|name| (HistorySource::CodeCommit, account, name)))
+            }
+            // The gap of a connection that leads nowhere names the connection, all others the repository.
+            "CodeStarSourceConnection" => repositories.extend(
+                [named("FullRepositoryId"), named("ConnectionArn")]
+                    .into_iter()
+                    .flatten()
+                    .map(|name| (HistorySource::SourceHost, account.clone(), name)),
+            ),
+            _ => {}
+        }
+    }
+    let mut reasons = BTreeSet::new();
+    for (source, owner, name) in &repositories {
+        let ours = seen.coverage.gaps.iter().filter(|it| {
+            it.source == *source
+                && (it.gap.account == *owner || it.gap.account == *place.0)
+                && it.subject.as_deref().is_none_or(|subject| names(subject, name))
+                && seen.is_within(it)
+        });
+        reasons.extend(ours.map(|it| format!("commits of {name} could not all be seen: {}", it.gap.sentence())));
+    }
+    reasons
+}
+
+/// Whether a gap's subject, an address or ARN, is a repository of that name.
+fn names(subject: &str, repository: &str) -> bool {
+    let rest = subject.strip_suffix(repository);
+    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with(['/', ':']))
 }
 
 /// How much of the window was looked at in one place.
@@ -215,12 +268,18 @@ impl Seen<'_> {
         let name = subject.rsplit([':', '/']).next().unwrap_or_default();
         self.coverage.gaps.iter().filter(move |it| {
             it.source == source
+                // Rules of stage conditions tell who was let through; no number is made of them.
+                && it.gap.action != "codepipeline:ListRuleExecutions"
                 && it.gap.account == *account
                 && (it.gap.region == *region || it.gap.region == Region::GLOBAL)
                 && it.subject.as_deref().is_none_or(|it| it == subject || it == name)
-                && it.from.is_none_or(|from| from < self.window.to)
-                && it.to.is_none_or(|to| to > self.window.from)
+                && self.is_within(it)
         })
+    }
+
+    /// Whether a gap is about a part of the window.
+    fn is_within(&self, gap: &HistoryGap) -> bool {
+        gap.from.is_none_or(|from| from < self.window.to) && gap.to.is_none_or(|to| to > self.window.from)
     }
 
     fn part(&self, source: HistorySource, place: (&AccountId, &Region), subject: &str, what: &str) -> Part {

@@ -166,7 +166,7 @@ fn labels(resource: &Resource) -> BTreeSet<(&str, &str)> {
 }
 
 /// The pipeline as its executions show it: every action that ran, in the order in which stages began.
-fn shown(
+pub(super) fn shown(
     (arn, account, region): (&str, &AccountId, &Region),
     known: Option<&Resource>,
     index: &Index<'_>,
@@ -184,7 +184,12 @@ fn shown(
             let stage = stages.entry(attempts.stage).or_insert((offset, BTreeMap::new()));
             stage.0 = stage.0.min(offset);
             // The newest says how it is configured now.
-            stage.1.insert(attempts.action, attempts.tries.last().copied().unwrap_or(attempt));
+            let newest = attempts.tries.last().copied().unwrap_or(attempt);
+            let known = stage.1.entry(attempts.action).or_insert(newest);
+            // Executions come by id, which says nothing of their order.
+            if (known.started, &known.id) < (newest.started, &newest.id) {
+                *known = newest;
+            }
         }
     }
     let mut order: Vec<_> = stages.into_iter().collect();

@@ -4,7 +4,7 @@
 //! every execution but rollbacks, which run one stage only and are no way through the pipeline. Time in which something
 //! ran, time in which only a person was waited for, time between a failure and its retry, and gaps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 
@@ -90,7 +90,10 @@ fn run(
         })
     };
     if looked_at(run.started) && looked_at(end) {
-        run.transition_disabled_seconds = Some(transitions.covered(&parts.gap, actions, pipeline).seconds());
+        // A run that never stood still was held up by nothing.
+        let is_known = parts.gap.seconds() == 0 || !transitions.is_open_before(run.started, pipeline);
+        run.transition_disabled_seconds =
+            is_known.then(|| transitions.covered(&parts.gap, actions, pipeline).seconds());
     }
     run
 }
@@ -125,6 +128,9 @@ impl Parts {
 struct Transitions {
     /// By account, Region, name of the pipeline, stage and kind (`Inbound`, `Outbound`).
     disabled: BTreeMap<(String, String, String, String, String), Intervals>,
+    /// By account, Region and name of the pipeline: until when a transition may have been disabled since before anybody
+    /// looked, because the first that is known of it is that it was enabled.
+    unsure: BTreeMap<(String, String, String), OffsetDateTime>,
 }
 
 impl Transitions {
@@ -132,6 +138,8 @@ impl Transitions {
         type Key = (String, String, String, String, String);
         let mut open: BTreeMap<Key, OffsetDateTime> = BTreeMap::new();
         let mut closed: BTreeMap<Key, Vec<(OffsetDateTime, OffsetDateTime)>> = BTreeMap::new();
+        let mut unsure: BTreeMap<(String, String, String), OffsetDateTime> = BTreeMap::new();
+        let mut known: BTreeSet<Key> = BTreeSet::new();
         // Events are sorted by time.
         for event in history.events.iter().filter(|it| it.succeeded()) {
             let disables = event.is("codepipeline", "DisableStageTransition");
@@ -142,16 +150,26 @@ impl Transitions {
             let (Some(name), Some(stage)) = (text("pipelineName"), text("stageName")) else { continue };
             let kind = text("transitionType").unwrap_or_else(|| "Inbound".to_owned());
             let key = (event.account.to_string(), event.region.to_string(), name, stage, kind);
+            let is_first = known.insert(key.clone());
             if disables {
                 open.entry(key).or_insert(event.time);
             } else if let Some(from) = open.remove(&key) {
                 closed.entry(key).or_default().push((from, event.time));
+            } else if is_first {
+                let (account, region, name, ..) = key;
+                unsure.insert((account, region, name), event.time);
             }
         }
         for (key, from) in open {
             closed.entry(key).or_default().push((from, as_of));
         }
-        Self { disabled: closed.into_iter().map(|(key, times)| (key, Intervals::of(times))).collect() }
+        Self { disabled: closed.into_iter().map(|(key, times)| (key, Intervals::of(times))).collect(), unsure }
+    }
+
+    /// Whether at that time a transition of the pipeline may have been disabled without anybody knowing.
+    fn is_open_before(&self, time: OffsetDateTime, pipeline: &PipelineEntry) -> bool {
+        let key = (pipeline.account.to_string(), pipeline.region.to_string(), pipeline.name.clone());
+        self.unsure.get(&key).is_some_and(|until| time < *until)
     }
 
     /// The part of the gaps in which the way into the next stage, or out of the last one, was disabled.

@@ -11,6 +11,7 @@ use crate::dora::{
 
 mod cases;
 mod properties;
+mod unknowns;
 mod variants;
 mod world;
 

@@ -1,8 +1,7 @@
 //! Change fail rate: the share of changes to production that needed a remedy.
 //!
 //! In: forward deployments that ended, with evidence. Out: `ratio` with `low` and `high` (Wilson, 95 %), `failed`,
-//! `completed`, `pending` (too young to be judged: in neither), `failed_by_evidence` by `evidence`, `suspected` (a fix
-//! followed, which is no evidence unless asked for). Deployments are counted, never incidents, so it cannot exceed 1.
+//! `completed`, `pending` (too young to be judged: in neither), `failed_by_evidence` by `evidence`. Deployments are counted, never incidents, so it cannot exceed 1.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,8 +49,6 @@ impl Metric for ChangeFailRate {
                 *codes.entry(code).or_default() += 1;
             }
         }
-        let only_suspected = |d: &&&Deployment| !d.evidence.is_empty() && !is_failed_change(d, pool.options);
-        let suspected = u64::try_from(completed.iter().filter(only_suspected).count()).unwrap_or(u64::MAX);
         let mut values = ratio(size(&failed), size(&completed));
         values.extend([
             Value::count("failed", size(&failed)),
@@ -61,9 +58,6 @@ impl Metric for ChangeFailRate {
         values.extend(
             codes.into_iter().map(|(code, n)| Value::count("failed_by_evidence", n).labelled("evidence", code.name())),
         );
-        if suspected > 0 {
-            values.push(Value::count("suspected", suspected));
-        }
         let mut reading = Reading::new(size(&completed), values);
         reading.basis = Some(basis(pool));
         if pending > 0 {

@@ -125,13 +125,31 @@ fn listed<'a>(reasons: impl Iterator<Item = &'a str>) -> String {
     shown.join("; ")
 }
 
-/// With a capital and a full stop.
+/// With a capital, unless an identifier begins it (`codepipeline:ListActionExecutions`), and a full stop.
 pub(super) fn sentence(text: &str) -> String {
-    let mut letters = text.trim().chars();
-    let first = letters.next().map(|first| first.to_ascii_uppercase());
+    let text = text.trim();
+    let word = text.split_whitespace().next().unwrap_or_default().trim_end_matches([':', ';', ',', '.']);
+    let is_identifier = word.contains(|it: char| !it.is_ascii_alphabetic() && it != '\'');
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| if is_identifier { first } else { first.to_ascii_uppercase() });
     let mut sentence: String = first.into_iter().chain(letters).collect();
     if !sentence.ends_with(['.', '!', '?']) {
         sentence.push('.');
     }
     sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn identifiers_keep_their_letters_at_the_begin_of_a_sentence() {
+        assert_eq!(
+            sentence("codepipeline:ListActionExecutions in 1 place"),
+            "codepipeline:ListActionExecutions in 1 place."
+        );
+        assert_eq!(sentence("source-host could not be seen"), "source-host could not be seen.");
+        assert_eq!(sentence("its executions were not looked at"), "Its executions were not looked at.");
+    }
 }

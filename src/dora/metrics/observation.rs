@@ -220,6 +220,11 @@ impl Observation<'_> {
             HistorySource::PipelineExecutions => of_pipelines,
             // What a pipeline's deployments did is seen as CodeDeploy's; whose group is whose, the delivery's limits say.
             HistorySource::Deployments => of_groups || subject.is_none(),
+            // Of one project or repository: whose it is, the delivery's limits say.
+            HistorySource::Builds
+            | HistorySource::TestReports
+            | HistorySource::SourceHost
+            | HistorySource::CodeCommit => false,
             _ => true,
         };
         ours && places(self.service).iter().any(|(account, region)| *account == gap.gap.account && here(region))

@@ -1,8 +1,9 @@
 //! Many services as what they are: a distribution.
 //!
 //! In: one metric of every service of a group. Out: `p25`, `p50` and `p75` of the services' own values, and `services` by
-//! `bucket` and by `status`, all labelled `over` = `services`. DORA's metrics are of a service; blending those of teams
-//! that have nothing in common into one number misleads, so the organization has only this.
+//! `bucket` (those with enough observations) and by `status`, all labelled `over` = `services`. DORA's metrics are of a
+//! service; blending those of teams that have nothing in common into one number misleads, so the organization has only
+//! this.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,7 @@ use super::statistics::{MEDIAN, P25, P75, Sample, size};
 use crate::dora::{Measure, MeasureStatus, Value};
 use crate::history::HistorySource;
 
-/// The value to show, where it can be trusted enough to be compared.
+/// The value to show.
 fn shown(measure: &Measure) -> Option<f64> {
     measure.values.first().and_then(|value| value.value)
 }
@@ -28,7 +29,9 @@ pub(super) fn values(metric: &dyn Metric, services: &[&Measure]) -> Vec<Value> {
         .map(|(name, quantile)| Value::new(name, sample.quantile(quantile), unit, sample.n()))
         .to_vec();
     let mut buckets: BTreeMap<&str, u64> = BTreeMap::new();
-    for bucket in known.iter().filter_map(|value| quick_check::bucket(metric.name(), *value)) {
+    // A median of two says too little for a band.
+    let enough = services.iter().filter(|measure| measure.is_enough()).filter_map(|measure| shown(measure));
+    for bucket in enough.filter_map(|value| quick_check::bucket(metric.name(), value)) {
         *buckets.entry(bucket).or_default() += 1;
     }
     let names = quick_check::buckets(metric.name());
@@ -84,5 +87,40 @@ pub(super) fn measure(metric: &dyn Metric, services: &[&Measure]) -> Measure {
         observed_from: services.iter().filter_map(|measure| measure.observed_from).max(),
         sources: sources.into_iter().collect(),
         distribution: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dora::{MetricName, Unit};
+
+    #[test]
+    fn only_services_with_enough_observations_are_in_a_band() {
+        let of = |n, status| Measure {
+            metric: MetricName::ChangeLeadTime,
+            status,
+            n,
+            values: vec![Value::new("p50", Some(60.0), Unit::Seconds, n)],
+            tier: None,
+            basis: None,
+            reasons: vec![],
+            observed_from: None,
+            sources: vec![],
+            distribution: None,
+        };
+        let all = [
+            of(5, MeasureStatus::Ok),
+            of(4, MeasureStatus::Partial),
+            of(9, MeasureStatus::Partial),
+            of(2, MeasureStatus::InsufficientData),
+        ];
+        let values = values(&super::super::lead_time::ChangeLeadTime, &all.iter().collect::<Vec<_>>());
+        let banded: f64 = values
+            .iter()
+            .filter(|value| value.labels.iter().any(|(name, _)| *name == "bucket"))
+            .filter_map(|value| value.value)
+            .sum();
+        assert_eq!((banded, values[0].n), (2.0, 4));
     }
 }

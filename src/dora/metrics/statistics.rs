@@ -6,6 +6,8 @@
 
 use time::OffsetDateTime;
 
+use crate::dora::Measure;
+
 /// A share's numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Share {
@@ -33,7 +35,7 @@ pub(super) const P90: Quantile = Quantile { of: 9, parts: 10 };
 pub(super) const ENOUGH_FOR_P90: usize = 10;
 
 /// Fewer observations than this make no score.
-pub(super) const ENOUGH_FOR_SCORE: u64 = 5;
+pub(super) const ENOUGH_FOR_SCORE: u64 = Measure::ENOUGH;
 
 /// A count as a number that can be divided.
 #[expect(clippy::cast_precision_loss, reason = "counts and seconds of a history stay far below 2^53")]

@@ -3,13 +3,16 @@
 //! In: measurements. Out: GitHub-flavoured Markdown with the same sections as the terminal's page. Names cannot become
 //! links, mentions, HTML or table columns.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::DoraFormat;
 use super::numbers::{short_title, words};
-use super::ranking::{FIVE, Row, Spread, services};
+use super::ranking::{FIVE, Row, Spread, by_numbers, repeated, services};
 use super::seen;
-use super::wording::{footing, frame, number, reasons, services_in_words, unit_of};
+use super::wording::{
+    footing, frame, gaps_in_words, named, names, number, reasons, services_in_words, unit_of, wordless,
+};
 use crate::dora::{Measurements, Unit};
 use crate::report::markup::plain;
 use crate::report::text::{NAME, counted, grouped};
@@ -21,6 +24,8 @@ pub struct DoraMarkdown;
 const SERVICES: usize = 30;
 const REASONS: usize = 3;
 const GAPS: usize = 10;
+/// Names of services in one line.
+const NAMES: usize = 20;
 
 impl DoraFormat for DoraMarkdown {
     fn name(&self) -> &'static str {
@@ -37,7 +42,7 @@ impl DoraFormat for DoraMarkdown {
 
     fn write(&self, measurements: &Measurements, out: &mut dyn Write) -> io::Result<()> {
         let rows = services(measurements);
-        writeln!(out, "# Delivery in the {}\n\n{}", plain(&frame(measurements), 200), services_in_words(&rows))?;
+        writeln!(out, "# Delivery, {}\n\n{}", plain(&frame(measurements), 200), services_in_words(&rows))?;
         write_seen(out, measurements)?;
         if rows.is_empty() {
             return Ok(());
@@ -56,14 +61,13 @@ fn write_seen(out: &mut dyn Write, measurements: &Measurements) -> io::Result<()
     writeln!(out, "| source | places | of the window | gaps |\n|---|--:|--:|--:|")?;
     for seen in sources {
         let share = words(Some(seen.share), Unit::Ratio);
-        let (places, gaps) = (grouped(seen.places), grouped(seen.gaps));
+        let (places, gaps) = (grouped(seen.places), gaps_in_words(&seen));
         writeln!(out, "| {} | {places} | {share} | {gaps} |", seen.source.name())?;
     }
     let gaps = seen::gaps(measurements);
-    for (place, (sentence, count)) in gaps.iter().take(GAPS).enumerate() {
+    for (place, sentence) in gaps.iter().take(GAPS).enumerate() {
         let break_before = if place == 0 { "\n" } else { "" };
-        let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
-        writeln!(out, "{break_before}- {}{times}", plain(sentence, 400))?;
+        writeln!(out, "{break_before}- {}", plain(sentence, 400))?;
     }
     let more = gaps.len().saturating_sub(GAPS) as u64;
     if more > 0 {
@@ -88,7 +92,12 @@ fn write_organization(out: &mut dyn Write, rows: &[Row<'_>]) -> io::Result<()> {
     Ok(())
 }
 
-fn write_services(out: &mut dyn Write, rows: &[Row<'_>]) -> io::Result<()> {
+fn write_services(out: &mut dyn Write, all: &[Row<'_>]) -> io::Result<()> {
+    let (rows, unknown) = by_numbers(all);
+    let repeated = repeated(all);
+    if rows.is_empty() {
+        return write_wordless(out, &unknown, &repeated);
+    }
     writeln!(out, "\n## Services, where to look first\n")?;
     write!(out, "| service |")?;
     for metric in FIVE {
@@ -96,7 +105,7 @@ fn write_services(out: &mut dyn Write, rows: &[Row<'_>]) -> io::Result<()> {
     }
     writeln!(out, "\n|---|--:|--:|--:|--:|--:|")?;
     for row in rows.iter().take(SERVICES) {
-        write!(out, "| {} |", plain(row.name(), NAME))?;
+        write!(out, "| {} |", plain(&named(row, &repeated), NAME))?;
         for metric in FIVE {
             let measure = row.measure(metric);
             write!(out, " {} ({}) |", number(measure), footing(measure))?;
@@ -113,7 +122,7 @@ fn write_services(out: &mut dyn Write, rows: &[Row<'_>]) -> io::Result<()> {
         if all.is_empty() && open <= 0.0 {
             continue;
         }
-        writeln!(out, "\n### {}\n", plain(row.name(), NAME))?;
+        writeln!(out, "\n### {}\n", plain(&named(row, &repeated), NAME))?;
         if open > 0.0 {
             writeln!(out, "- **not recovered yet: {}**", words(Some(open), Unit::Count))?;
         }
@@ -124,6 +133,20 @@ fn write_services(out: &mut dyn Write, rows: &[Row<'_>]) -> io::Result<()> {
         if more > 0 {
             writeln!(out, "- … and {} in `metrics.csv`", counted(more, "more reason"))?;
         }
+    }
+    write_wordless(out, &unknown, &repeated)
+}
+
+fn write_wordless(out: &mut dyn Write, unknown: &[Row<'_>], repeated: &BTreeSet<&str>) -> io::Result<()> {
+    let Some(wordless) = wordless(unknown) else { return Ok(()) };
+    writeln!(out, "\n## Without numbers\n\n{}\n", wordless.title)?;
+    for (why, services) in wordless.groups.iter().take(GAPS) {
+        let names = names(services, repeated, NAMES);
+        writeln!(out, "- {}: {}", plain(why, 400), plain(&names, 1_000))?;
+    }
+    let more = wordless.groups.len().saturating_sub(GAPS) as u64;
+    if more > 0 {
+        writeln!(out, "- … and {} in `metrics.csv`", counted(more, "more reason"))?;
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
 //! Services in the order in which somebody should look at them.
 //!
 //! In: [`Measurements`]. Out: one [`Row`] per service, worst first: failures that nobody has mended yet, then high change
-//! fail rates, then services of which nothing can be said, then the others. The order is for reading, not a league table:
-//! services differ in what they do.
+//! fail rates, then services of which nothing can be said, then the others; those that deploy to no production, as far as
+//! is known, come last. The order is for reading, not a league table: services differ in what they do.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::numbers::quantile;
 use crate::dora::{
@@ -24,6 +24,17 @@ pub(super) const FIVE: [MetricName; 5] = [
 
 /// From this share on, failing changes are more than DORA's groups of 2023 had, but for the lowest.
 const HIGH_FAIL_RATE: f64 = 0.15;
+
+/// How much can be said of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// All five metrics, over the whole window.
+    Complete,
+    /// At least one number.
+    InPart,
+    /// Nothing; the best status among the five.
+    Without(MeasureStatus),
+}
 
 /// A service with all its numbers.
 #[derive(Debug, Clone, Copy)]
@@ -70,11 +81,40 @@ impl<'a> Row<'a> {
             .unwrap_or(MeasureStatus::NotCollected)
     }
 
+    /// How much can be said of it.
+    pub(super) fn standing(&self) -> Standing {
+        let is_ok = |metric| self.measure(metric).is_some_and(|measure| measure.status == MeasureStatus::Ok);
+        if FIVE.into_iter().all(is_ok) {
+            Standing::Complete
+        } else if FIVE.into_iter().any(|metric| self.value(metric).is_some()) {
+            Standing::InPart
+        } else {
+            Standing::Without(self.best_status())
+        }
+    }
+
+    /// Whether no number of it is known, of any metric.
+    pub(super) fn is_empty(&self) -> bool {
+        MetricName::ALL.into_iter().all(|metric| self.value(metric).is_none()) && self.open_failures() <= 0.0
+    }
+
+    /// Whether it was looked at, and nothing of it is known to deploy to production.
+    pub(super) fn lacks_production(&self) -> bool {
+        self.service.is_some_and(|service| service.production.is_none() && service.not_measurable.is_some())
+    }
+
     fn class(&self) -> u8 {
+        // One failure of three is no rate.
+        let is_high = |measure: &Measure| {
+            measure.is_enough()
+                && shown(measure).and_then(|value| value.value).is_some_and(|rate| rate > HIGH_FAIL_RATE)
+        };
         if self.open_failures() > 0.0 {
             0
-        } else if self.value(MetricName::ChangeFailRate).is_some_and(|rate| rate > HIGH_FAIL_RATE) {
+        } else if self.measure(MetricName::ChangeFailRate).is_some_and(is_high) {
             1
+        } else if self.lacks_production() {
+            4
         } else if self.best_status() >= MeasureStatus::NotMeasurable {
             2
         } else {
@@ -120,6 +160,17 @@ pub(super) fn services(measurements: &Measurements) -> Vec<Row<'_>> {
     let mut rows = services_by_key(measurements);
     rows.sort_by(Row::before);
     rows
+}
+
+/// Those of which at least one number is known, and those of which none is, in their order.
+pub(super) fn by_numbers<'a>(rows: &[Row<'a>]) -> (Vec<Row<'a>>, Vec<Row<'a>>) {
+    rows.iter().copied().partition(|row| !row.is_empty())
+}
+
+/// Names that several services have.
+pub(super) fn repeated<'a>(rows: &[Row<'a>]) -> BTreeSet<&'a str> {
+    let mut before = BTreeSet::new();
+    rows.iter().map(Row::name).filter(|name| !before.insert(*name)).collect()
 }
 
 /// All services, by key.

@@ -8,9 +8,9 @@ use std::io::{self, Write};
 
 use super::DoraFormat;
 use super::numbers::{short_title, words};
-use super::ranking::{FIVE, Row, Spread, services};
+use super::ranking::{FIVE, Row, Spread, by_numbers, repeated, services};
 use super::seen;
-use super::wording::{footing, frame, number, reasons, seen_in_words, services_in_words, unit_of};
+use super::wording::{footing, frame, names, number, reasons, seen_in_words, services_in_words, unit_of, wordless};
 use crate::dora::{Measurements, MetricName, Unit};
 use crate::report::page::Page;
 use crate::report::text::{NAME, counted, grouped, short, visible};
@@ -31,6 +31,8 @@ const QUARTILE: usize = 14;
 const INDENT: usize = 4;
 const REASONS: usize = 3;
 const GAPS: usize = 5;
+/// Names of services in one line.
+const NAMES: usize = 8;
 
 impl DoraSummary {
     /// What the folder of a run gets: 100 columns, no colour.
@@ -65,7 +67,7 @@ impl DoraFormat for DoraSummary {
     fn write(&self, measurements: &Measurements, out: &mut dyn Write) -> io::Result<()> {
         let rows = services(measurements);
         let mut page = Page::new(out, self.width, self.color);
-        page.wrapped(0, 0, Some(Tone::Strong), &visible(&format!("Delivery in the {}", frame(measurements))))?;
+        page.wrapped(0, 0, Some(Tone::Strong), &visible(&format!("Delivery, {}", frame(measurements))))?;
         page.line(0, "")?;
         page.wrapped(0, 0, None, &services_in_words(&rows))?;
         write_seen(&mut page, measurements)?;
@@ -83,14 +85,13 @@ fn write_seen(page: &mut Page<'_>, measurements: &Measurements) -> io::Result<()
         page.wrapped(2, 2, Some(Tone::Worrying), "nothing: no source of history was asked")?;
     }
     for seen in &sources {
-        let tone = if seen.gaps > 0 || seen.share < 0.995 { Tone::Worrying } else { Tone::Good };
+        let tone = if seen.is_worrying() { Tone::Worrying } else { Tone::Good };
         let name = page.paint(tone, &format!("{:<22}", seen.source.name()));
         page.line(2, &format!("{name}{}", seen_in_words(seen)))?;
     }
     let gaps = seen::gaps(measurements);
-    for (sentence, count) in gaps.iter().take(GAPS) {
-        let times = if *count > 1 { format!(" ({count} times)") } else { String::new() };
-        page.wrapped(2, 4, None, &format!("• {}{times}", short(sentence, 300)))?;
+    for sentence in gaps.iter().take(GAPS) {
+        page.wrapped(2, 4, None, &format!("• {}", short(sentence, 300)))?;
     }
     let more = gaps.len().saturating_sub(GAPS) as u64;
     if more > 0 {
@@ -126,17 +127,37 @@ fn write_services(page: &mut Page<'_>, rows: &[Row<'_>], most: usize) -> io::Res
     if rows.is_empty() {
         return Ok(());
     }
+    let (known, unknown) = by_numbers(rows);
+    if known.is_empty() {
+        return write_wordless(page, rows, &unknown);
+    }
     page.heading("Services", "where to look first")?;
     let title = FIVE.map(|metric| format!("{:<COLUMN$}", short_title(metric))).concat();
     let title = page.paint(Tone::Quiet, title.trim_end());
     page.line(INDENT, &title)?;
-    for row in rows.iter().take(most) {
+    for row in known.iter().take(most) {
         write_service(page, row)?;
     }
-    let more = rows.len().saturating_sub(most) as u64;
+    let more = known.len().saturating_sub(most) as u64;
     if more > 0 {
         page.line(0, "")?;
         page.line(2, &format!("… and {} in metrics.csv", counted(more, "more service")))?;
+    }
+    write_wordless(page, rows, &unknown)
+}
+
+fn write_wordless(page: &mut Page<'_>, rows: &[Row<'_>], unknown: &[Row<'_>]) -> io::Result<()> {
+    let Some(wordless) = wordless(unknown) else { return Ok(()) };
+    page.heading("Without numbers", "")?;
+    page.wrapped(2, 2, None, &wordless.title)?;
+    let repeated = repeated(rows);
+    for (why, services) in wordless.groups.iter().take(GAPS) {
+        let names = names(services, &repeated, NAMES);
+        page.wrapped(2, 4, None, &format!("• {}: {}", short(why, 300), short(&visible(&names), 500)))?;
+    }
+    let more = wordless.groups.len().saturating_sub(GAPS) as u64;
+    if more > 0 {
+        page.line(2, &format!("… and {} in metrics.csv", counted(more, "more reason")))?;
     }
     Ok(())
 }

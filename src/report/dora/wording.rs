@@ -3,22 +3,23 @@
 //! In: measurements and rows. Out: what a person reads first: how many services there are and of how many something can
 //! be said, why a number is missing, what a source saw.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::numbers::{UNKNOWN, minute, short_title, value_in_words, words};
-use super::ranking::{FIVE, Row, shown, statistic, status_in_words};
-use super::seen::Seen;
+use super::ranking::{FIVE, Row, Standing, shown, statistic, status_in_words};
+use super::seen::{Seen, blurred};
 use crate::dora::{Measure, MeasureStatus, Measurements, MetricName, Unit};
+use crate::history::HistorySource;
 use crate::report::text::{counted, grouped};
 
-/// What the numbers are of.
+/// What the numbers are of: `90 days until 2026-06-29 00:00 UTC · days and weeks in Etc/UTC`.
 pub(super) fn frame(measurements: &Measurements) -> String {
-    format!(
-        "{} until {} UTC · days and weeks in {}",
-        measurements.window,
-        minute(measurements.as_of),
-        measurements.time_zone
-    )
+    const DAY: u64 = 86_400;
+    let window = match measurements.window_seconds {
+        days if days % DAY == 0 => counted(days / DAY, "day"),
+        seconds => counted(seconds / 3_600, "hour"),
+    };
+    format!("{window} until {} UTC · days and weeks in {}", minute(measurements.as_of), measurements.time_zone)
 }
 
 /// How many services there are, and of how many something can be said.
@@ -26,12 +27,17 @@ pub(super) fn services_in_words(rows: &[Row<'_>]) -> String {
     if rows.is_empty() {
         return "No service was found: nothing that deploys was seen, or nobody looked".to_owned();
     }
-    let mut by_status: BTreeMap<MeasureStatus, u64> = BTreeMap::new();
+    let mut by_standing: BTreeMap<Standing, u64> = BTreeMap::new();
     for row in rows {
-        *by_status.entry(row.best_status()).or_default() += 1;
+        *by_standing.entry(row.standing()).or_default() += 1;
     }
+    let in_words = |standing: &Standing| match standing {
+        Standing::Complete => "complete",
+        Standing::InPart => "in part",
+        Standing::Without(status) => status_in_words(*status),
+    };
     let parts: Vec<String> =
-        by_status.iter().map(|(status, count)| format!("{} {}", grouped(*count), status_in_words(*status))).collect();
+        by_standing.iter().map(|(standing, count)| format!("{} {}", grouped(*count), in_words(standing))).collect();
     let open = rows.iter().filter(|row| row.open_failures() > 0.0).count() as u64;
     let open = match open {
         0 => String::new(),
@@ -68,8 +74,11 @@ pub(super) fn interval(measure: &Measure) -> Option<String> {
 pub(super) fn reasons(row: &Row<'_>) -> Vec<(String, String)> {
     let mut by_reason: Vec<(&str, Vec<MetricName>)> = Vec::new();
     for measure in &row.numbers.measures {
+        let said = format!("{} cannot be said: ", measure.metric.title());
         for reason in &measure.reasons {
-            match by_reason.iter_mut().find(|(known, _)| known == reason) {
+            // The same sentence of five metrics is one.
+            let reason = reason.strip_prefix(&said).unwrap_or(reason);
+            match by_reason.iter_mut().find(|(known, _)| *known == reason) {
                 Some((_, metrics)) => metrics.push(measure.metric),
                 None => by_reason.push((reason, vec![measure.metric])),
             }
@@ -88,8 +97,80 @@ pub(super) fn reasons(row: &Row<'_>) -> Vec<(String, String)> {
 
 /// What a source saw: `1 place · 92.5 % of the window · 2 gaps`.
 pub(super) fn seen_in_words(seen: &Seen) -> String {
+    let share = words(Some(seen.share), Unit::Ratio);
+    format!("{} · {share} of the window · {}", counted(seen.places, "place"), gaps_in_words(seen))
+}
+
+/// `2 gaps`, `no gap (AWS keeps 30 days)`.
+pub(super) fn gaps_in_words(seen: &Seen) -> String {
     let gaps = if seen.gaps == 0 { "no gap".to_owned() } else { counted(seen.gaps, "gap") };
-    format!("{} · {} of the window · {gaps}", counted(seen.places, "place"), words(Some(seen.share), Unit::Ratio))
+    if seen.expired == 0 {
+        return gaps;
+    }
+    let kept = match seen.source {
+        HistorySource::AlarmHistory => "two weeks",
+        HistorySource::TestReports => "30 days",
+        HistorySource::LookupEvents => "90 days",
+        HistorySource::PipelineExecutions => "12 months",
+        _ => "no more",
+    };
+    format!("{gaps} (AWS keeps {kept})")
+}
+
+/// Services of which no number is known, by what they have in common.
+pub(super) struct Wordless<'a> {
+    /// `23 services without numbers: 14 with no known deployment to production, 9 not collected`.
+    pub(super) title: String,
+    /// Why, and of which; the most first.
+    pub(super) groups: Vec<(String, Vec<Row<'a>>)>,
+}
+
+/// The services without numbers; none if there are none.
+pub(super) fn wordless<'a>(rows: &[Row<'a>]) -> Option<Wordless<'a>> {
+    if rows.is_empty() {
+        return None;
+    }
+    let mut kinds: BTreeMap<(bool, MeasureStatus), u64> = BTreeMap::new();
+    let mut groups: BTreeMap<String, Vec<Row<'a>>> = BTreeMap::new();
+    for row in rows {
+        *kinds.entry((!row.lacks_production(), row.best_status())).or_default() += 1;
+        let why = reasons(row).into_iter().next().map_or_else(|| "nobody looked".to_owned(), |(_, reason)| reason);
+        let why = row
+            .service
+            .map_or_else(|| why.clone(), |service| blurred(&why, &service.account, &[row.key(), &service.name]));
+        let why = why.trim_end_matches('.').trim_end_matches("; 0 deployments seen").to_owned();
+        groups.entry(why).or_default().push(*row);
+    }
+    let mut parts: BTreeMap<(bool, &str), u64> = BTreeMap::new();
+    for ((has_production, status), count) in kinds {
+        let what = if has_production { status_in_words(status) } else { "with no known deployment to production" };
+        *parts.entry((has_production, what)).or_default() += count;
+    }
+    let parts: Vec<String> = parts.iter().map(|((_, what), count)| format!("{} {what}", grouped(*count))).collect();
+    let mut groups: Vec<(String, Vec<Row<'a>>)> = groups.into_iter().collect();
+    groups.sort_by(|a, b| b.1.len().cmp(&a.1.len()).then_with(|| a.0.cmp(&b.0)));
+    let count = counted(rows.len() as u64, "service");
+    Some(Wordless { title: format!("{count} without numbers: {}", parts.join(", ")), groups })
+}
+
+/// The name of a service; with its account and Region where several have the name.
+pub(super) fn named(row: &Row<'_>, repeated: &BTreeSet<&str>) -> String {
+    match row.service {
+        Some(service) if repeated.contains(row.name()) => {
+            format!("{} ({} {})", row.name(), service.account, service.region)
+        }
+        _ => row.name().to_owned(),
+    }
+}
+
+/// The names of the first `most` services, and how many more there are.
+pub(super) fn names(rows: &[Row<'_>], repeated: &BTreeSet<&str>, most: usize) -> String {
+    let mut names: Vec<String> = rows.iter().take(most).map(|row| named(row, repeated)).collect();
+    let more = rows.len().saturating_sub(most);
+    if more > 0 {
+        names.push(format!("and {more} more"));
+    }
+    names.join(", ")
 }
 
 /// Quartiles of a metric over services need their unit.

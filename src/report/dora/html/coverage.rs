@@ -4,6 +4,7 @@ use super::{add, text};
 use crate::dora::{Measurements, Unit};
 use crate::report::dora::numbers::{minute, words};
 use crate::report::dora::seen;
+use crate::report::dora::wording::gaps_in_words;
 use crate::report::text::{counted, grouped};
 
 const GAPS: usize = 50;
@@ -22,7 +23,7 @@ pub(super) fn section(measurements: &Measurements) -> String {
         );
         for seen in &sources {
             let share = words(Some(seen.share), Unit::Ratio);
-            let class = if seen.gaps > 0 || seen.share < 0.995 { "warn" } else { "good" };
+            let class = if seen.is_worrying() { "warn" } else { "good" };
             let from = seen.from.map_or_else(|| "never".to_owned(), minute);
             add(
                 &mut out,
@@ -32,7 +33,7 @@ pub(super) fn section(measurements: &Measurements) -> String {
                     text(seen.source.name(), 40),
                     seen.share,
                     grouped(seen.places),
-                    grouped(seen.gaps)
+                    text(&gaps_in_words(seen), 80)
                 ),
             );
         }
@@ -44,11 +45,12 @@ pub(super) fn section(measurements: &Measurements) -> String {
 }
 
 fn gaps(measurements: &Measurements) -> String {
-    let gaps = &measurements.coverage.gaps;
+    let all = &measurements.coverage.gaps;
+    let gaps = seen::together(all.iter());
     if gaps.is_empty() {
         return String::new();
     }
-    let title = counted(gaps.len() as u64, "gap");
+    let title = counted(all.len() as u64, "gap");
     let mut out = format!(
         "<details open><summary>{title}: what could not be seen, and why</summary>\n<div class=\"wide\"><table>\n\
          <thead><tr><th scope=\"col\">source</th><th scope=\"col\">from</th><th scope=\"col\">to</th><th scope=\"col\">what</th>\
@@ -63,8 +65,8 @@ fn gaps(measurements: &Measurements) -> String {
                 gap.source.name(),
                 time(gap.from),
                 time(gap.to),
-                text(gap.subject.as_deref().unwrap_or("everything there"), 200),
-                text(&gap.gap.sentence(), 400)
+                text(&what(gap), 200),
+                text(&gap.sentence, 400)
             ),
         );
     }
@@ -75,4 +77,14 @@ fn gaps(measurements: &Measurements) -> String {
     }
     out.push_str("</details>\n");
     out
+}
+
+/// What gaps are about.
+fn what(gap: &seen::Shared<'_>) -> String {
+    let subjects: Vec<&str> = gap.subjects.iter().map(|subject| subject.unwrap_or("everything there")).collect();
+    match subjects.as_slice() {
+        [one] => (*one).to_owned(),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+        [] => String::new(),
+    }
 }

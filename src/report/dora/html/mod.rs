@@ -18,7 +18,7 @@ use std::io::{self, Write};
 pub use style::content_security_policy;
 
 use super::DoraFormat;
-use super::ranking::{Row, deployments_by_service, lead_times_by_service, services};
+use super::ranking::{Row, by_numbers, deployments_by_service, lead_times_by_service, services};
 use super::wording::{frame, services_in_words};
 use crate::dora::Measurements;
 use crate::report::text::short;
@@ -45,6 +45,7 @@ impl DoraFormat for DoraHtml {
 
     fn write(&self, measurements: &Measurements, out: &mut dyn Write) -> io::Result<()> {
         let rows = services(measurements);
+        let (known, unknown) = by_numbers(&rows);
         write_head(out, measurements)?;
         write!(
             out,
@@ -54,10 +55,10 @@ impl DoraFormat for DoraHtml {
         )?;
         out.write_all(coverage::section(measurements).as_bytes())?;
         out.write_all(organization::section(&rows).as_bytes())?;
-        out.write_all(services::section(&rows, SECTIONS).as_bytes())?;
+        out.write_all(services::section(&known, &unknown, SECTIONS).as_bytes())?;
         let deployments = deployments_by_service(measurements);
         let lead_times = lead_times_by_service(measurements);
-        for (place, row) in rows.iter().take(SECTIONS).enumerate() {
+        for (place, row) in known.iter().take(SECTIONS).enumerate() {
             let own = deployments.get(row.key()).map_or(&[][..], Vec::as_slice);
             let changes = lead_times.get(row.key()).map_or(&[][..], Vec::as_slice);
             out.write_all(service::section(row, &anchor(place), own, changes).as_bytes())?;
@@ -85,13 +86,14 @@ const GLOSSARY: &str = r#"<section id="words">
 <h2>Words</h2>
 <dl class="words">
 <dt>n</dt><dd>How many observations a number is made of.</dd>
+<dt>complete, in part</dt><dd>A service is complete if each of the five metrics is; in part if any has a number.</dd>
 <dt>complete, partial</dt><dd>Whether the whole window was looked at, or a part of it. The reasons stand beside it.</dd>
 <dt>too few</dt><dd>Looked at, but fewer than a score or a band needs. The number is still shown.</dd>
 <dt>not measurable</dt><dd>What is needed does not exist: no action that deploys, or nothing that tells a failure.</dd>
 <dt>not collected</dt><dd>Nobody looked, or nobody could. This is not zero.</dd>
 <dt>tier</dt><dd>Where a change begins: A every commit between two deployments, B the head commits of executions, C the push or merge, D the start of the execution.</dd>
 <dt>basis</dt><dd>What speaks of failure: deployments alone (users may have suffered without one), or incidents too.</dd>
-<dt>E1 to E7</dt><dd>Why a change counts as failed: E1 CodeDeploy rolled it back, E2 the pipeline went back behind it, E3 it failed with targets touched, E4 it was stopped with rollback, E5 an older version followed, E6 an incident, E7 a fix within a day (suspected only).</dd>
+<dt>E1 to E7</dt><dd>Why a change counts as failed: E1 CodeDeploy rolled it back, E2 the pipeline went back behind it, E3 it failed with targets touched, E4 it was stopped with rollback, E5 an older version followed, E6 an incident, E7 a fix within a day (only where it is asked for).</dd>
 </dl>
 </section>
 "#;

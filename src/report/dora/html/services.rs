@@ -3,17 +3,23 @@
 use super::{add, link, text};
 use crate::dora::Unit;
 use crate::report::dora::numbers::{short_title, words};
-use crate::report::dora::ranking::{FIVE, Row};
-use crate::report::dora::wording::{footing, number};
+use crate::report::dora::ranking::{FIVE, Row, repeated};
+use crate::report::dora::wording::{footing, names, number, wordless};
 use crate::report::text::counted;
 
 const ROWS: usize = 200;
 
-/// The section with the table of services; the first `sections` have sections of their own.
-pub(super) fn section(rows: &[Row<'_>], sections: usize) -> String {
+/// Names of services in one line.
+const NAMES: usize = 50;
+
+/// The section with the table of services, and a list of those without numbers; the first `sections` have sections of
+/// their own.
+pub(super) fn section(rows: &[Row<'_>], unknown: &[Row<'_>], sections: usize) -> String {
     let mut out = String::from("<section id=\"services\">\n<h2>Services</h2>\n");
     if rows.is_empty() {
-        out.push_str("<p>None.</p>\n</section>\n");
+        out.push_str(if unknown.is_empty() { "<p>None.</p>\n" } else { "" });
+        out.push_str(&without(rows, unknown));
+        out.push_str("</section>\n");
         return out;
     }
     out.push_str("<div class=\"wide\"><table>\n<caption>Where to look first: failures that nothing has recovered, high change fail rates, then what nothing can be said of</caption>\n<thead><tr><th scope=\"col\">service</th>");
@@ -62,7 +68,22 @@ pub(super) fn section(rows: &[Row<'_>], sections: usize) -> String {
             ),
         );
     }
+    out.push_str(&without(rows, unknown));
     out.push_str("</section>\n");
+    out
+}
+
+/// Services of which no number is known.
+fn without(rows: &[Row<'_>], unknown: &[Row<'_>]) -> String {
+    let Some(wordless) = wordless(unknown) else { return String::new() };
+    let all: Vec<Row<'_>> = rows.iter().chain(unknown).copied().collect();
+    let repeated = repeated(&all);
+    let mut out = format!("<details><summary>{}</summary>\n<ul class=\"reasons\">\n", text(&wordless.title, 300));
+    for (why, services) in wordless.groups.iter().take(ROWS) {
+        let names = names(services, &repeated, NAMES);
+        add(&mut out, format_args!("<li><strong>{}</strong>: {}</li>\n", text(&names, 2_000), text(why, 500)));
+    }
+    out.push_str("</ul>\n</details>\n");
     out
 }
 
