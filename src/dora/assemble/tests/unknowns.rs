@@ -63,6 +63,7 @@ fn incidents_of_a_service_that_nobody_knows_limit_all_services() {
     let mut history = golden::history();
     for name in ["chekout-typo", "chekout-typo", "b", "c", "d"] {
         let mut incident = golden::incident("INC-1", datetime!(2026-06-20 9:00 UTC), None);
+        incident.id = format!("INC-{}", history.incidents.len());
         incident.service = name.to_owned();
         history.incidents.push(incident);
         let delivery = assemble(&history, &golden::estate(), &golden::options());
