@@ -169,7 +169,7 @@ async fn read_bucket(scope: &Scope, bucket: &TrailBucket, wanted: &Wanted) -> Hi
         for region in &wanted.regions {
             match list_public_keys(&scope.in_region(region), wanted.period).await {
                 Ok(keys) => {
-                    verify.get_or_insert_with(crate::history::archive::DigestKeys::default).keys.extend(keys.keys)
+                    verify.get_or_insert_with(crate::history::archive::DigestKeys::default).keys.extend(keys.keys);
                 }
                 Err(error) => gaps.push(unseen(error)),
             }

@@ -132,7 +132,7 @@ mod tests {
         let waits: Vec<f64> = (0..20).map(|_| limiter.reserve(now).as_secs_f64()).collect();
         assert!(waits.windows(3).all(|three| three[2] - three[0] > 1.0), "{waits:?}");
         // After a long pause nothing has been saved up.
-        let later = now + Duration::from_secs(60);
+        let later = now + Duration::from_mins(1);
         let waits: Vec<f64> = (0..3).map(|_| limiter.reserve(later).as_secs_f64()).collect();
         assert!(waits[2] - waits[0] > 1.0, "{waits:?}");
         assert_eq!(Rate::of_action("cloudtrail:DescribeTrails"), None);

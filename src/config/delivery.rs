@@ -348,7 +348,10 @@ mod tests {
     fn options(text: &str) -> Result<Options, String> {
         let written: Written = toml::from_str(text).map_err(|error| error.to_string())?;
         let as_of = datetime!(2026-06-29 0:00 UTC);
-        written.dora.options("pipewarden.toml", as_of, Default::default()).map_err(|error| error.to_string())
+        written
+            .dora
+            .options("pipewarden.toml", as_of, crate::facts::ProductionRules::default())
+            .map_err(|error| error.to_string())
     }
 
     #[test]

@@ -23,6 +23,8 @@
 //!
 //! Ten executions ran unit tests; those of e10 failed. Nobody wrote commits' parents down, so lead times are of tier B.
 
+#![expect(clippy::needless_pass_by_value, reason = "json!() reads best where it is used")]
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -162,7 +164,7 @@ impl Vector {
     /// Through all stages, to a deployment of ten minutes that succeeds.
     fn release(&mut self, number: u32, committed: OffsetDateTime, finished: OffsetDateTime) {
         self.begin(number, committed, "Succeeded", finished);
-        self.to_production(number, committed, finished - 10 * MINUTE);
+        self.until_production(number, committed, finished - 10 * MINUTE);
         self.deploy(&format!("e{number}"), 1, finished - 10 * MINUTE, finished, "Succeeded");
         self.code_deployment(&format!("d-E{number}"), number, finished - 10 * MINUTE, finished);
     }
@@ -174,7 +176,7 @@ impl Vector {
 
     fn retried(&mut self, number: u32, committed: OffsetDateTime, failed: OffsetDateTime, finished: OffsetDateTime) {
         self.begin(number, committed, "Succeeded", finished);
-        self.to_production(number, committed, failed - 10 * MINUTE);
+        self.until_production(number, committed, failed - 10 * MINUTE);
         let id = format!("e{number}");
         self.deploy(&id, 1, failed - 10 * MINUTE, failed, "Failed");
         self.deploy(&id, 2, finished - 10 * MINUTE, finished, "Succeeded");
@@ -223,7 +225,7 @@ impl Vector {
 
     fn failed(&mut self, number: u32, committed: OffsetDateTime, failed: OffsetDateTime, back: OffsetDateTime) {
         self.begin(number, committed, "Failed", failed);
-        self.to_production(number, committed, failed - 10 * MINUTE);
+        self.until_production(number, committed, failed - 10 * MINUTE);
         self.deploy(&format!("e{number}"), 1, failed - 10 * MINUTE, failed, "Failed");
         let id = format!("d-E{number}");
         self.code_deployment(&id, number, failed - 10 * MINUTE, failed);
@@ -305,7 +307,7 @@ impl Vector {
     }
 
     /// A build and an approval that is given when production begins.
-    fn to_production(&mut self, number: u32, committed: OffsetDateTime, production: OffsetDateTime) {
+    fn until_production(&mut self, number: u32, committed: OffsetDateTime, production: OffsetDateTime) {
         self.build(number, committed, "Succeeded");
         let id = format!("e{number}");
         let approval = self.action(&id, ("Approve", "Release"), ("Approval", "Manual"));

@@ -18,6 +18,7 @@ use aws_sdk_codedeploy::types::{DeploymentInfo, DeploymentOverview, RevisionLoca
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
+use super::archive::hexadecimal;
 use super::aws_time::{moment, sdk_time};
 use super::look::{Look, unseen};
 use super::message::first_line;
@@ -205,12 +206,8 @@ fn revision(location: &RevisionLocation) -> Option<Revision> {
         (None, None) => return None,
     };
     // The service's own digest stands in only where it keeps the content back.
-    let computed = content.filter(|content| !content.is_empty()).map(|content| hex(&Sha256::digest(content)));
+    let computed = content.filter(|content| !content.is_empty()).map(|content| hexadecimal(&Sha256::digest(content)));
     computed.or_else(|| sha256.map(str::to_lowercase)).map(|sha256| Revision::Content { sha256 })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Deployments that had not ended when they were last seen.
@@ -283,18 +280,15 @@ mod tests {
     fn answers(ids: &[&str]) -> Answers {
         let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
         Arc::new(move |operation, input| {
-            Answer::Json(match operation {
-                "ListDeployments" => {
-                    assert_eq!(input["createTimeRange"]["start"], epoch(FROM));
-                    assert!(input.get("applicationName").is_none());
-                    json!({"deployments": ids})
-                }
-                _ => {
-                    let asked = input["deploymentIds"].as_array().unwrap();
-                    assert!(asked.len() <= PER_CALL);
-                    let known = asked.iter().map(|id| id.as_str().unwrap()).filter(|id| !id.starts_with("d-gone"));
-                    json!({"deploymentsInfo": known.map(info).collect::<Vec<_>>()})
-                }
+            Answer::Json(if operation == "ListDeployments" {
+                assert_eq!(input["createTimeRange"]["start"], epoch(FROM));
+                assert!(input.get("applicationName").is_none());
+                json!({"deployments": ids})
+            } else {
+                let asked = input["deploymentIds"].as_array().unwrap();
+                assert!(asked.len() <= PER_CALL);
+                let known = asked.iter().map(|id| id.as_str().unwrap()).filter(|id| !id.starts_with("d-gone"));
+                json!({"deploymentsInfo": known.map(info).collect::<Vec<_>>()})
             })
         })
     }

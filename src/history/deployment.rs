@@ -105,7 +105,7 @@ pub enum Revision {
         key: String,
         /// Version id.
         version: Option<String>,
-        /// ETag.
+        /// `ETag`.
         etag: Option<String>,
     },
     /// A commit.

@@ -421,7 +421,7 @@ mod tests {
         let time = datetime!(2026-06-10 10:00 UTC) + Duration::minutes(i64::from(nth));
         json!({
             "eventID": format!("e{nth}"), "eventTime": time.format(&Rfc3339).unwrap(), "eventSource": source,
-            "eventName": name, "awsRegion": if nth % 2 == 0 { "eu-west-1" } else { "us-east-1" },
+            "eventName": name, "awsRegion": if nth.is_multiple_of(2) { "eu-west-1" } else { "us-east-1" },
             "recipientAccountId": "111122223333", "readOnly": false, "sourceIPAddress": "192.0.2.1",
             "userIdentity": {"type": "AssumedRole", "accountId": "111122223333",
                 "arn": "arn:aws:sts::111122223333:assumed-role/Releaser/alice", "sessionContext":

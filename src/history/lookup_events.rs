@@ -374,7 +374,9 @@ mod tests {
         assert!(history.coverage.spans.iter().all(|span| span.from == floor));
         // The store remembers what AWS does not.
         let mut spans = history.coverage.spans;
-        spans.iter_mut().for_each(|span| span.from = period.from);
+        for span in &mut spans {
+            span.from = period.from;
+        }
         known.spans = spans;
         let history = look_up(&endpoint.scope, Question { period, ..question(&known) }, NAMES).await;
         assert_eq!(history.coverage, HistoryCoverage::default());

@@ -12,6 +12,9 @@ use time::OffsetDateTime;
 use super::{ActionExecution, Question};
 use crate::inventory::{AccountId, Arn, Region, Resource, TypeName};
 
+/// Heads of a branch, by the time of their execution.
+type Delivered<'a> = BTreeSet<(OffsetDateTime, &'a str)>;
+
 /// Where a repository is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
@@ -50,7 +53,7 @@ pub(super) fn heads(question: &Question<'_>) -> BTreeMap<Place, Vec<Heads>> {
         .filter(|action| action.category == "Source")
         .map(|action| ((action.pipeline.as_str(), action.execution.as_str(), action.action.as_str()), action))
         .collect();
-    let mut delivered: BTreeMap<(Place, &str, &str), BTreeSet<(OffsetDateTime, &str)>> = BTreeMap::new();
+    let mut delivered: BTreeMap<(Place, &str, &str), Delivered<'_>> = BTreeMap::new();
     for execution in &question.so_far.executions {
         let Some(pipeline) = pipelines.get(execution.pipeline.as_str()) else { continue };
         if execution.started >= question.period.to {

@@ -103,9 +103,8 @@ async fn executions_and_their_actions_agree_with_the_truth() {
                 assert!(own.iter().any(|action| at(action.last_update_time()) == finished), "{arn} {one:?}");
                 let rollback = run.execution_type().is_some_and(|kind| kind.as_str() == "ROLLBACK");
                 assert_eq!(rollback, one.kind == "rollback");
-                for action in own.iter().filter(|action| action.start_time() > action.last_update_time()) {
-                    panic!("{arn}: {} ends before it begins", action.action_name().unwrap());
-                }
+                let backwards = own.iter().find(|action| action.start_time() > action.last_update_time());
+                assert!(backwards.is_none(), "{arn}: {backwards:?} ends before it begins");
                 let external = own.iter().filter_map(|action| {
                     action.output()?.execution_result()?.external_execution_id().filter(|id| id.starts_with("d-"))
                 });
@@ -206,6 +205,14 @@ async fn some_accounts_hide_their_history_and_nothing_else() {
     assert!(simulation.delivery_truth().denied.contains(&(id, "cloudtrail:LookupEvents".to_owned())));
 }
 
+fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
 fn unzipped(bytes: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
     flate2::read::MultiGzDecoder::new(bytes).read_to_end(&mut text).unwrap();
@@ -243,7 +250,7 @@ async fn the_archive_tells_what_lookups_tell() {
             if let Some(hash) = value["previousDigestHashValue"].as_str() {
                 assert_eq!(previous.as_deref(), Some(hash));
             }
-            previous = Some(sha2::Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect());
+            previous = Some(hexadecimal(&sha2::Sha256::digest(&text)));
             texts.insert(key.clone(), text);
         }
         listed.push(texts);
@@ -254,7 +261,7 @@ async fn the_archive_tells_what_lookups_tell() {
         let digest: Value = serde_json::from_slice(digest).unwrap();
         for file in digest["logFiles"].as_array().unwrap() {
             if let Some(text) = logs.get(file["s3Object"].as_str().unwrap()) {
-                let hash: String = sha2::Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect();
+                let hash = hexadecimal(&sha2::Sha256::digest(text));
                 assert_eq!(file["hashValue"], hash);
                 vouched += 1;
             }
@@ -273,7 +280,7 @@ fn an_archive_is_written_as_it_is_served_and_has_one_hole() {
     let simulation = Simulation::new(quiet());
     let folder = tempfile::tempdir().unwrap();
     let (account, regions) = (simulation.world.account_id(4), simulation.world.regions()[..1].to_vec());
-    let count = simulation.write_archive(folder.path(), &[account.clone()], &regions, 51).unwrap();
+    let count = simulation.write_archive(folder.path(), std::slice::from_ref(&account), &regions, 51).unwrap();
     assert!(count > 400, "{count}");
     let (_, _, from) = services::archive::hole(&simulation.world);
     assert!(from < simulation.world.options.now - Duration::days(5), "the hole is a past one");

@@ -18,7 +18,7 @@ pub(super) struct Sample {
     pub(super) time: Option<i64>,
 }
 
-/// Reads OpenMetrics (`strict`) or the older text format.
+/// Reads `OpenMetrics` (`strict`) or the older text format.
 pub(super) fn parse(text: &str, strict: bool) -> Vec<Family> {
     assert!(text.is_empty() || text.ends_with('\n'), "no line feed at the end");
     let body = if strict { text.strip_suffix("# EOF\n").expect("no # EOF at the end") } else { text };

@@ -397,12 +397,14 @@ fn deployment(told: &Told<'_>) -> Deployment {
     }
 }
 
+type Row<'a> = (&'a str, u32, Option<OffsetDateTime>, Outcome, DeploymentKind, &'a str);
+
 fn deployments(all: &mut Measurements) {
     use DeploymentKind::{Forward, Rollback};
     use Outcome::{Failed, InProgress, Succeeded};
     let (checkout, ledger) = (arn("222222222222", "checkout"), arn("222222222222", "ledger"));
     let hostile = hostile_key();
-    let rows: [(&str, u32, Option<OffsetDateTime>, Outcome, DeploymentKind, &str); 9] = [
+    let rows: [Row<'_>; 9] = [
         (&checkout, 1, Some(datetime!(2026-06-01 12:00 UTC)), Succeeded, Forward, "first"),
         (
             &checkout,

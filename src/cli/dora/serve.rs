@@ -1,6 +1,6 @@
 //! `pipewarden dora serve`: the numbers of this moment, for a scrape and for a browser.
 //!
-//! In: an address, and a function that reads the measurement again. Out: `/metrics` (OpenMetrics, or the older text format
+//! In: an address, and a function that reads the measurement again. Out: `/metrics` (`OpenMetrics`, or the older text format
 //! for who asks for it), `/` (the page), `/healthz`, and nothing else, until somebody interrupts it. Every request reads
 //! anew, one after the other, so that numbers are never older than the files and many requests cost no more than a few.
 //! A measurement that cannot be read is an error 503, never the numbers of yesterday.
@@ -192,7 +192,7 @@ fn is_local(headers: &HeaderMap) -> bool {
     without_port.eq_ignore_ascii_case("localhost") || without_port.parse::<IpAddr>().is_ok()
 }
 
-/// Whether the older text format is wanted more than OpenMetrics. Who says nothing gets OpenMetrics.
+/// Whether the older text format is wanted more than `OpenMetrics`. Who says nothing gets `OpenMetrics`.
 fn wants_text(headers: &HeaderMap) -> bool {
     let (mut text, mut open) = (0.0_f32, 0.0_f32);
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());

@@ -46,9 +46,8 @@ fn trigger(execution: &PipelineExecution, start: Option<&Event>, index: &Index<'
         Some("Webhook" | "WebhookV2" | "PollForSourceChanges" | "PutActionRevision") => TriggerKind::Change,
         Some("ManualRollback") => TriggerKind::ManualRollback,
         Some("AutomatedRollback") => TriggerKind::AutomatedRollback,
-        Some("CloudWatchEvent") => by_event_rule(execution, index),
         Some("StartPipelineExecution" | "CreatePipeline") if !by_rule => TriggerKind::Manual,
-        Some("StartPipelineExecution") => by_event_rule(execution, index),
+        Some("StartPipelineExecution" | "CloudWatchEvent") => by_event_rule(execution, index),
         _ => match start {
             Some(event) if event.name == "RollbackStage" => TriggerKind::ManualRollback,
             Some(_) if by_rule => by_event_rule(execution, index),

@@ -95,12 +95,10 @@ fn went_back(rollback: &Draft<'_>, drafts: &[Draft<'_>]) -> Option<(usize, Evide
     let target = rollback.execution.and_then(|execution| execution.rollback_target.as_deref());
     let version = rollback.deployment.version.as_ref();
     // The last time that the version arrived: it may have been gone back to before.
-    let returned = before(rollback, drafts)
-        .filter(|it| {
-            it.deployment.execution.as_deref().is_some_and(|id| Some(id) == target)
-                || version.is_some() && it.deployment.version.as_ref() == version
-        })
-        .last();
+    let returned = before(rollback, drafts).rfind(|it| {
+        it.deployment.execution.as_deref().is_some_and(|id| Some(id) == target)
+            || version.is_some() && it.deployment.version.as_ref() == version
+    });
     let from = returned.map(Draft::time);
     let candidates = || {
         drafts.iter().enumerate().filter(|(_, it)| {
@@ -114,12 +112,12 @@ fn went_back(rollback: &Draft<'_>, drafts: &[Draft<'_>]) -> Option<(usize, Evide
         rollback.execution.and_then(|it| it.trigger.as_ref()).is_some_and(|it| it.kind == "AutomatedRollback");
     let broken = || {
         let ended = |outcome| matches!(outcome, Outcome::Failed | Outcome::Stopped);
-        candidates().filter(|(_, it)| ended(it.deployment.outcome)).last()
+        candidates().rfind(|(_, it)| ended(it.deployment.outcome))
     };
     let success = || match from {
         Some(_) => candidates().find(|(_, it)| it.has_succeeded()),
         // Where the version came from is out of sight, so it can only be the last.
-        None => candidates().filter(|(_, it)| it.has_succeeded()).last(),
+        None => candidates().rfind(|(_, it)| it.has_succeeded()),
     };
     // The service goes back by itself because the stage failed.
     let (position, _) = if automated { broken().or_else(success) } else { success().or_else(broken) }?;

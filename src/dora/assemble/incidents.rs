@@ -130,7 +130,7 @@ fn named(cause: &str, service: &ServiceKey, drafts: &[Draft<'_>], changes: &[Cha
 
 /// The last change before an incident. What went back to an older version is a remedy, never the change that failed.
 fn last_before(incident: &Incident, service: &ServiceKey, drafts: &[Draft<'_>], options: &Options) -> Option<usize> {
-    let before = drafts.iter().enumerate().filter(|(_, it)| {
+    let mut before = drafts.iter().enumerate().filter(|(_, it)| {
         it.deployment.service == *service
             && it.has_succeeded()
             && it.deployment.kind == DeploymentKind::Forward
@@ -138,5 +138,5 @@ fn last_before(incident: &Incident, service: &ServiceKey, drafts: &[Draft<'_>], 
                 finished <= incident.started && incident.started - finished <= options.max_attribution
             })
     });
-    before.last().map(|(position, _)| position)
+    before.next_back().map(|(position, _)| position)
 }

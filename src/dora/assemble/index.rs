@@ -55,7 +55,7 @@ impl<'a> Index<'a> {
             match known {
                 Some(attempts) => attempts.tries.push(action),
                 None => {
-                    of_execution.push(Attempts { stage: &action.stage, action: &action.action, tries: vec![action] })
+                    of_execution.push(Attempts { stage: &action.stage, action: &action.action, tries: vec![action] });
                 }
             }
         }

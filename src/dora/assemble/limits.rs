@@ -204,7 +204,7 @@ fn of_sources(arn: &str, place: (&AccountId, &Region), index: &Index<'_>, seen: 
         let (account, _) = place_of(source, place);
         match source.provider.as_str() {
             "CodeCommit" => {
-                repositories.extend(named("RepositoryName").map(|name| (HistorySource::CodeCommit, account, name)))
+                repositories.extend(named("RepositoryName").map(|name| (HistorySource::CodeCommit, account, name)));
             }
             // The gap of a connection that leads nowhere names the connection, all others the repository.
             "CodeStarSourceConnection" => repositories.extend(

@@ -20,7 +20,7 @@ pub(super) fn executions(arn: &str, pipeline: &PipelineEntry, index: &Index<'_>)
     let mut known: Vec<PipelineExecution> = index.executions(arn).iter().copied().cloned().collect();
     for (id, actions) in index.executions_with_actions(arn) {
         if index.execution(arn, id).is_none()
-            && let Some(started) = actions.iter().flat_map(|it| it.tries.first()).map(|it| it.started).min()
+            && let Some(started) = actions.iter().filter_map(|it| it.tries.first()).map(|it| it.started).min()
         {
             let (account, region) = (pipeline.account.clone(), pipeline.region.clone());
             known.push(PipelineExecution::new(arn, account, region, id, "", started));

@@ -54,7 +54,7 @@ fn run(
 ) -> Run {
     let actions = index.actions(&execution.pipeline, &execution.id);
     let outcome = outcome(&execution.status);
-    let begin = actions.iter().flat_map(|it| it.tries.first()).map(|it| it.started).min();
+    let begin = actions.iter().filter_map(|it| it.tries.first()).map(|it| it.started).min();
     let mut run = Run {
         service: pipeline.service.clone(),
         pipeline: execution.pipeline.clone(),

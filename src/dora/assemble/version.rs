@@ -35,11 +35,14 @@ fn artifacts(code: &CodeDeployment) -> impl Iterator<Item = String> {
     code.revision.iter().flat_map(of_artifact)
 }
 
+/// Versions with what they were made of.
+type Versions = BTreeSet<(String, Vec<SourceRevision>)>;
+
 /// Gives deployments without source revisions a version: that of the pipeline's deployment with the same artifact, else
 /// the artifact's own.
 pub(super) fn resolve(drafts: &mut [Draft<'_>]) {
     // By lane and text; two versions with one artifact leave it open which of them it is.
-    let mut known: BTreeMap<(String, String), BTreeSet<(String, Vec<SourceRevision>)>> = BTreeMap::new();
+    let mut known: BTreeMap<(String, String), Versions> = BTreeMap::new();
     for draft in drafts.iter() {
         let Some(version) = &draft.deployment.version else { continue };
         let commits = draft.deployment.revisions.iter().map(|revision| format!("commit:{}", revision.id));
@@ -59,18 +62,15 @@ pub(super) fn resolve(drafts: &mut [Draft<'_>]) {
             let versions = known.get(&(draft.lane.clone(), text))?;
             versions.first().filter(|_| versions.len() == 1)
         });
-        match one {
-            Some((version, revisions)) => {
-                draft.deployment.version = Some(version.clone());
-                draft.deployment.revisions.clone_from(revisions);
-            }
-            None => {
-                draft.deployment.version = texts.into_iter().next();
-                draft.deployment.revisions = commit
-                    .map(|id| SourceRevision { action: "CodeDeploy".to_owned(), id, summary: None, url: None })
-                    .into_iter()
-                    .collect();
-            }
+        if let Some((version, revisions)) = one {
+            draft.deployment.version = Some(version.clone());
+            draft.deployment.revisions.clone_from(revisions);
+        } else {
+            draft.deployment.version = texts.into_iter().next();
+            draft.deployment.revisions = commit
+                .map(|id| SourceRevision { action: "CodeDeploy".to_owned(), id, summary: None, url: None })
+                .into_iter()
+                .collect();
         }
     }
 }

@@ -26,12 +26,12 @@ pub(super) enum Who {
 pub(super) struct People<'a>(pub(super) &'a BTreeMap<String, String>);
 
 impl People<'_> {
-    fn listed(&self, identity: &str) -> Option<String> {
+    fn listed(self, identity: &str) -> Option<String> {
         self.0.get(&identity.to_lowercase()).map(|person| person.to_lowercase())
     }
 
     /// Who made a call.
-    pub(super) fn caller(&self, event: &Event) -> Who {
+    pub(super) fn caller(self, event: &Event) -> Who {
         if !event.principal.is_root() && is_program(event) {
             return Who::Machine(event.principal.shown());
         }
@@ -39,7 +39,7 @@ impl People<'_> {
     }
 
     /// Whom a principal stands for.
-    pub(super) fn principal(&self, principal: &Principal) -> Who {
+    pub(super) fn principal(self, principal: &Principal) -> Who {
         if principal.is_root() {
             return Who::Root(format!("root of {}", principal.account.as_deref().unwrap_or("an unknown account")));
         }
@@ -58,7 +58,7 @@ impl People<'_> {
     }
 
     /// Whom a name stands for: an ARN speaks for itself, a login or address only if the list holds it.
-    pub(super) fn name(&self, name: &str) -> Who {
+    pub(super) fn name(self, name: &str) -> Who {
         if let Some(person) = self.listed(name) {
             return Who::Person(person);
         }

@@ -59,11 +59,10 @@ pub(super) fn starter(view: &View<'_>) -> Verdict {
     let mut verdict = Verdict::default();
     for (approval, person, shown) in by_person(view, &mut verdict) {
         match started(view, approval.deployment) {
-            Starter::Nobody => {}
             Starter::By(Who::Person(starter), records) if starter == person => {
                 verdict.see(observed(view, &approval, &shown, "approved and started", &records));
             }
-            Starter::By(Who::Person(_) | Who::Machine(_), _) => {}
+            Starter::Nobody | Starter::By(Who::Person(_) | Who::Machine(_), _) => {}
             Starter::By(Who::Root(name) | Who::Unknown(name), _) => verdict
                 .doubt(format!("{} was started by {name}, which names no person", view.shown(approval.deployment))),
             Starter::Unclear => {

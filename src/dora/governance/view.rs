@@ -349,6 +349,7 @@ impl<'a> View<'a> {
     }
 
     /// As a report names a deployment: its execution, or `CodeDeploy`'s id.
+    #[expect(clippy::unused_self, reason = "it stands with the other words of a view")]
     pub(super) fn shown(&self, deployment: &Deployment) -> String {
         match (&deployment.execution, &deployment.pipeline) {
             (Some(execution), Some(pipeline)) => {

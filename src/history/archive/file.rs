@@ -74,7 +74,7 @@ impl Reader<'_> {
         match outcome {
             Ok(()) => file.hash = hash.into_inner().map(|hash| hexadecimal(hash.finish().as_ref())),
             Err(error @ ScanError::Read { .. }) => {
-                file.problems.push(GapCause::Endpoint { message: error.to_string() })
+                file.problems.push(GapCause::Endpoint { message: error.to_string() });
             }
             Err(error) => file.problems.push(GapCause::Malformed { message: error.to_string() }),
         }
@@ -121,6 +121,12 @@ impl<R: Read> Read for Hashed<'_, R> {
 }
 
 /// Two digits for each byte.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+pub(in crate::history) fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }

@@ -137,8 +137,10 @@ fn a_damaged_file_is_a_gap_that_names_it_and_what_could_be_read_counts() {
     let mut corrupt = whole.clone();
     let end = corrupt.len() - 6;
     corrupt[end] ^= 0xff;
-    let mut two = gzip(&file(&[approval("m1"), approval("m2")])[..100]);
-    two.extend(gzip(&file(&[approval("m1"), approval("m2")])[100..]));
+    let whole_file = file(&[approval("m1"), approval("m2")]);
+    let (begin, end_of_file) = whole_file.split_at(100);
+    let mut two = gzip(begin);
+    two.extend(gzip(end_of_file));
     let key = |letter| log_key("20260610T1100Z", letter);
     let read = |bytes: Vec<u8>| read_archive(&Bucket::of([(key('a'), bytes)]), &selection());
 

@@ -58,9 +58,9 @@ fn listed(bucket: &Bucket, query: &BTreeMap<String, String>) -> String {
     let after = get("start-after").max(get("continuation-token"));
     let mut entries: Vec<(String, bool)> = Vec::new();
     for key in bucket.objects.keys().filter(|key| key.starts_with(&prefix)) {
-        let rest = &key[prefix.len()..];
-        let folder = (!delimiter.is_empty()).then(|| rest.find('/')).flatten();
-        let entry = folder.map_or((key.clone(), false), |end| (format!("{prefix}{}/", &rest[..end]), true));
+        let rest = key.strip_prefix(&prefix).unwrap();
+        let folder = rest.split_once('/').filter(|_| !delimiter.is_empty());
+        let entry = folder.map_or((key.clone(), false), |(name, _)| (format!("{prefix}{name}/"), true));
         if entry.0 > after && !entries.contains(&entry) {
             entries.push(entry);
         }
@@ -204,7 +204,7 @@ async fn a_listing_ends_where_nothing_more_is_wanted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_breaks_off_is_read_on_from_there() {
     let mut bucket = filled();
-    let bytes: Vec<u8> = (0..200_000u32).flat_map(|nth| nth.to_le_bytes()).collect();
+    let bytes: Vec<u8> = (0..200_000u32).flat_map(u32::to_le_bytes).collect();
     bucket.objects.insert("org/AWSLogs/b/1".to_owned(), bytes.clone());
     bucket.breaks = Mutex::new(BTreeMap::from([("org/AWSLogs/b/1".to_owned(), 2), ("org/AWSLogs/b/2".to_owned(), 9)]));
     let bucket = Arc::new(bucket);

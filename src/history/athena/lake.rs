@@ -132,7 +132,9 @@ impl Query<'_> {
     async fn wait(&self, id: &str) -> Result<u64, CallError> {
         for _ in 0..LOOKS {
             let answer = self.scope.call(WATCH, || self.client.describe_query().query_id(id).send()).await?;
-            let scanned = answer.query_statistics().and_then(|statistics| statistics.bytes_scanned());
+            let scanned = answer
+                .query_statistics()
+                .and_then(aws_sdk_cloudtrail::types::QueryStatisticsForDescribeQuery::bytes_scanned);
             match answer.query_status() {
                 Some(QueryStatus::Finished) => {
                     return Ok(scanned.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default());

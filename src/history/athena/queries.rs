@@ -189,7 +189,8 @@ impl Query<'_> {
             let ask = || self.client.get_query_execution().query_execution_id(id).send();
             let execution = self.scope.call(WATCH, ask).await?.query_execution;
             let execution = execution.ok_or_else(|| CallError::malformed(WATCH, "the answer has no QueryExecution"))?;
-            let scanned = execution.statistics().and_then(|statistics| statistics.data_scanned_in_bytes());
+            let scanned =
+                execution.statistics().and_then(aws_sdk_athena::types::QueryExecutionStatistics::data_scanned_in_bytes);
             let scanned = scanned.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default();
             match execution.status().and_then(|status| status.state()) {
                 Some(QueryExecutionState::Succeeded) => {
@@ -243,11 +244,11 @@ const HINTS: &[(&str, &str)] = &[
 
 /// The error with what to do about it, where its words tell.
 fn hinted(mut error: CallError) -> CallError {
-    if let GapCause::Service { message, .. } | GapCause::AccessDenied { message } = &mut error.cause {
-        if let Some((_, hint)) = HINTS.iter().find(|(words, _)| message.contains(words)) {
-            message.push_str("; ");
-            message.push_str(hint);
-        }
+    if let GapCause::Service { message, .. } | GapCause::AccessDenied { message } = &mut error.cause
+        && let Some((_, hint)) = HINTS.iter().find(|(words, _)| message.contains(words))
+    {
+        message.push_str("; ");
+        message.push_str(hint);
     }
     error
 }

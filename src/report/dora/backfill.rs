@@ -1,6 +1,6 @@
 //! `dora.backfill.om`: the days of the window with timestamps, for `promtool tsdb create-blocks-from openmetrics`.
 //!
-//! In: the daily buckets of services. Out: OpenMetrics with one sample per service, number and day, at the end of the day;
+//! In: the daily buckets of services. Out: `OpenMetrics` with one sample per service, number and day, at the end of the day;
 //! ascending, one family after the other. Days that nobody saw, days that the window cuts, and days that end within the
 //! last three hours (whose block Prometheus still writes) have none. Writing the same day again gives the same sample, so
 //! that an import can be repeated.

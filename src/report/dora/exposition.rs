@@ -1,6 +1,6 @@
 //! Families → text.
 //!
-//! In: families. Out: OpenMetrics 1.0 (<https://prometheus.io/docs/specs/om/open_metrics_spec/>), or the older text format
+//! In: families. Out: `OpenMetrics` 1.0 (<https://prometheus.io/docs/specs/om/open_metrics_spec/>), or the older text format
 //! that node exporter's textfile collector reads (<https://prometheus.io/docs/instrumenting/exposition_formats/>). The
 //! older format knows gauges and histograms only, so an info and a set of states are gauges there, and a histogram ends
 //! with `_count` and `_sum` instead of `_gcount` and `_gsum`.

@@ -1,6 +1,6 @@
 //! `dora.om` and `dora.prom`: the numbers of this moment, for a scrape and for node exporter's textfile collector.
 //!
-//! In: measurements. Out: OpenMetrics, or the older text format, both without timestamps and with the same names.
+//! In: measurements. Out: `OpenMetrics`, or the older text format, both without timestamps and with the same names.
 
 use std::io::{self, Write};
 

@@ -8,7 +8,7 @@ use time::{Duration, OffsetDateTime};
 use super::history::{Begun, Run, Status, Story};
 use super::history_cast::{Caller, DEVELOPERS, OPERATORS, uuid};
 use super::history_deploy::{Asked, Deployed, deployed};
-use super::history_plot::{Extra, Plant, Scene};
+use super::history_plot::{Plant, Scene};
 use super::{AlarmName, GroupSpec, Hosting, PipelineSpec, Source, SourceSpec, Tests, trails_of};
 use crate::simulate::organization::Part;
 use crate::simulate::world::World;
@@ -242,7 +242,8 @@ fn code(ledger: &mut Ledger<'_>, story: &Story, position: usize, run: &Run, bran
     let pushed = Deed::Push { pipeline, commit: commit.clone(), branch: feature };
     ledger.add(at + Duration::minutes(1), head.author, pushed, &[]);
     if story.plants.contains(&Plant::RulesOverridden) && position % 9 == 6 {
-        let deed = if position % 2 == 0 { Deed::OverrideRules { request } } else { Deed::DeleteRule { request } };
+        let deed =
+            if position.is_multiple_of(2) { Deed::OverrideRules { request } } else { Deed::DeleteRule { request } };
         ledger.add(at + Duration::minutes(8), head.author, deed, &["G9"]);
     }
     ledger.add(at + Duration::minutes(12), head.author, Deed::Merge { pipeline, commit, request }, &[]);
@@ -322,7 +323,6 @@ fn deploy(ledger: &mut Ledger<'_>, pipeline: usize, one: &Deployed) {
     let deed = Deed::Deploy { pipeline, deployment: deployment.clone(), head, restart };
     match one.asked {
         Asked::Pipeline(_) => ledger.add(one.created, Caller::Pipeline(pipeline), deed, &[]),
-        Asked::By(caller, Extra::Same) => ledger.add(one.created, caller, deed, &["G5"]),
         Asked::By(caller, _) => ledger.add(one.created, caller, deed, &["G5"]),
         Asked::Scaling | Asked::Rollback => {}
     }

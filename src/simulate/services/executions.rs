@@ -327,7 +327,7 @@ pub(super) fn list_action_executions(call: &Call<'_>) -> Answer {
         let numbered = actions(call.world, &story, run).into_iter().enumerate();
         all.extend(numbered.filter(|(_, one)| one.started >= floor).map(|(number, one)| (run, number, one)));
     }
-    all.sort_by(|a, b| (b.2.started, b.1).cmp(&(a.2.started, a.1)));
+    all.sort_by_key(|(_, number, one)| std::cmp::Reverse((one.started, *number)));
     let (range, next) = page(all.len(), call.text("nextToken"), call.number("maxResults"), 100, BAD_TOKEN)?;
     let listed: Vec<Value> = all
         .get(range)

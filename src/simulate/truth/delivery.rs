@@ -32,6 +32,7 @@ pub struct DeliveryTruth {
 
 /// What happened to one pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct PipelineTruth {
     /// Its ARN.
     pub arn: String,

@@ -112,7 +112,7 @@ fn the_same_again_restarts_and_instances_that_come_are_no_releases() {
     );
     let service = &delivery.services[0];
     assert_eq!(service.key.0, "arn:aws:codedeploy:eu-west-1:111122223333:deploymentgroup:shop/prod");
-    assert_eq!(service.deployment_groups, [service.key.0.clone()]);
+    assert_eq!(service.deployment_groups, std::slice::from_ref(&service.key.0));
     assert!(delivery.changes.is_empty());
 }
 
@@ -138,7 +138,7 @@ fn what_fails_before_it_touches_anything_hurts_nobody() {
             "d-2",
             "Failed",
             "IAM_ROLE_MISSING",
-            Some(InstanceCounts { failed: 1, ..untouched.unwrap() }),
+            Some(InstanceCounts { failed: 1, ..InstanceCounts::default() }),
             Outcome::Failed,
         ),
         ("d-3", "Failed", "HEALTH_CONSTRAINTS", untouched, Outcome::Failed),
@@ -237,7 +237,7 @@ fn at_an_earlier_moment_only_what_was_known_then_counts() {
     // What is older than the look-back is nobody's predecessor.
     world.options.as_of = at(30, 0, 0);
     world.options.look_back = std::time::Duration::from_secs(0);
-    world.options.window = std::time::Duration::from_secs(27 * 86_400);
+    world.options.window = std::time::Duration::from_hours(648);
     assert_eq!(summary(&world.delivery()), [("e2", forward, Outcome::Succeeded)]);
 }
 

@@ -285,7 +285,7 @@ impl Walk {
             }
             self.block(block, marks, &mut sight)?;
         }
-        if !rest.is_empty() && !(self.lazy && !self.flagged && marks.next == usize::MAX) {
+        if !rest.is_empty() && (!self.lazy || self.flagged || marks.next != usize::MAX) {
             let mut last = [b' '; BLOCK];
             last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
             self.block(&last, marks, &mut sight)?;
