@@ -3,7 +3,7 @@
 //! In: a history with its deployments, and what the inventory says. Out: resources of the types `Delivery::Service` and
 //! `Delivery::Account`, whose properties `docs/resources.md` describes; `facts` makes facts of them as of any other.
 //!
-//! A rule is a function from a [`View`](view::View) to a [`Verdict`](verdict::Verdict): what was seen, and why there may
+//! A rule is a function from a `View` to a `Verdict`: what was seen, and why there may
 //! be more. What was seen stays a fact whatever else is unknown; "nothing was seen" is one only where somebody looked at
 //! the whole window. Calls that failed did nothing. People are compared, roles never.
 
