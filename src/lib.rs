@@ -30,6 +30,8 @@ pub mod evaluate;
 
 pub mod finding;
 
+pub mod owners;
+
 pub mod history;
 
 pub mod dora;
@@ -39,6 +41,8 @@ pub mod report;
 pub mod run;
 
 pub mod audit;
+
+pub mod deliver;
 
 pub mod check;
 

@@ -47,18 +47,56 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     ("evaluate", &["inventory", "facts", "finding"], &["cedar_policy"]),
+    ("owners", &["inventory", "finding"], &[]),
     ("history", &["inventory", "collect"], &["aws_sdk_athena", "memchr", "ring"]),
     ("dora", &["inventory", "history", "facts"], &["jiff"]),
-    ("report", &["inventory", "finding", "history", "dora"], &["csv", "annotate_snippets", "quick_xml"]),
+    (
+        "report",
+        &["inventory", "finding", "history", "dora"],
+        &["csv", "annotate_snippets", "quick_xml", "parquet", "base64"],
+    ),
     ("run", &["inventory", "finding", "report"], &[]),
     (
         "audit",
-        &["inventory", "organization", "collect", "facts", "evaluate", "finding", "history", "dora", "report", "run"],
+        &[
+            "inventory",
+            "organization",
+            "collect",
+            "facts",
+            "evaluate",
+            "finding",
+            "owners",
+            "history",
+            "dora",
+            "report",
+            "run",
+        ],
         &["aws_sdk_account", "rayon"],
+    ),
+    (
+        "deliver",
+        &["inventory", "finding", "organization", "collect", "report", "run"],
+        &["aws_sdk_securityhub", "aws_sdk_sesv2"],
     ),
     ("check", &["inventory", "template", "facts", "evaluate", "finding"], &[]),
     ("simulate", &["inventory", "finding"], &["hyper", "hyper_util", "http_body_util", "ciborium", "fastrand"]),
-    ("config", &["inventory", "organization", "collect", "facts", "evaluate", "history", "dora", "audit"], &["toml"]),
+    (
+        "config",
+        &[
+            "inventory",
+            "organization",
+            "collect",
+            "facts",
+            "evaluate",
+            "owners",
+            "history",
+            "dora",
+            "run",
+            "audit",
+            "deliver",
+        ],
+        &["toml"],
+    ),
     (
         "cli",
         &[
@@ -77,6 +115,8 @@ const WALLS: &[(&str, &[&str], &[&str])] = &[
             "check",
             "history",
             "dora",
+            "owners",
+            "deliver",
         ],
         &["walkdir", "glob", "clap", "miette", "indicatif", "tracing_subscriber", "aws_smithy_http_client"],
     ),
@@ -108,10 +148,14 @@ const ALSO: &[(&str, &str, &str)] = &[
     ("aws_smithy_types", "history", "times of calls"),
     ("csv", "history", "files of incidents, and Athena's answers"),
     ("rayon", "history", "an archive is read on all cores"),
+    ("aws_sdk_s3", "deliver", "runs are kept in a bucket too"),
+    ("aws_sdk_sns", "deliver", "messages on runs"),
+    ("aws_smithy_types", "deliver", "bodies and times of calls"),
+    ("reqwest", "deliver", "webhooks and trackers"),
 ];
 
 /// Modules that know no clock, environment, network or file.
-const PURE: &[&str] = &["facts", "finding", "evaluate", "template", "check", "dora"];
+const PURE: &[&str] = &["facts", "finding", "owners", "evaluate", "template", "check", "dora"];
 const IMPURE: &[&str] =
     &["std::fs", "std::env", "std::net", "std::process", "std::time::SystemTime", "std::time::Instant", "tokio"];
 

@@ -78,7 +78,8 @@ fn audit_with(options: SimulationOptions, config: &Config) -> Audited {
     let judged = evaluation.judge(&run).unwrap();
     let report = judged.report(&run, &policies);
     run.finish(&report, pipewarden::report::FORMATS).unwrap();
-    let findings: Vec<Finding> = report.findings.findings().unwrap().map(Result::unwrap).collect();
+    let findings: Vec<Finding> =
+        report.findings.findings().unwrap().map(|finding| Finding::clone(&finding.unwrap())).collect();
     let key = |finding: &Finding| {
         let resource = &finding.resource;
         (finding.control.clone(), resource.uid.to_string(), resource.account.to_string(), resource.region.to_string())

@@ -92,7 +92,7 @@ fn told(simulated: SimulationOptions) -> Told {
     let evaluation = Evaluation { policies: &policies, settings: config.settings.clone(), rules: config.rules };
     let judged = evaluation.judge(&run).unwrap();
     let report = judged.report(&run, &policies);
-    let findings = report.findings.findings().unwrap().map(Result::unwrap).collect();
+    let findings = report.findings.findings().unwrap().map(|finding| Finding::clone(&finding.unwrap())).collect();
     Told { history, deliveries, estate, findings, served: simulation.statistics(), directory }
 }
 

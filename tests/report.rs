@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pipewarden::finding::{
     ComplianceType, Control, ExceptionRef, Finding, Framework, Requirement, ResourceRef, Severity,
@@ -12,7 +13,8 @@ use pipewarden::inventory::{
     AccountId, Affects, Coverage, CoverageKey, Gap, GapCause, Outcome, Region, ResourceUid, Skip, TypeName,
 };
 use pipewarden::report::{
-    AccountInfo, Counts, FORMATS, FindingSource, Report, ReportFormat, RunInfo, SCHEMA_VERSION, Terminal, visible,
+    AccountInfo, Counts, FORMATS, FindingPass, FindingSource, OverTime, Report, ReportFormat, RunInfo, SCHEMA_VERSION,
+    Terminal, visible,
 };
 use serde_json::{Value, json};
 
@@ -78,6 +80,7 @@ impl Fixture {
             gaps: &self.gaps,
             findings: source,
             calls: self.coverage.totals(),
+            over_time: OverTime::default(),
         }
     }
 
@@ -122,6 +125,8 @@ fn finding(control: &Control, compliance: ComplianceType, uid: &str, place: (&st
         evidence: BTreeMap::new(),
         gaps: Vec::new(),
         exception: None,
+        owner: None,
+        lifecycle: None,
     }
 }
 
@@ -660,8 +665,8 @@ fn a_result_that_waits_for_two_causes_is_counted_once_for_each() {
 struct Failing(Finding);
 
 impl FindingSource for Failing {
-    fn findings(&self) -> io::Result<Box<dyn Iterator<Item = io::Result<Finding>> + '_>> {
-        Ok(Box::new([Ok(self.0.clone()), Err(io::Error::other("the disk is gone"))].into_iter()))
+    fn findings(&self) -> io::Result<FindingPass<'_>> {
+        Ok(Box::new([Ok(Arc::new(self.0.clone())), Err(io::Error::other("the disk is gone"))].into_iter()))
     }
 }
 

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pipewarden::finding::{ComplianceType, Control, Finding, ResourceRef, Severity};
 use pipewarden::inventory::{
     AccountId, Coverage, CoverageKey, Gap, Inventory, Outcome, Region, Resource, ResourceUid, TypeName,
 };
-use pipewarden::report::{AccountInfo, FORMATS, FindingSource, Report, ReportFormat};
+use pipewarden::report::{AccountInfo, FORMATS, FindingPass, FindingSource, OverTime, Report, ReportFormat};
 use pipewarden::run::{
     FindingSpool, INVENTORY, Link, MANIFEST, Manifest, ORGANIZATION, PLAN, Plan, REFERENCED, RunDirectory, RunError,
     SPOOL, VerifyError, verify,
@@ -62,6 +63,8 @@ fn finding_on(resource: &Resource) -> Finding {
         evidence: BTreeMap::new(),
         gaps: Vec::new(),
         exception: None,
+        owner: None,
+        lifecycle: None,
     }
 }
 
@@ -121,6 +124,7 @@ fn report<'a>(
         gaps: NO_GAPS,
         findings: source,
         calls: coverage.totals(),
+        over_time: OverTime::default(),
     }
 }
 
@@ -348,8 +352,8 @@ fn a_folder_without_permission_keeps_nothing_half_written() {
 struct Failing(Finding);
 
 impl FindingSource for Failing {
-    fn findings(&self) -> io::Result<Box<dyn Iterator<Item = io::Result<Finding>> + '_>> {
-        Ok(Box::new([Ok(self.0.clone()), Err(io::Error::other("the disk is gone"))].into_iter()))
+    fn findings(&self) -> io::Result<FindingPass<'_>> {
+        Ok(Box::new([Ok(Arc::new(self.0.clone())), Err(io::Error::other("the disk is gone"))].into_iter()))
     }
 }
 
@@ -490,7 +494,7 @@ fn a_damaged_spool_is_not_read_as_a_smaller_one() {
         fs::write(&path, &bytes[..length]).unwrap();
         let error = run.findings().unwrap_err().to_string();
         assert!(error.contains(SPOOL) && error.contains("evaluate again"), "{error}");
-        let midway: io::Result<Vec<Finding>> = spool.findings().and_then(Iterator::collect);
+        let midway: io::Result<Vec<Arc<Finding>>> = spool.findings().and_then(Iterator::collect);
         assert!(midway.is_err(), "cut at {length}");
     }
 }

@@ -5,6 +5,7 @@
 //! joins and one account.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -15,7 +16,7 @@ use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings, exce
 use crate::facts::{self, Joins, Rules};
 use crate::finding::Finding;
 use crate::inventory::{AccountId, Affects, Arn, Coverage, Gap, GapCause, Inventory, Region, Resource, TypeName};
-use crate::report::{AccountInfo, FindingSource, Report};
+use crate::report::{AccountInfo, FindingSource, OverTime, Report};
 use crate::run::{FindingSpool, INVENTORY, ORGANIZATION, REFERENCED, RunDirectory, RunError};
 
 /// An evaluation that could not be finished.
@@ -177,6 +178,7 @@ impl Judged {
             gaps: &self.gaps,
             findings: &self.spool,
             calls: self.coverage.totals(),
+            over_time: OverTime::default(),
         }
     }
 
@@ -212,7 +214,7 @@ fn merged(run: &RunDirectory, spool: &FindingSpool, more: Vec<Finding>) -> Resul
         while let Some(earlier) = more.next_if(|other| other.sort_key() < finding.sort_key()) {
             whole.push(earlier)?;
         }
-        whole.push(finding)?;
+        whole.push(Arc::unwrap_or_clone(finding))?;
     }
     whole.append(more)?;
     Ok(whole.finish()?)

@@ -330,6 +330,8 @@ fn finding(asked: &Asked, id: String, resource: Arc<ResourceRef>, compliance: Co
         evidence: BTreeMap::new(),
         gaps: Vec::new(),
         exception: None,
+        owner: None,
+        lifecycle: None,
     }
 }
 

@@ -200,6 +200,8 @@ impl Asking<'_> {
                     evidence: evidence(exception),
                     gaps: if unknown { vec![gap] } else { Vec::new() },
                     exception: None,
+                    owner: None,
+                    lifecycle: None,
                 });
             }
         }

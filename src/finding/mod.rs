@@ -5,10 +5,14 @@
 
 mod control;
 mod framework;
+mod lifecycle;
+mod owner;
 mod template;
 
 pub use control::{Control, Severity, spoken};
 pub use framework::{Framework, Requirement};
+pub use lifecycle::{Change, Gone, Lifecycle};
+pub use owner::{Owner, OwnerSource};
 pub use template::{Alternative, Blind, Change, Related, Removal, SourcePlace, TemplateFinding};
 
 use std::collections::BTreeMap;
@@ -107,6 +111,12 @@ pub struct Finding {
     /// A valid exception, if one covers this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exception: Option<ExceptionRef>,
+    /// Who answers for the resource; nobody is known where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
+    /// Over runs; absent until a run is compared with the one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
 }
 
 impl Finding {

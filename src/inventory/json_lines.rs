@@ -24,9 +24,15 @@ const PARTIAL: &str = ".partial";
 /// A file under a temporary name beside its target; it takes the target's name when it is kept and vanishes otherwise.
 #[derive(Debug)]
 pub struct PendingFile {
+    writer: BufWriter<File>,
+    place: CompleteFile,
+}
+
+/// A [`PendingFile`] whose bytes are on the disk; it holds no open file, so there may be thousands of them.
+#[derive(Debug)]
+pub struct CompleteFile {
     target: PathBuf,
     temporary: PathBuf,
-    writer: BufWriter<File>,
     kept: bool,
 }
 
@@ -42,27 +48,25 @@ impl PendingFile {
         hidden.push(PARTIAL);
         let temporary = target.with_file_name(hidden);
         let writer = BufWriter::new(File::create(&temporary)?);
-        Ok(Self { target: target.to_owned(), temporary, writer, kept: false })
+        Ok(Self { writer, place: CompleteFile { target: target.to_owned(), temporary, kept: false } })
     }
 
-    /// Brings everything written so far to the disk.
+    /// Brings everything written to the disk and closes the file; it still has its temporary name.
     ///
     /// # Errors
     /// Whatever the disk answers.
-    pub fn sync(&mut self) -> io::Result<()> {
+    pub fn complete(mut self) -> io::Result<CompleteFile> {
         self.writer.flush()?;
-        self.writer.get_ref().sync_all()
+        self.writer.get_ref().sync_all()?;
+        Ok(self.place)
     }
 
     /// Gives the file its name, replacing an older file of that name.
     ///
     /// # Errors
     /// If the bytes do not reach the disk or the name cannot be given; the older file is then still there.
-    pub fn keep(mut self) -> io::Result<()> {
-        self.sync()?;
-        fs::rename(&self.temporary, &self.target)?;
-        self.kept = true;
-        sync_folder_of(&self.target)
+    pub fn keep(self) -> io::Result<()> {
+        self.complete()?.keep()
     }
 
     /// Whether `name` is one that a process left behind when it was killed.
@@ -82,7 +86,25 @@ impl Write for PendingFile {
     }
 }
 
-impl Drop for PendingFile {
+impl CompleteFile {
+    /// Gives the file its name, replacing an older file of that name.
+    ///
+    /// # Errors
+    /// If the name cannot be given; the older file is then still there.
+    pub fn keep(mut self) -> io::Result<()> {
+        fs::rename(&self.temporary, &self.target)?;
+        self.kept = true;
+        sync_folder_of(&self.target)
+    }
+
+    /// Where it will stand.
+    #[must_use]
+    pub fn target(&self) -> &Path {
+        &self.target
+    }
+}
+
+impl Drop for CompleteFile {
     fn drop(&mut self) {
         if !self.kept {
             // Nobody is left to tell; a leftover is recognised by its name and removed by the next run.

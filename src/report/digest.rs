@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use super::Report;
 use super::blind_spot::{Blind, BlindSpot};
@@ -205,7 +206,7 @@ fn worst_of(
         });
         group.total += 1;
         if group.shown.len() < limits.resources {
-            group.shown.push(finding);
+            group.shown.push(Arc::unwrap_or_clone(finding));
         }
     }
     Ok(ranked

@@ -91,7 +91,7 @@ pub(super) fn of<'a>(report: &'a Report<'_>) -> io::Result<Vec<Answered<'a>>> {
     for finding in report.findings.findings()? {
         let finding = finding?;
         let excepted = finding.exception.is_some();
-        let tally = tallies.entry(finding.control).or_default();
+        let tally = tallies.entry(finding.control.clone()).or_default();
         match finding.compliance {
             ComplianceType::Compliant => tally.compliant += 1,
             ComplianceType::NonCompliant if excepted => tally.excepted += 1,

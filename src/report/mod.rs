@@ -16,6 +16,7 @@ mod json;
 mod json_document;
 mod markdown;
 mod markup;
+mod over_time;
 mod page;
 mod spreadsheet;
 mod terminal;
@@ -30,15 +31,17 @@ pub use frameworks::Frameworks;
 pub use frameworks_csv::FrameworksCsv;
 pub use json::Json;
 pub use markdown::Markdown;
+pub use over_time::{Comparison, OverTime, Remediation, TrendPoint};
 pub use terminal::Terminal;
 pub use text::{visible, wrap};
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{ComplianceType, Control, Finding, Framework, Severity};
+use crate::finding::{ComplianceType, Control, Finding, Framework, Gone, Severity};
 use crate::inventory::{AccountId, CallCounts, Coverage, Gap};
 
 /// Version of the shape of the machine-readable reports.
@@ -60,12 +63,35 @@ pub trait ReportFormat: Sync {
     fn is_evidence(&self) -> bool {
         false
     }
-    /// Writes the whole report.
+    /// Writes the whole report as one file.
     ///
     /// # Errors
     /// Whatever the writer or the findings' source answers.
     fn write(&self, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()>;
+    /// Writes the report's files into `folder`; a format of more than one file has its own way.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    fn write_files(&self, report: &Report<'_>, folder: &mut dyn ReportFolder) -> io::Result<()> {
+        let mut out = folder.create(self.file_name())?;
+        self.write(report, &mut out)
+    }
 }
+
+/// Where a format's files go. They take their names together, when all formats are complete.
+pub trait ReportFolder {
+    /// Begins the next file, which ends the one before; `relative` has `/` between folders.
+    ///
+    /// # Errors
+    /// If `relative` leads out of the folder or the disk refuses.
+    fn create(&mut self, relative: &str) -> io::Result<&mut (dyn Write + Send)>;
+}
+
+/// One pass over findings.
+pub type FindingPass<'a> = Box<dyn Iterator<Item = io::Result<Arc<Finding>>> + Send + 'a>;
+
+/// One pass over findings that are not there any more.
+pub type GonePass<'a> = Box<dyn Iterator<Item = io::Result<Gone>> + Send + 'a>;
 
 /// Findings in the order of [`Finding::sort_key`], as often as asked for.
 pub trait FindingSource: Sync {
@@ -73,12 +99,20 @@ pub trait FindingSource: Sync {
     ///
     /// # Errors
     /// If the source cannot be opened; the items carry errors of reading on.
-    fn findings(&self) -> io::Result<Box<dyn Iterator<Item = io::Result<Finding>> + '_>>;
+    fn findings(&self) -> io::Result<FindingPass<'_>>;
+
+    /// What the run before had and this one has not, in the same order; nothing where no runs were compared.
+    ///
+    /// # Errors
+    /// As [`Self::findings`].
+    fn gone(&self) -> io::Result<GonePass<'_>> {
+        Ok(Box::new(std::iter::empty()))
+    }
 }
 
 impl FindingSource for Vec<Finding> {
-    fn findings(&self) -> io::Result<Box<dyn Iterator<Item = io::Result<Finding>> + '_>> {
-        Ok(Box::new(self.iter().cloned().map(Ok)))
+    fn findings(&self) -> io::Result<FindingPass<'_>> {
+        Ok(Box::new(self.iter().map(|finding| Ok(Arc::new(finding.clone())))))
     }
 }
 
@@ -162,4 +196,6 @@ pub struct Report<'a> {
     pub findings: &'a dyn FindingSource,
     /// All calls by their end.
     pub calls: CallCounts,
+    /// This run among those before it.
+    pub over_time: OverTime,
 }

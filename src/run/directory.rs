@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use super::manifest::{entries_of, files_in, hash_file};
+use super::pending_folder::PendingFolder;
+use super::stored_report::{self, STORED_REPORT, StoredReport};
 use super::{FindingSpool, FindingSpoolWriter, MANIFEST, Manifest, PLAN, Plan, PreviousRun, RunError, RunId, SPOOL};
 use crate::inventory::file as inventory_file;
 use crate::inventory::json_lines::{PendingFile, sync_folder_of};
@@ -254,6 +256,14 @@ impl RunDirectory {
         FindingSpool::open(&self.path.join(SPOOL))
     }
 
+    /// Everything that the reports of a finished run are made of, so that one more can be made.
+    ///
+    /// # Errors
+    /// [`RunError`] if the run has no reports yet, or its files are damaged.
+    pub fn stored_report(&self) -> Result<StoredReport, RunError> {
+        StoredReport::open(&self.path.join(STORED_REPORT), self.findings()?)
+    }
+
     /// Writes the reports in `formats` and those that are evidence, then the manifest, last and at once.
     ///
     /// # Errors
@@ -285,19 +295,14 @@ impl RunDirectory {
         let evidence = FORMATS.iter().filter(|format| {
             format.is_evidence() && !formats.iter().any(|other| other.file_name() == format.file_name())
         });
-        let mut pending = Vec::new();
+        let mut folder = PendingFolder::of(&self.path);
         for format in formats.iter().chain(evidence) {
+            let written = format.write_files(report, &mut folder).and_then(|()| folder.end_file());
             let path = self.path.join(format.file_name());
-            let failed = |source| RunError::Report { format: format.name(), path: path.clone(), source };
-            let mut file = PendingFile::create(&path).map_err(failed)?;
-            format.write(report, &mut file).map_err(failed)?;
-            file.sync().map_err(failed)?;
-            pending.push((file, path.clone()));
+            written.map_err(|source| RunError::Report { format: format.name(), path, source })?;
         }
-        for (file, path) in pending {
-            file.keep().map_err(RunError::io("write", &path))?;
-        }
-        Ok(())
+        stored_report::write(report, &mut folder).map_err(RunError::io("write", &self.path.join(STORED_REPORT)))?;
+        folder.keep().map_err(RunError::io("write", &self.path))
     }
 
     fn write_manifest(&self, report: &Report<'_>) -> Result<Manifest, RunError> {

@@ -11,6 +11,7 @@
 //!   inventory/account=<id>/inventory.jsonl.gz      written when the account is complete
 //!   inventory/account=<id>/referenced.jsonl.gz
 //!   findings.spool.jsonl.gz                        all findings in order; every format is made from it
+//!   report.jsonl.gz                                what else a report is made of: controls, accounts, calls, gaps
 //!   findings.csv, findings.json, summary.txt, …
 //!   coverage.csv, coverage.json
 //!   manifest.json                                  written last: without it the run is unfinished
@@ -24,8 +25,10 @@ mod directory;
 mod error;
 mod id;
 mod manifest;
+mod pending_folder;
 mod plan;
 mod spool;
+mod stored_report;
 mod verify;
 
 pub use directory::{FAILED, INVENTORY, ORGANIZATION, REFERENCED, RunDirectory};
@@ -34,6 +37,7 @@ pub use id::RunId;
 pub use manifest::{FileEntry, MANIFEST, Manifest, PreviousRun};
 pub use plan::{PLAN, Plan};
 pub use spool::{FindingSpool, FindingSpoolWriter, SPOOL};
+pub use stored_report::{STORED_REPORT, StoredReport};
 pub use verify::{Link, Verified, VerifyError, verify};
 
 /// Version of the shape of `plan.json`, `manifest.json` and the spool.

@@ -6,13 +6,14 @@
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{RunError, SCHEMA_VERSION};
 use crate::finding::Finding;
 use crate::inventory::json_lines::{LineError, LinesReader, LinesWriter, PendingFile};
-use crate::report::{Counts, FindingSource};
+use crate::report::{Counts, FindingPass, FindingSource};
 
 /// Name of the file.
 pub const SPOOL: &str = "findings.spool.jsonl.gz";
@@ -137,8 +138,8 @@ impl FindingSpool {
 }
 
 impl FindingSource for FindingSpool {
-    fn findings(&self) -> io::Result<Box<dyn Iterator<Item = io::Result<Finding>> + '_>> {
-        Ok(Box::new(SpoolReader::open(&self.path)?))
+    fn findings(&self) -> io::Result<FindingPass<'_>> {
+        Ok(Box::new(SpoolReader::open(&self.path)?.map(|finding| finding.map(Arc::new))))
     }
 }
 

@@ -107,6 +107,8 @@ fn finding(control: &str, compliance: ComplianceType, logical_id: &str, place: S
             evidence: BTreeMap::new(),
             gaps: Vec::new(),
             exception: None,
+            owner: None,
+            lifecycle: None,
         },
         logical_id: logical_id.to_owned(),
         construct_path: None,

@@ -30,6 +30,8 @@ pub(super) fn finding(control: &str, severity: Severity, file: &str, line: u32) 
             evidence: BTreeMap::new(),
             gaps: Vec::new(),
             exception: None,
+            owner: None,
+            lifecycle: None,
         },
         logical_id,
         construct_path: None,

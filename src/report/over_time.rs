@@ -1,0 +1,67 @@
+//! A run among the runs before it.
+//!
+//! In: nothing; runs are compared in `run`. Out: what a report shows of it. It is empty where a run was never compared.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Counts, RunInfo};
+use crate::finding::{Change, Severity};
+use crate::inventory::CallCounts;
+
+/// How this run stands among those before it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OverTime {
+    /// Against the run before; none on the first run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
+    /// The runs before and this one, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trend: Vec<TrendPoint>,
+}
+
+/// Two runs, compared finding by finding.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Comparison {
+    /// The earlier run.
+    pub previous: RunInfo,
+    /// Violations by what changed, those under an exception included: of this run, and those that only the earlier run had
+    /// ([`Change::Resolved`], [`Change::NotSeen`]).
+    pub violations: BTreeMap<Change, u64>,
+    /// Violations that were resolved since the earlier run, by severity.
+    pub remediation: BTreeMap<Severity, Remediation>,
+}
+
+/// How long resolved violations stood.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Remediation {
+    /// How many were resolved.
+    pub resolved: u64,
+    /// From the run that first saw one to the run that saw it resolved, in hours, summed over all of them.
+    pub total_hours: f64,
+}
+
+/// One run of a trend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrendPoint {
+    /// UTC start time, as in [`RunInfo::run_id`].
+    pub run_id: String,
+    /// RFC 3339.
+    pub started_at: String,
+    /// Findings counted.
+    pub counts: Counts,
+    /// Accounts of the run.
+    pub accounts: u64,
+    /// Things that could not be seen.
+    pub gaps: u64,
+    /// Calls by their end.
+    pub calls: CallCounts,
+    /// Whether policies or pipewarden changed since the point before, so that numbers may jump without a change in AWS.
+    #[serde(default)]
+    pub other_policies: bool,
+}
