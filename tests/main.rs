@@ -38,9 +38,9 @@ mod mutation;
 mod policies;
 /// Every format on a report of mixed outcomes.
 mod report;
-/// Findings as other programs speak of them: OCSF, ASFF, `JUnit`, each against its official schema.
-mod report_events;
 /// Every format of the delivery metrics: schemas, an exposition parser, hostile names, the dashboard.
 mod report_dora;
+/// Findings as other programs speak of them: OCSF, ASFF, `JUnit`, each against its official schema.
+mod report_events;
 /// The run directory.
 mod run;

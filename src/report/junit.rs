@@ -87,7 +87,7 @@ impl ReportFormat for Junit {
 
     fn write(&self, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         let mut accounts: BTreeMap<AccountId, Tally> = BTreeMap::new();
-        for one in told(report)? {
+        for one in cases(report)? {
             let one = one?;
             accounts.entry(one.finding.resource.account.clone()).or_default().count(stands(&one));
         }
@@ -116,6 +116,12 @@ impl ReportFormat for Junit {
     }
 }
 
+/// What becomes a case: what does not apply is one as well, unless it is gone.
+fn cases<'a>(report: &'a Report<'_>) -> io::Result<impl Iterator<Item = io::Result<Told>> + 'a> {
+    let silent = |told: &Told| told.gone.is_some() && stands(told).is_none();
+    Ok(told(report)?.filter(move |one| !one.as_ref().is_ok_and(silent)))
+}
+
 fn stands(told: &Told) -> Option<Standing> {
     standing(&told.finding, told.gone.is_some())
 }
@@ -127,7 +133,7 @@ fn suites(
     accounts: &BTreeMap<AccountId, Tally>,
 ) -> io::Result<()> {
     let mut open: Option<AccountId> = None;
-    for one in told(report)? {
+    for one in cases(report)? {
         let one = one?;
         let account = &one.finding.resource.account;
         if open.as_ref() != Some(account) {
