@@ -42,5 +42,7 @@ mod policies;
 mod report;
 /// Every format of the delivery metrics: schemas, an exposition parser, hostile names, the dashboard.
 mod report_dora;
+/// Findings as other programs speak of them: OCSF, ASFF, `JUnit`, each against its official schema.
+mod report_events;
 /// The run directory.
 mod run;

@@ -3,6 +3,9 @@
 //! In: a [`Report`], which streams its findings in order, so that a format never needs them all in memory. Out: bytes
 //! in a writer. Values of `--format`, the documents and the tests follow from the slice.
 
+pub mod asff;
+mod asff_fit;
+mod asff_model;
 mod blind_spot;
 pub mod check;
 mod coverage;
@@ -14,23 +17,31 @@ mod frameworks;
 mod frameworks_csv;
 mod json;
 mod json_document;
+mod junit;
 mod markdown;
 mod markup;
+pub mod ocsf;
+mod ocsf_model;
 mod over_time;
 mod page;
 mod spreadsheet;
+mod standing;
 mod terminal;
 mod terminal_coverage;
 mod text;
 mod tone;
 mod wording;
+mod xml;
 
 pub use self::csv::Csv;
+pub use asff::Asff;
 pub use coverage::{CoverageCsv, CoverageJson};
 pub use frameworks::Frameworks;
 pub use frameworks_csv::FrameworksCsv;
 pub use json::Json;
+pub use junit::Junit;
 pub use markdown::Markdown;
+pub use ocsf::Ocsf;
 pub use over_time::{Comparison, OverTime, Remediation, TrendPoint};
 pub use terminal::Terminal;
 pub use text::{visible, wrap};
@@ -48,8 +59,19 @@ use crate::inventory::{AccountId, CallCounts, Coverage, Gap};
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// All formats.
-pub const FORMATS: &[&dyn ReportFormat] =
-    &[&Terminal::PLAIN, &Markdown, &Csv, &Json, &CoverageCsv, &CoverageJson, &Frameworks, &FrameworksCsv];
+pub const FORMATS: &[&dyn ReportFormat] = &[
+    &Terminal::PLAIN,
+    &Markdown,
+    &Csv,
+    &Json,
+    &CoverageCsv,
+    &CoverageJson,
+    &Frameworks,
+    &FrameworksCsv,
+    &Ocsf,
+    &Asff,
+    &Junit,
+];
 
 /// One way to write a report.
 pub trait ReportFormat: Sync {
