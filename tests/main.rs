@@ -42,3 +42,5 @@ mod report;
 mod report_dora;
 /// The run directory.
 mod run;
+/// Formats for other programs: SARIF, Parquet, and what JSON and CSV say of owners and runs before.
+mod tables;

@@ -18,20 +18,27 @@ mod markdown;
 mod markup;
 mod over_time;
 mod page;
+mod parquet;
+mod parquet_table;
+mod sarif;
+mod sarif_model;
 mod spreadsheet;
 mod terminal;
 mod terminal_coverage;
 mod text;
 mod tone;
+mod uri;
 mod wording;
 
 pub use self::csv::Csv;
+pub use self::parquet::Parquet;
 pub use coverage::{CoverageCsv, CoverageJson};
 pub use frameworks::Frameworks;
 pub use frameworks_csv::FrameworksCsv;
 pub use json::Json;
 pub use markdown::Markdown;
 pub use over_time::{Comparison, OverTime, Remediation, TrendPoint};
+pub use sarif::Sarif;
 pub use terminal::Terminal;
 pub use text::{visible, wrap};
 
@@ -48,8 +55,18 @@ use crate::inventory::{AccountId, CallCounts, Coverage, Gap};
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// All formats.
-pub const FORMATS: &[&dyn ReportFormat] =
-    &[&Terminal::PLAIN, &Markdown, &Csv, &Json, &CoverageCsv, &CoverageJson, &Frameworks, &FrameworksCsv];
+pub const FORMATS: &[&dyn ReportFormat] = &[
+    &Terminal::PLAIN,
+    &Markdown,
+    &Csv,
+    &Json,
+    &Sarif,
+    &Parquet,
+    &CoverageCsv,
+    &CoverageJson,
+    &Frameworks,
+    &FrameworksCsv,
+];
 
 /// One way to write a report.
 pub trait ReportFormat: Sync {
