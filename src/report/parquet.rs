@@ -108,7 +108,8 @@ impl ReportFormat for Parquet {
     fn write(&self, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         let mut table = Table::start("findings", &FINDING_COLUMNS, &["account", "region"], out)?;
         for finding in report.findings.findings()? {
-            push_finding(report, &finding?, None, &mut table)?;
+            let finding = finding?;
+            push_finding(report, &finding, None, &mut table)?;
         }
         table.finish()
     }

@@ -14,7 +14,7 @@ use std::rc::Rc;
 
 use super::overview::Overview;
 use super::{CheckFormat, CheckReport, Roots, wording};
-use crate::finding::{Change, ComplianceType, Severity, SourcePlace, TemplateFinding};
+use crate::finding::{ComplianceType, Severity, SourcePlace, TemplateChange, TemplateFinding};
 use crate::inventory::{Position, Span};
 use crate::report::markup::plain;
 use crate::report::sarif_model::{
@@ -232,9 +232,9 @@ impl<'a> Builder<'a> {
             partial_fingerprints: BTreeMap::from([("pipewarden/v1", fingerprint)]),
             suppressions: suppressions.collect(),
             baseline_state: report.compared.then_some(match finding.change {
-                Change::New => "new",
-                Change::Worsened => "updated",
-                Change::Known => "unchanged",
+                TemplateChange::New => "new",
+                TemplateChange::Worsened => "updated",
+                TemplateChange::Known => "unchanged",
             }),
             properties,
         }
