@@ -46,3 +46,5 @@ mod report_dora;
 mod report_events;
 /// The run directory.
 mod run;
+/// Formats for other programs: SARIF, Parquet, and what JSON and CSV say of owners and runs before.
+mod tables;

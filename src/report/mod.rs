@@ -24,17 +24,23 @@ pub mod ocsf;
 mod ocsf_model;
 mod over_time;
 mod page;
+mod parquet;
+mod parquet_table;
+mod sarif;
+mod sarif_model;
 mod spreadsheet;
 mod standing;
 mod terminal;
 mod terminal_coverage;
 mod text;
 mod tone;
+mod uri;
 mod wording;
 mod xml;
 
 pub use self::csv::Csv;
 pub use asff::Asff;
+pub use self::parquet::Parquet;
 pub use coverage::{CoverageCsv, CoverageJson};
 pub use frameworks::Frameworks;
 pub use frameworks_csv::FrameworksCsv;
@@ -43,6 +49,7 @@ pub use junit::Junit;
 pub use markdown::Markdown;
 pub use ocsf::Ocsf;
 pub use over_time::{Comparison, OverTime, Remediation, TrendPoint};
+pub use sarif::Sarif;
 pub use terminal::Terminal;
 pub use text::{visible, wrap};
 
@@ -64,6 +71,8 @@ pub const FORMATS: &[&dyn ReportFormat] = &[
     &Markdown,
     &Csv,
     &Json,
+    &Sarif,
+    &Parquet,
     &CoverageCsv,
     &CoverageJson,
     &Frameworks,

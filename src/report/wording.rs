@@ -117,6 +117,16 @@ pub(super) fn calls_in_words(calls: &CallCounts) -> String {
     )
 }
 
+/// One word for a line of the ledger: its worst end.
+pub(super) fn call_status(counts: &CallCounts) -> &'static str {
+    match counts {
+        CallCounts { denied: 1.., .. } => "denied",
+        CallCounts { error: 1.., .. } => "error",
+        CallCounts { throttled: 1.., .. } => "throttled",
+        _ => "ok",
+    }
+}
+
 /// `eu-central-1, eu-west-1`, or how many if there are more than a line holds.
 pub(super) fn regions_in_words(regions: &BTreeSet<Region>) -> String {
     let named: Vec<&str> = regions.iter().take(REGIONS).map(Region::as_str).collect();

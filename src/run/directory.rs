@@ -9,8 +9,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use super::broadcast::write_formats;
 use super::manifest::{entries_of, files_in, hash_file};
-use super::pending_folder::PendingFolder;
 use super::stored_report::{self, STORED_REPORT, StoredReport};
 use super::{FindingSpool, FindingSpoolWriter, MANIFEST, Manifest, PLAN, Plan, PreviousRun, RunError, RunId, SPOOL};
 use crate::inventory::file as inventory_file;
@@ -304,12 +304,8 @@ impl RunDirectory {
         let evidence = FORMATS.iter().filter(|format| {
             format.is_evidence() && !formats.iter().any(|other| other.file_name() == format.file_name())
         });
-        let mut folder = PendingFolder::of(&self.path);
-        for format in formats.iter().chain(evidence) {
-            let written = format.write_files(report, &mut folder).and_then(|()| folder.end_file());
-            let path = self.path.join(format.file_name());
-            written.map_err(|source| RunError::Report { format: format.name(), path, source })?;
-        }
+        let formats: Vec<&dyn ReportFormat> = formats.iter().chain(evidence).copied().collect();
+        let mut folder = write_formats(report, &formats, &self.path)?;
         stored_report::write(report, &mut folder).map_err(RunError::io("write", &self.path.join(STORED_REPORT)))?;
         folder.keep().map_err(RunError::io("write", &self.path))
     }
