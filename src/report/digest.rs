@@ -114,9 +114,16 @@ pub(super) struct Digest {
 impl Digest {
     /// Reads the findings twice: once to count, once to keep the worst.
     pub(super) fn of(report: &Report<'_>, limits: Limits) -> io::Result<Self> {
+        Self::watched(report, limits, &mut |_| ())
+    }
+
+    /// As [`Self::of`]; `watch` sees every finding of the first pass, so that a page that counts more needs no pass of its own.
+    pub(super) fn watched(report: &Report<'_>, limits: Limits, watch: &mut dyn FnMut(&Finding)) -> io::Result<Self> {
         let mut count = Count { blind: Blind::of(report), ..Count::default() };
         for finding in report.findings.findings()? {
-            count.add(&finding?, limits.resources.max(limits.accounts));
+            let finding = finding?;
+            count.add(&finding, limits.resources.max(limits.accounts));
+            watch(&finding);
         }
         let mut ranked: Vec<(AccountId, Violations)> = count.accounts.into_iter().collect();
         ranked.sort_by(|(a, worse), (b, better)| better.cmp(worse).then_with(|| a.cmp(b)));
@@ -193,6 +200,9 @@ fn worst_of(
     ranked: &[(AccountId, Violations)],
     limits: Limits,
 ) -> io::Result<Vec<AccountViolations>> {
+    if ranked.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut kept: BTreeMap<&AccountId, BTreeMap<(Reverse<Severity>, String), ViolatedControl>> =
         ranked.iter().map(|(account, _)| (account, BTreeMap::new())).collect();
     for finding in report.findings.findings()? {

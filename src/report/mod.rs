@@ -31,7 +31,7 @@ pub use frameworks::Frameworks;
 pub use frameworks_csv::FrameworksCsv;
 pub use json::Json;
 pub use markdown::Markdown;
-pub use over_time::{Comparison, OverTime, Remediation, TrendPoint};
+pub use over_time::{Comparison, DeliveryInBrief, MetricInBrief, OverTime, Remediation, TrendPoint};
 pub use terminal::Terminal;
 pub use text::{visible, wrap};
 
