@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use super::Report;
 use super::blind_spot::{Blind, BlindSpot};
 use super::text::grouped;
+use super::{Counts, Report};
 use crate::finding::{ComplianceType, Finding, Severity};
 use crate::inventory::AccountId;
 
@@ -58,6 +58,18 @@ impl Violations {
             .map(|(count, word)| format!("{} {word}", grouped(count)))
             .collect();
         named.join(", ")
+    }
+}
+
+impl From<&Counts> for Violations {
+    fn from(counts: &Counts) -> Self {
+        let of = |severity| counts.violations.get(&severity).copied().unwrap_or(0);
+        Self {
+            critical: of(Severity::Critical),
+            high: of(Severity::High),
+            medium: of(Severity::Medium),
+            low: of(Severity::Low),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ pub mod dora;
 mod framework_coverage;
 mod frameworks;
 mod frameworks_csv;
+mod html;
 mod json;
 mod json_document;
 mod markdown;
@@ -29,6 +30,7 @@ pub use self::csv::Csv;
 pub use coverage::{CoverageCsv, CoverageJson};
 pub use frameworks::Frameworks;
 pub use frameworks_csv::FrameworksCsv;
+pub use html::Html;
 pub use json::Json;
 pub use markdown::Markdown;
 pub use over_time::{Comparison, DeliveryInBrief, MetricInBrief, OverTime, Remediation, TrendPoint};
@@ -49,7 +51,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 
 /// All formats.
 pub const FORMATS: &[&dyn ReportFormat] =
-    &[&Terminal::PLAIN, &Markdown, &Csv, &Json, &CoverageCsv, &CoverageJson, &Frameworks, &FrameworksCsv];
+    &[&Terminal::PLAIN, &Markdown, &Html, &Csv, &Json, &CoverageCsv, &CoverageJson, &Frameworks, &FrameworksCsv];
 
 /// One way to write a report.
 pub trait ReportFormat: Sync {
