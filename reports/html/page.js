@@ -12,6 +12,7 @@ import { DetailPanel } from './detail.js';
 
 const root = document.documentElement;
 const PRINTED = 100;
+const USUAL = COLUMNS.filter((column) => column.usual).map((column) => column.name);
 
 class Page {
   constructor(data) {
@@ -59,8 +60,7 @@ class Page {
 
   chooseColumns() {
     const names = [...byId('columns').querySelectorAll('input:checked')].map((input) => input.value);
-    const usual = COLUMNS.filter((column) => column.usual).map((column) => column.name);
-    this.change({ columns: names.length === 0 || names.join() === usual.join() ? null : names });
+    this.change({ columns: names.length === 0 || names.join() === USUAL.join() ? null : names });
   }
 
   keyboard() {
@@ -109,34 +109,42 @@ class Page {
     this.show();
     if (wanted.finding === '') {
       this.detail.close();
+      this.grid.choose(this.columns());
       return;
     }
     const row = await this.data.find(wanted.finding);
     if (row < 0) this.say(`This report has no finding ${named(wanted.finding)}.`);
     else {
-      if (this.grid.items.indexOf(row) >= 0) this.grid.reveal(row);
-      this.detail.show(row, true);
+      await this.detail.show(row, true);
+      this.grid.choose(this.columns());
+      this.grid.reveal(row);
     }
   }
 
   show() {
     const started = performance.now();
-    const { search, chosen, sort, group, columns } = this.wanted;
+    const { search, chosen, sort, group } = this.wanted;
     const rows = this.filter.apply(this.order.by(sort), chosen, search);
-    const shown = COLUMNS.filter((column) => (columns === null ? column.usual : columns.includes(column.name)));
     this.grid.show({
-      rows, sort, resetScroll: true, columns: shown.length === 0 ? COLUMNS.filter((column) => column.usual) : shown,
+      rows, sort, columns: this.columns(),
       grouping: group === '' ? null : grouping(this.data, rows, this.groupings[group]),
     });
     this.panel.show(chosen);
     if (byId('search').value !== search) byId('search').value = search;
     byId('group').value = group;
-    for (const input of byId('columns').querySelectorAll('input')) input.checked = this.grid.columns.some((column) => column.name === input.value);
+    for (const input of byId('columns').querySelectorAll('input')) input.checked = (this.wanted.columns ?? USUAL).includes(input.value);
     this.summarize(rows);
     // The tab leads back to what was chosen.
     byId('findings-tab').href = written(this.wanted);
     root.dataset.shown = String(rows.length);
     root.dataset.filterMs = (performance.now() - started).toFixed(1);
+  }
+
+  columns() {
+    const { columns } = this.wanted;
+    const shown = COLUMNS.filter((column) => columns?.includes(column.name));
+    const usual = this.detail.isOpen ? 'beside' : 'usual';
+    return shown.length === 0 ? COLUMNS.filter((column) => column[usual]) : shown;
   }
 
   summarize(rows) {
@@ -171,6 +179,7 @@ class Page {
     const hash = written(this.wanted);
     this.shownHash = hash;
     location.replace(hash);
+    this.grid.choose(this.columns());
     this.grid.reveal(row);
   }
 
@@ -179,7 +188,8 @@ class Page {
     this.wanted = { ...this.wanted, finding: '' };
     this.shownHash = written(this.wanted);
     location.replace(this.shownHash);
-    byId('grid').focus();
+    this.grid.choose(this.columns());
+    byId('grid').focus({ preventScroll: true });
   }
 
   async exportShown() {
