@@ -7,6 +7,7 @@ const ROW = 30;
 // Browsers cannot scroll further than some millions of pixels; beyond, scrolling covers several rows at once.
 const TALLEST = 8_000_000;
 const BEYOND = 6;
+const GAP = 10;
 
 // Every column there is, in its order. Until others are chosen the `usual` ones are shown, and beside an opened finding
 // those that are `beside`.
@@ -74,6 +75,8 @@ export class Grid {
   choose(columns) {
     this.columns = columns;
     this.grid.style.setProperty('--columns', columns.map((column) => column.width).join(' '));
+    const least = columns.reduce((sum, { width }) => sum + parseInt(width.replace(/^\D+/, ''), 10) + GAP, GAP);
+    this.grid.style.setProperty('--least', `${least}px`);
     this.grid.setAttribute('aria-colcount', String(columns.length));
     const key = `${columns.map((column) => column.name)} ${this.sort}`;
     if (this.headKey !== key) this.head.replaceChildren(...columns.map((column, place) => this.header(column, place)));

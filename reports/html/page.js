@@ -51,11 +51,19 @@ class Page {
       this.change({ group: event.target.value });
     });
     byId('reset').addEventListener('click', () => this.change({ ...nothingChosen(), chosen: read('#findings').wanted.chosen, columns: this.wanted.columns }));
+    byId('narrow').addEventListener('click', () => this.narrow(!byId('work').classList.contains('narrow')));
     byId('export').addEventListener('click', () => this.exportShown());
     byId('columns').append(...COLUMNS.map((column) => {
       const input = element('input', { type: 'checkbox', value: column.name, change: () => this.chooseColumns() });
       return element('li', {}, element('label', {}, input, element('span', { class: 'word' }, column.title)));
     }));
+  }
+
+  // In a narrow window the filters lie over the table.
+  narrow(open) {
+    byId('work').classList.toggle('narrow', open);
+    byId('narrow').setAttribute('aria-expanded', String(open));
+    if (open) byId('filters').querySelector('summary').focus();
   }
 
   chooseColumns() {
@@ -70,8 +78,9 @@ class Page {
         event.preventDefault();
         if (byId('findings').hidden) location.hash = written(this.wanted);
         setTimeout(() => byId('search').focus());
-      } else if (event.key === 'Escape' && this.detail.isOpen) {
-        this.close();
+      } else if (event.key === 'Escape') {
+        this.narrow(false);
+        if (this.detail.isOpen) this.close();
       }
     });
   }
@@ -92,6 +101,7 @@ class Page {
     const { place, wanted } = read(location.hash);
     const isFindings = place === 'findings';
     root.dataset.view = isFindings ? 'findings' : 'overview';
+    this.narrow(false);
     byId('findings').hidden = !isFindings;
     byId('overview').hidden = isFindings;
     for (const tab of document.querySelectorAll('.tabs a')) {
