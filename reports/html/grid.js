@@ -10,7 +10,7 @@ const BEYOND = 6;
 const GAP = 10;
 
 // Every column there is, in its order. Until others are chosen the `usual` ones are shown, and beside an opened finding
-// those that are `beside`.
+// those that are `beside`, without those of which this report knows nothing.
 export const COLUMNS = [
   { name: 'severity', title: 'Severity', width: '72px', usual: true, beside: true, cell: (data, row) => marked(SEVERITIES[severityOf(data.state[row])]) },
   { name: 'result', title: 'Result', width: '92px', usual: true, cell: (data, row) => marked(RESULTS[resultOf(data.state[row])]) },
@@ -20,14 +20,16 @@ export const COLUMNS = [
   { name: 'account', title: 'Account', width: 'minmax(90px, 1.2fr)', usual: true, beside: true, cell: (data, row) => accountOf(data, row)[1] || accountOf(data, row)[0] },
   { name: 'ou', title: 'Unit', width: 'minmax(110px, 1fr)', cell: (data, row) => accountOf(data, row)[2] },
   { name: 'region', title: 'Region', width: '104px', cell: (data, row) => data.regions[data.region[data.resource[row]]] },
-  { name: 'owner', title: 'Owner', width: 'minmax(90px, 1fr)', usual: true, cell: (data, row) => data.owners[data.owner[row]] },
+  { name: 'owner', title: 'Owner', width: 'minmax(90px, 1fr)', usual: true, known: (data) => data.owners.length > 1, cell: (data, row) => data.owners[data.owner[row]] },
   {
-    name: 'change', title: 'Change', width: '70px', usual: true,
+    name: 'change', title: 'Change', width: '70px', usual: true, known: (data) => data.times.length > 1,
     cell: (data, row) => (changeOf(data.state[row]) === 0 ? '' : marked({ word: CHANGES[changeOf(data.state[row])].word, tone: `change-${CHANGES[changeOf(data.state[row])].key}` })),
   },
-  { name: 'age', title: 'Since', width: '64px', usual: true, cell: (data, row) => age(data.ages[data.first[row]]) },
+  { name: 'age', title: 'Since', width: '64px', usual: true, known: (data) => data.times.length > 1, cell: (data, row) => age(data.ages[data.first[row]]) },
   { name: 'exception', title: 'Exception', width: '92px', cell: (data, row) => (exceptedOf(data.state[row]) ? 'excepted' : '') },
 ];
+
+export const usualColumns = (data, kind) => COLUMNS.filter((column) => column[kind] && (column.known?.(data) ?? true));
 
 export const titleOf = (control) => (control.title === '' ? control.id : control.title);
 export const accountOf = (data, row) => data.accounts[data.account[data.resource[row]]];

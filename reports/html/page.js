@@ -7,12 +7,11 @@ import { Order, grouping, groupings } from './order.js';
 import { nothingChosen, read, written } from './address.js';
 import { csv, download } from './export.js';
 import { FilterPanel } from './filters.js';
-import { COLUMNS, Grid, accountOf, titleOf } from './grid.js';
+import { COLUMNS, Grid, accountOf, titleOf, usualColumns } from './grid.js';
 import { DetailPanel } from './detail.js';
 
 const root = document.documentElement;
 const PRINTED = 100;
-const USUAL = COLUMNS.filter((column) => column.usual).map((column) => column.name);
 
 class Page {
   constructor(data) {
@@ -20,6 +19,7 @@ class Page {
     this.filter = new Filter(data);
     this.order = new Order(data);
     this.groupings = groupings(data);
+    this.usual = usualColumns(data, 'usual').map((column) => column.name);
     this.panel = new FilterPanel(this.filter, (name, keys) => this.change({ chosen: { ...this.wanted.chosen, [name]: keys } }));
     this.grid = new Grid(data, {
       onOpen: (row, focus) => this.open(row, focus),
@@ -68,7 +68,7 @@ class Page {
 
   chooseColumns() {
     const names = [...byId('columns').querySelectorAll('input:checked')].map((input) => input.value);
-    this.change({ columns: names.length === 0 || names.join() === USUAL.join() ? null : names });
+    this.change({ columns: names.length === 0 || names.join() === this.usual.join() ? null : names });
   }
 
   keyboard() {
@@ -142,7 +142,7 @@ class Page {
     this.panel.show(chosen);
     if (byId('search').value !== search) byId('search').value = search;
     byId('group').value = group;
-    for (const input of byId('columns').querySelectorAll('input')) input.checked = (this.wanted.columns ?? USUAL).includes(input.value);
+    for (const input of byId('columns').querySelectorAll('input')) input.checked = (this.wanted.columns ?? this.usual).includes(input.value);
     this.summarize(rows);
     // The tab leads back to what was chosen.
     byId('findings-tab').href = written(this.wanted);
@@ -153,8 +153,7 @@ class Page {
   columns() {
     const { columns } = this.wanted;
     const shown = COLUMNS.filter((column) => columns?.includes(column.name));
-    const usual = this.detail.isOpen ? 'beside' : 'usual';
-    return shown.length === 0 ? COLUMNS.filter((column) => column[usual]) : shown;
+    return shown.length === 0 ? usualColumns(this.data, this.detail.isOpen ? 'beside' : 'usual') : shown;
   }
 
   summarize(rows) {
