@@ -4,6 +4,9 @@ import { days } from './words.js';
 
 const SHAPE = 1;
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const hex = (bytes) => Array.from(bytes, (byte) => HEX[byte]).join('');
+
 class Columns {
   constructor(dictionary) {
     Object.assign(this, dictionary);
@@ -65,27 +68,37 @@ class Columns {
     return known;
   }
 
-  // Evidence, gaps, exception and the like, which are unpacked only when somebody asks.
-  async details(row) {
+  // Evidence, gaps, exception and the like, which are unpacked only when somebody asks: a function from the rows of the
+  // chunk of this row.
+  async detailsAround(row) {
     const chunk = this.chunkOf(row);
     const [bytes, ids] = await Promise.all([this.part('details', chunk), this.part('ids', chunk)]);
-    const at = row - this.firstRows[chunk];
     const [count] = new Uint32Array(bytes.buffer, 0, 1);
     const ends = new Uint32Array(bytes.buffer, 4, count);
     const base = 4 + 4 * count;
-    const json = textOf(bytes.subarray(base + (at === 0 ? 0 : ends[at - 1]), base + ends[at]));
-    const id = Array.from(ids.subarray(16 * at, 16 * at + 16), (byte) => byte.toString(16).padStart(2, '0')).join('');
-    return { id, ...JSON.parse(json) };
+    const from = this.firstRows[chunk];
+    const of = (one) => {
+      const at = one - from;
+      const json = textOf(bytes.subarray(base + (at === 0 ? 0 : ends[at - 1]), base + ends[at]));
+      return { id: hex(ids.subarray(16 * at, 16 * at + 16)), ...JSON.parse(json) };
+    };
+    return { of, end: from + count };
   }
 
-  // The row of a finding, or -1.
+  async details(row) {
+    const { of } = await this.detailsAround(row);
+    return of(row);
+  }
+
+  // The row of a finding, or -1. An id of another form than usual stands in the details.
   async find(id) {
-    const wanted = /^[0-9a-f]{32}$/.test(id) ? id.match(/../g).map((pair) => parseInt(pair, 16)) : null;
-    if (wanted === null) return -1;
+    const usual = /^[0-9a-f]{32}$/.test(id) && !/^0*$/.test(id);
     for (let chunk = 0; chunk < this.chunks.length; chunk += 1) {
       const ids = await block(`ids-${chunk}`, false);
+      const from = this.firstRows[chunk];
       for (let at = 0; at < ids.length; at += 16) {
-        if (ids[at] === wanted[0] && wanted.every((byte, place) => ids[at + place] === byte)) return this.firstRows[chunk] + at / 16;
+        const found = hex(ids.subarray(at, at + 16));
+        if (usual ? found === id : /^0*$/.test(found) && (await this.details(from + at / 16)).id === id) return from + at / 16;
       }
     }
     return -1;

@@ -70,6 +70,7 @@ function multiple(lists) {
 }
 
 const SEARCH_WORDS = 30;
+const WORDS_KEPT = 40;
 
 export class Filter {
   constructor(data) {
@@ -81,6 +82,7 @@ export class Filter {
     this.all = Object.fromEntries(Object.entries(this.sizes).map(([source, size]) => [source, new Uint32Array(size)]));
     this.only = this.facets.map((facet) => new Uint32Array(this.sizes[facet.source]));
     this.texts = null;
+    this.words = new Map();
     this.sought = null;
   }
 
@@ -140,16 +142,40 @@ export class Filter {
       this.sought = null;
       return;
     }
-    const bits = (text) => words.reduce((found, word, place) => (text.includes(word) ? found | (1 << place) : found), 0);
+    const { control, owner, resource } = this.sizes;
+    const sought = { wanted: 0, control: new Int32Array(control), owner: new Int32Array(owner), resource: new Int32Array(resource) };
+    words.forEach((word, place) => {
+      const bit = 1 << place;
+      sought.wanted |= bit;
+      const found = this.found(word);
+      for (const source of ['control', 'owner', 'resource']) {
+        const [bits, has] = [sought[source], found[source]];
+        for (let value = 0; value < bits.length; value += 1) if (has[value] === 1) bits[value] |= bit;
+      }
+    });
+    this.sought = sought;
+  }
+
+  // What has a word. Somebody who types a word has asked for its beginning before: only what had that is looked at again.
+  found(word) {
+    const known = this.words.get(word);
+    if (known !== undefined) return known;
+    let before;
+    for (const [beginning, found] of this.words) if (word.startsWith(beginning)) before = found;
     const { control, owner, account, type, region, name } = this.searchTexts();
-    const [ofAccounts, ofTypes, ofRegions] = [account, type, region].map((texts) => Int32Array.from(texts, bits));
     const { data } = this;
-    const resource = new Int32Array(data.resourceCount);
+    const has = (texts) => Uint8Array.from(texts, (text) => (text.includes(word) ? 1 : 0));
+    const [ofAccounts, ofTypes, ofRegions] = [has(account), has(type), has(region)];
+    const resource = new Uint8Array(data.resourceCount);
     for (let place = 0; place < resource.length; place += 1) {
-      resource[place] = bits(name[place]) | ofAccounts[data.account[place]] | ofTypes[data.type[place]] | ofRegions[data.region[place]];
+      if (before !== undefined && before.resource[place] === 0) continue;
+      const around = ofAccounts[data.account[place]] | ofTypes[data.type[place]] | ofRegions[data.region[place]];
+      resource[place] = around === 1 || name[place].includes(word) ? 1 : 0;
     }
-    const wanted = words.reduce((all, _, place) => all | (1 << place), 0);
-    this.sought = { wanted, resource, control: Int32Array.from(control, bits), owner: Int32Array.from(owner, bits) };
+    const found = { control: has(control), owner: has(owner), resource };
+    this.words.set(word, found);
+    if (this.words.size > WORDS_KEPT) this.words.delete(this.words.keys().next().value);
+    return found;
   }
 
   searchTexts() {
@@ -168,12 +194,12 @@ export class Filter {
 
   // How many findings each value of a facet would leave.
   counts(facet) {
-    const counts = new Uint32Array(facet.values.length);
+    const { column, keysOf } = facet;
     const [all, only] = [this.all[facet.source], this.only[this.facets.indexOf(facet)]];
-    for (let value = 0; value < all.length; value += 1) {
-      const number = all[value] + only[value];
-      if (number > 0) for (const place of facet.keysOf[facet.column === undefined ? value : facet.column[value]]) counts[place] += number;
-    }
+    const sums = new Uint32Array(keysOf.length);
+    for (let value = 0; value < all.length; value += 1) sums[column === undefined ? value : column[value]] += all[value] + only[value];
+    const counts = new Uint32Array(facet.values.length);
+    for (let value = 0; value < sums.length; value += 1) if (sums[value] > 0) for (const place of keysOf[value]) counts[place] += sums[value];
     return counts;
   }
 }

@@ -11,8 +11,11 @@ export class FilterPanel {
     this.filter = filter;
     this.onChange = onChange;
     this.chosen = {};
-    this.parts = filter.facets.filter((facet) => facet.values.length > 0).map((facet) => this.part(facet));
-    byId('filters').append(...this.parts.map((part) => part.box));
+    this.parts = filter.facets.map((facet) => this.part(facet));
+    // A filter with a single value says nothing.
+    const states = [...new Set(filter.data.state)];
+    const values = (facet) => (facet.source === 'state' ? new Set(states.flatMap((state) => facet.keysOf[state])).size : facet.values.length);
+    byId('filters').append(...this.parts.filter(({ facet }) => ['severity', 'result'].includes(facet.name) || values(facet) > 1).map((part) => part.box));
   }
 
   part(facet) {
@@ -48,7 +51,7 @@ export class FilterPanel {
     const keys = this.chosen[facet.name] ?? new Set();
     const isChosen = (value) => keys.has(facet.values[value].key);
     let values = facet.values.map((_, value) => value).filter((value) => isChosen(value) || (!facet.values[value].hidden && (facet.fixed || counts[value] > 0)));
-    if (facet.fixed) values = values.filter((value) => counts[value] > 0 || isChosen(value) || facet.name === 'severity');
+    if (facet.fixed) values = values.filter((value) => counts[value] > 0 || isChosen(value) || ['severity', 'result'].includes(facet.name));
     else values.sort((a, b) => isChosen(b) - isChosen(a) || counts[b] - counts[a] || a - b);
     const found = part.find === '' ? values : values.filter((value) => {
       const { word, also = '' } = facet.values[value];

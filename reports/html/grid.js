@@ -7,25 +7,29 @@ const ROW = 30;
 // Browsers cannot scroll further than some millions of pixels; beyond, scrolling covers several rows at once.
 const TALLEST = 8_000_000;
 const BEYOND = 6;
+const GAP = 10;
 
-// Every column there is, in its order; `usual` ones are shown until others are chosen.
+// Every column there is, in its order. Until others are chosen the `usual` ones are shown, and beside an opened finding
+// those that are `beside`, without those of which this report knows nothing.
 export const COLUMNS = [
-  { name: 'severity', title: 'Severity', width: '72px', usual: true, cell: (data, row) => marked(SEVERITIES[severityOf(data.state[row])]) },
+  { name: 'severity', title: 'Severity', width: '72px', usual: true, beside: true, cell: (data, row) => marked(SEVERITIES[severityOf(data.state[row])]) },
   { name: 'result', title: 'Result', width: '92px', usual: true, cell: (data, row) => marked(RESULTS[resultOf(data.state[row])]) },
-  { name: 'control', title: 'Control', width: 'minmax(180px, 4fr)', usual: true, cell: (data, row) => titleOf(data.controls[data.control[row]]) },
-  { name: 'resource', title: 'Resource', width: 'minmax(140px, 2fr)', usual: true, cell: (data, row) => shortName(data.name[data.resource[row]]) },
+  { name: 'control', title: 'Control', width: 'minmax(160px, 4fr)', usual: true, beside: true, cell: (data, row) => titleOf(data.controls[data.control[row]]) },
+  { name: 'resource', title: 'Resource', width: 'minmax(110px, 2fr)', usual: true, beside: true, cell: (data, row) => shortName(data.name[data.resource[row]]) },
   { name: 'service', title: 'Service', width: '110px', cell: (data, row) => data.services[data.type[data.resource[row]]] },
-  { name: 'account', title: 'Account', width: 'minmax(100px, 1.2fr)', usual: true, cell: (data, row) => accountOf(data, row)[1] || accountOf(data, row)[0] },
+  { name: 'account', title: 'Account', width: 'minmax(90px, 1.2fr)', usual: true, beside: true, cell: (data, row) => accountOf(data, row)[1] || accountOf(data, row)[0] },
   { name: 'ou', title: 'Unit', width: 'minmax(110px, 1fr)', cell: (data, row) => accountOf(data, row)[2] },
   { name: 'region', title: 'Region', width: '104px', cell: (data, row) => data.regions[data.region[data.resource[row]]] },
-  { name: 'owner', title: 'Owner', width: 'minmax(90px, 1fr)', usual: true, cell: (data, row) => data.owners[data.owner[row]] },
+  { name: 'owner', title: 'Owner', width: 'minmax(90px, 1fr)', usual: true, known: (data) => data.owners.length > 1, cell: (data, row) => data.owners[data.owner[row]] },
   {
-    name: 'change', title: 'Change', width: '70px', usual: true,
+    name: 'change', title: 'Change', width: '70px', usual: true, known: (data) => data.times.length > 1,
     cell: (data, row) => (changeOf(data.state[row]) === 0 ? '' : marked({ word: CHANGES[changeOf(data.state[row])].word, tone: `change-${CHANGES[changeOf(data.state[row])].key}` })),
   },
-  { name: 'age', title: 'Since', width: '64px', usual: true, cell: (data, row) => age(data.ages[data.first[row]]) },
+  { name: 'age', title: 'Since', width: '64px', usual: true, known: (data) => data.times.length > 1, cell: (data, row) => age(data.ages[data.first[row]]) },
   { name: 'exception', title: 'Exception', width: '92px', cell: (data, row) => (exceptedOf(data.state[row]) ? 'excepted' : '') },
 ];
+
+export const usualColumns = (data, kind) => COLUMNS.filter((column) => column[kind] && (column.known?.(data) ?? true));
 
 export const titleOf = (control) => (control.title === '' ? control.id : control.title);
 export const accountOf = (data, row) => data.accounts[data.account[data.resource[row]]];
@@ -56,21 +60,29 @@ export class Grid {
     new ResizeObserver(() => this.render()).observe(this.grid);
   }
 
-  // Shows rows, grouped or not, with these columns.
-  show({ rows, grouping, columns, sort, resetScroll }) {
+  // Shows rows, grouped or not, with these columns, from the top.
+  show({ rows, grouping, columns, sort }) {
     this.rows = rows;
     this.grouping = grouping;
-    this.columns = columns;
+    this.sort = sort;
+    // Only a tree may have rows that open.
+    this.grid.setAttribute('role', grouping === null ? 'grid' : 'treegrid');
     this.layOut();
+    this.active = 0;
+    this.grid.scrollTop = 0;
+    this.choose(columns);
+  }
+
+  // Shows these columns of the same rows.
+  choose(columns) {
+    this.columns = columns;
     this.grid.style.setProperty('--columns', columns.map((column) => column.width).join(' '));
+    const least = columns.reduce((sum, { width }) => sum + parseInt(width.replace(/^\D+/, ''), 10) + GAP, GAP);
+    this.grid.style.setProperty('--least', `${least}px`);
     this.grid.setAttribute('aria-colcount', String(columns.length));
-    const key = `${columns.map((column) => column.name)} ${sort}`;
-    if (this.headKey !== key) this.head.replaceChildren(...columns.map((column, place) => this.header(column, place, sort)));
+    const key = `${columns.map((column) => column.name)} ${this.sort}`;
+    if (this.headKey !== key) this.head.replaceChildren(...columns.map((column, place) => this.header(column, place)));
     this.headKey = key;
-    if (resetScroll) {
-      this.active = 0;
-      this.grid.scrollTop = 0;
-    }
     this.render();
   }
 
@@ -91,8 +103,8 @@ export class Grid {
     byId('empty').hidden = this.items.length > 0;
   }
 
-  header(column, place, sort) {
-    const by = sort === column.name ? 'ascending' : sort === `-${column.name}` ? 'descending' : 'none';
+  header(column, place) {
+    const by = this.sort === column.name ? 'ascending' : this.sort === `-${column.name}` ? 'descending' : 'none';
     const next = by === 'none' ? column.name : by === 'ascending' ? `-${column.name}` : '';
     const arrow = { ascending: ' ↑', descending: ' ↓', none: '' }[by];
     const button = element('button', { type: 'button', click: () => this.onSort(next) }, `${column.title}${arrow}`);
@@ -124,6 +136,7 @@ export class Grid {
       row.id = `row-${place}`;
       row.dataset.place = String(place);
       row.setAttribute('aria-rowindex', String(place + 2));
+      if (this.grouping !== null) row.setAttribute('aria-level', item < 0 ? '1' : '2');
       row.style.transform = `translateY(${place * ROW + offset}px)`;
       if (place === this.active) {
         row.classList.add('active');

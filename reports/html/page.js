@@ -7,7 +7,7 @@ import { Order, grouping, groupings } from './order.js';
 import { nothingChosen, read, written } from './address.js';
 import { csv, download } from './export.js';
 import { FilterPanel } from './filters.js';
-import { COLUMNS, Grid, accountOf, titleOf } from './grid.js';
+import { COLUMNS, Grid, accountOf, titleOf, usualColumns } from './grid.js';
 import { DetailPanel } from './detail.js';
 
 const root = document.documentElement;
@@ -19,6 +19,7 @@ class Page {
     this.filter = new Filter(data);
     this.order = new Order(data);
     this.groupings = groupings(data);
+    this.usual = usualColumns(data, 'usual').map((column) => column.name);
     this.panel = new FilterPanel(this.filter, (name, keys) => this.change({ chosen: { ...this.wanted.chosen, [name]: keys } }));
     this.grid = new Grid(data, {
       onOpen: (row, focus) => this.open(row, focus),
@@ -50,6 +51,7 @@ class Page {
       this.change({ group: event.target.value });
     });
     byId('reset').addEventListener('click', () => this.change({ ...nothingChosen(), chosen: read('#findings').wanted.chosen, columns: this.wanted.columns }));
+    byId('narrow').addEventListener('click', () => this.narrow(!byId('work').classList.contains('narrow')));
     byId('export').addEventListener('click', () => this.exportShown());
     byId('columns').append(...COLUMNS.map((column) => {
       const input = element('input', { type: 'checkbox', value: column.name, change: () => this.chooseColumns() });
@@ -57,10 +59,16 @@ class Page {
     }));
   }
 
+  // In a narrow window the filters lie over the table.
+  narrow(open) {
+    byId('work').classList.toggle('narrow', open);
+    byId('narrow').setAttribute('aria-expanded', String(open));
+    if (open) byId('filters').querySelector('summary').focus();
+  }
+
   chooseColumns() {
     const names = [...byId('columns').querySelectorAll('input:checked')].map((input) => input.value);
-    const usual = COLUMNS.filter((column) => column.usual).map((column) => column.name);
-    this.change({ columns: names.length === 0 || names.join() === usual.join() ? null : names });
+    this.change({ columns: names.length === 0 || names.join() === this.usual.join() ? null : names });
   }
 
   keyboard() {
@@ -70,8 +78,9 @@ class Page {
         event.preventDefault();
         if (byId('findings').hidden) location.hash = written(this.wanted);
         setTimeout(() => byId('search').focus());
-      } else if (event.key === 'Escape' && this.detail.isOpen) {
-        this.close();
+      } else if (event.key === 'Escape') {
+        this.narrow(false);
+        if (this.detail.isOpen) this.close();
       }
     });
   }
@@ -92,6 +101,7 @@ class Page {
     const { place, wanted } = read(location.hash);
     const isFindings = place === 'findings';
     root.dataset.view = isFindings ? 'findings' : 'overview';
+    this.narrow(false);
     byId('findings').hidden = !isFindings;
     byId('overview').hidden = isFindings;
     for (const tab of document.querySelectorAll('.tabs a')) {
@@ -109,34 +119,41 @@ class Page {
     this.show();
     if (wanted.finding === '') {
       this.detail.close();
+      this.grid.choose(this.columns());
       return;
     }
     const row = await this.data.find(wanted.finding);
     if (row < 0) this.say(`This report has no finding ${named(wanted.finding)}.`);
     else {
-      if (this.grid.items.indexOf(row) >= 0) this.grid.reveal(row);
-      this.detail.show(row, true);
+      await this.detail.show(row, true);
+      this.grid.choose(this.columns());
+      this.grid.reveal(row);
     }
   }
 
   show() {
     const started = performance.now();
-    const { search, chosen, sort, group, columns } = this.wanted;
+    const { search, chosen, sort, group } = this.wanted;
     const rows = this.filter.apply(this.order.by(sort), chosen, search);
-    const shown = COLUMNS.filter((column) => (columns === null ? column.usual : columns.includes(column.name)));
     this.grid.show({
-      rows, sort, resetScroll: true, columns: shown.length === 0 ? COLUMNS.filter((column) => column.usual) : shown,
+      rows, sort, columns: this.columns(),
       grouping: group === '' ? null : grouping(this.data, rows, this.groupings[group]),
     });
     this.panel.show(chosen);
     if (byId('search').value !== search) byId('search').value = search;
     byId('group').value = group;
-    for (const input of byId('columns').querySelectorAll('input')) input.checked = this.grid.columns.some((column) => column.name === input.value);
+    for (const input of byId('columns').querySelectorAll('input')) input.checked = (this.wanted.columns ?? this.usual).includes(input.value);
     this.summarize(rows);
     // The tab leads back to what was chosen.
     byId('findings-tab').href = written(this.wanted);
     root.dataset.shown = String(rows.length);
     root.dataset.filterMs = (performance.now() - started).toFixed(1);
+  }
+
+  columns() {
+    const { columns } = this.wanted;
+    const shown = COLUMNS.filter((column) => columns?.includes(column.name));
+    return shown.length === 0 ? usualColumns(this.data, this.detail.isOpen ? 'beside' : 'usual') : shown;
   }
 
   summarize(rows) {
@@ -171,6 +188,7 @@ class Page {
     const hash = written(this.wanted);
     this.shownHash = hash;
     location.replace(hash);
+    this.grid.choose(this.columns());
     this.grid.reveal(row);
   }
 
@@ -179,7 +197,8 @@ class Page {
     this.wanted = { ...this.wanted, finding: '' };
     this.shownHash = written(this.wanted);
     location.replace(this.shownHash);
-    byId('grid').focus();
+    this.grid.choose(this.columns());
+    byId('grid').focus({ preventScroll: true });
   }
 
   async exportShown() {

@@ -43,11 +43,7 @@ pub(super) fn verdict_on(report: &Report<'_>, found: Violations) -> (Verdict, &'
     if found.total() > 0 {
         let also = if unknown == 0 { String::new() } else { format!("; {} unknown", counted(unknown, "result")) };
         let violations = counted(found.total(), "violation");
-        return (
-            Verdict::Bad,
-            "NOT COMPLIANT",
-            format!("{violations} ({}){also}{excepted}", found.in_words()),
-        );
+        return (Verdict::Bad, "NOT COMPLIANT", format!("{violations} ({}){also}{excepted}", found.in_words()));
     }
     if judged == 0 {
         return (Verdict::Unsure, "NOTHING WAS JUDGED", "no control was asked about any resource".to_owned());

@@ -73,7 +73,8 @@ mod tests {
             assert!(!line.starts_with("import") && !line.starts_with("export"), "{line}");
         }
         let lower = script.to_lowercase();
-        for never in ["</script", "<!--", "\r", "innerhtml", "outerhtml", "insertadjacenthtml", "eval(", "new function"] {
+        for never in ["</script", "<!--", "\r", "innerhtml", "outerhtml", "insertadjacenthtml", "eval(", "new function"]
+        {
             assert!(!lower.contains(never), "{never:?}");
         }
         assert!(!style().to_lowercase().contains("</style") && !style().contains('\r'));
@@ -90,7 +91,9 @@ mod tests {
                 }
             }
             for line in module.lines().filter_map(|line| line.strip_prefix("export ")) {
-                let words = line.split([' ', '(', ';', '=']).filter(|word| !["async", "function", "const", "class", ""].contains(word));
+                let words = line
+                    .split([' ', '(', ';', '='])
+                    .filter(|word| !["async", "function", "const", "class", ""].contains(word));
                 let name = words.clone().next().unwrap().trim_end_matches('*').to_owned();
                 assert!(!before.contains(&name), "two modules have {name}");
                 before.push(name);
