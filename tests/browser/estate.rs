@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use pipewarden::evaluate::Policies;
 use pipewarden::finding::{
-    Change, ComplianceType, Control, ExceptionRef, Finding, Framework, Gone, Lifecycle, Owner, OwnerSource, ResourceRef,
-    Severity, StableIds,
+    Change, ComplianceType, Control, ExceptionRef, Finding, Framework, Gone, Lifecycle, Owner, OwnerSource,
+    ResourceRef, Severity, StableIds,
 };
 use pipewarden::inventory::{
     AccountId, Affects, CallCounts, Coverage, CoverageKey, Gap, GapCause, Region, ResourceUid, Skip, TypeName,
@@ -53,15 +53,18 @@ impl Names {
     }
 }
 
-const TYPES: [&str; 4] = [
-    "AWS::CodeBuild::Project",
-    "AWS::CodeDeploy::DeploymentGroup",
-    "AWS::CodePipeline::Pipeline",
-    "AWS::S3::Bucket",
-];
+const TYPES: [&str; 4] =
+    ["AWS::CodeBuild::Project", "AWS::CodeDeploy::DeploymentGroup", "AWS::CodePipeline::Pipeline", "AWS::S3::Bucket"];
 const REGIONS: [&str; 2] = ["eu-central-1", "us-east-1"];
-const UNITS: [&str; 7] =
-    ["/Infrastructure", "/Sandbox", "/Security", "/Workloads/Dev", "/Workloads/Prod/EU", "/Workloads/Prod/US", "/Workloads/Test"];
+const UNITS: [&str; 7] = [
+    "/Infrastructure",
+    "/Sandbox",
+    "/Security",
+    "/Workloads/Dev",
+    "/Workloads/Prod/EU",
+    "/Workloads/Prod/US",
+    "/Workloads/Test",
+];
 const TEAMS: [&str; 9] =
     ["payments", "checkout", "search", "platform", "identity", "mobile", "data-lake", "billing", "storefront"];
 
@@ -145,7 +148,11 @@ impl Estate {
         let plain = format!("{}-{}", TEAMS[place % TEAMS.len()], ["prod", "dev", "test"][place % 3]);
         let unit = self.names.of(UNITS[place % UNITS.len()], number);
         let organizational_unit_path = if unit.starts_with('/') { unit } else { format!("/{unit}") };
-        self.accounts.push(AccountInfo { id: id.clone(), name: self.names.of(&plain, number + 3), organizational_unit_path });
+        self.accounts.push(AccountInfo {
+            id: id.clone(),
+            name: self.names.of(&plain, number + 3),
+            organizational_unit_path,
+        });
         if number % 11 == 5 {
             let reason = self.names.of("account is SUSPENDED", number);
             self.coverage.skipped.push(Skip { account: id, region: Region::GLOBAL, reason });
@@ -292,10 +299,15 @@ impl Estate {
         let skipped: BTreeSet<&AccountId> = self.coverage.skipped.iter().map(|skip| &skip.account).collect();
         let seen = self.accounts.iter().enumerate().filter(move |(_, account)| !skipped.contains(&account.id));
         let per_account = self.limit / self.accounts.len().max(1);
-        seen.flat_map(move |(number, account)| self.of_account(number as u64, account).take(per_account + 1)).take(self.limit)
+        seen.flat_map(move |(number, account)| self.of_account(number as u64, account).take(per_account + 1))
+            .take(self.limit)
     }
 
-    fn of_account<'a>(&'a self, number: u64, account: &'a AccountInfo) -> Box<dyn Iterator<Item = Finding> + Send + 'a> {
+    fn of_account<'a>(
+        &'a self,
+        number: u64,
+        account: &'a AccountInfo,
+    ) -> Box<dyn Iterator<Item = Finding> + Send + 'a> {
         let is_dark = self.dark.contains(&account.id);
         let regions = if is_dark { &["global"][..] } else { &REGIONS[..] };
         // In larger organizations accounts have more of everything.
@@ -322,7 +334,11 @@ impl Estate {
     }
 
     fn resource_name(&self, seed: u64, place: u64) -> String {
-        let plain = format!("{}-{}", TEAMS[usize::try_from(seed).unwrap() % TEAMS.len()], ["release", "artifacts", "deploy"][usize::try_from(seed / 3).unwrap() % 3]);
+        let plain = format!(
+            "{}-{}",
+            TEAMS[usize::try_from(seed).unwrap() % TEAMS.len()],
+            ["release", "artifacts", "deploy"][usize::try_from(seed / 3).unwrap() % 3]
+        );
         format!("{place:03}-{}", self.names.of(&plain, seed))
     }
 
@@ -354,7 +370,11 @@ impl Estate {
             severity: control.severity,
             compliance,
             resource: Arc::clone(resource),
-            evidence: if is_unknown || compliance == ComplianceType::NotApplicable { BTreeMap::new() } else { serde_json::from_value(evidence).unwrap() },
+            evidence: if is_unknown || compliance == ComplianceType::NotApplicable {
+                BTreeMap::new()
+            } else {
+                serde_json::from_value(evidence).unwrap()
+            },
             gaps,
             exception: (is_violation && seed % 13 == 0).then(|| self.exception(seed)),
             owner: self.owner(chance(seed / 64)),
@@ -432,7 +452,8 @@ impl Estate {
                 .filter(|one| one.compliance == ComplianceType::NonCompliant && one.severity == severity)
                 .count()
         };
-        let is_worst = |one: &Finding| one.compliance == ComplianceType::NonCompliant && one.severity == Severity::Critical;
+        let is_worst =
+            |one: &Finding| one.compliance == ComplianceType::NonCompliant && one.severity == Severity::Critical;
         let worst = self.all_findings().find(is_worst).expect("something is critical");
         let search = worst.resource.uid.as_str().rsplit(':').next().unwrap().to_owned();
         let found = self
