@@ -16,6 +16,8 @@
 mod architecture;
 /// The whole audit against the simulated organization: truth, denials, resume, secrets.
 mod audit;
+/// The HTML report in a headless browser.
+mod browser;
 /// `pipewarden check`: inputs, places, changes and formats.
 mod check;
 /// The command line as a user meets it: exit codes and error messages.

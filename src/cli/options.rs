@@ -128,7 +128,8 @@ impl ReportOptions {
 
     /// Writes the reports, prints the summary, and says how the program ends.
     pub(super) fn conclude(&self, run: &RunDirectory, judged: &Judged, policies: &Policies) -> Result<Exit, Failure> {
-        let report = judged.report(run, policies);
+        let mut report = judged.report(run, policies);
+        report.over_time.delivery = super::deliveries::brief_of(run)?;
         let nobody = judged.visible_accounts == 0;
         let ended = if nobody {
             run.fail(&report, &self.formats(), NO_ACCOUNT)

@@ -8,9 +8,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
 
-use super::Report;
 use super::blind_spot::{Blind, BlindSpot};
 use super::text::grouped;
+use super::{Counts, Report};
 use crate::finding::{ComplianceType, Finding, Severity};
 use crate::inventory::AccountId;
 
@@ -57,6 +57,18 @@ impl Violations {
             .map(|(count, word)| format!("{} {word}", grouped(count)))
             .collect();
         named.join(", ")
+    }
+}
+
+impl From<&Counts> for Violations {
+    fn from(counts: &Counts) -> Self {
+        let of = |severity| counts.violations.get(&severity).copied().unwrap_or(0);
+        Self {
+            critical: of(Severity::Critical),
+            high: of(Severity::High),
+            medium: of(Severity::Medium),
+            low: of(Severity::Low),
+        }
     }
 }
 
@@ -113,6 +125,11 @@ pub(super) struct Digest {
 impl Digest {
     /// Reads the findings once.
     pub(super) fn of(report: &Report<'_>, limits: Limits) -> io::Result<Self> {
+        Self::watched(report, limits, &mut |_| ())
+    }
+
+    /// As [`Self::of`]; `watch` sees every finding of the first pass, so that a page that counts more needs no pass of its own.
+    pub(super) fn watched(report: &Report<'_>, limits: Limits, watch: &mut dyn FnMut(&Finding)) -> io::Result<Self> {
         let mut count = Count { blind: Blind::of(report), ..Count::default() };
         let mut worst = Worst::of(limits);
         for finding in report.findings.findings()? {
@@ -121,6 +138,7 @@ impl Digest {
                 worst.add(&finding);
             }
             count.add(&finding, limits.resources.max(limits.accounts));
+            watch(&finding);
         }
         worst.end_account();
         let mut controls: Vec<(String, ControlTally)> = count.controls.into_iter().collect();

@@ -15,6 +15,7 @@ pub mod dora;
 mod framework_coverage;
 mod frameworks;
 mod frameworks_csv;
+mod html;
 mod json;
 mod json_document;
 mod junit;
@@ -39,16 +40,17 @@ mod wording;
 mod xml;
 
 pub use self::csv::Csv;
-pub use asff::Asff;
 pub use self::parquet::Parquet;
+pub use asff::Asff;
 pub use coverage::{CoverageCsv, CoverageJson};
 pub use frameworks::Frameworks;
 pub use frameworks_csv::FrameworksCsv;
+pub use html::Html;
 pub use json::Json;
 pub use junit::Junit;
 pub use markdown::Markdown;
 pub use ocsf::Ocsf;
-pub use over_time::{Comparison, OverTime, Remediation, TrendPoint};
+pub use over_time::{Comparison, DeliveryInBrief, MetricInBrief, OverTime, Remediation, TrendPoint};
 pub use sarif::Sarif;
 pub use terminal::Terminal;
 pub use text::{visible, wrap};
@@ -71,6 +73,7 @@ pub const FORMATS: &[&dyn ReportFormat] = &[
     &Markdown,
     &Csv,
     &Json,
+    &Html,
     &Sarif,
     &Parquet,
     &CoverageCsv,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Report;
 use super::blind_spot::BlindSpot;
-use super::digest::Digest;
+use super::digest::{Digest, Violations};
 use super::text::{NAME, counted, grouped, short, value, words};
 use crate::finding::{ComplianceType, Finding};
 use crate::inventory::{AccountId, CallCounts, Region};
@@ -28,6 +28,11 @@ pub(super) enum Verdict {
 
 /// The verdict, its name, and one sentence about it. What was not seen is never called good.
 pub(super) fn verdict(report: &Report<'_>, digest: &Digest) -> (Verdict, &'static str, String) {
+    verdict_on(report, digest.violations)
+}
+
+/// [`verdict`], where the violations are counted already.
+pub(super) fn verdict_on(report: &Report<'_>, found: Violations) -> (Verdict, &'static str, String) {
     let unknown = report.counts.of(ComplianceType::InsufficientData);
     let good = report.counts.of(ComplianceType::Compliant);
     let judged: u64 = report.counts.by_compliance.values().sum();
@@ -35,14 +40,10 @@ pub(super) fn verdict(report: &Report<'_>, digest: &Digest) -> (Verdict, &'stati
         0 => String::new(),
         count => format!("; {} under a valid exception", counted(count, "violation")),
     };
-    if digest.violations.total() > 0 {
+    if found.total() > 0 {
         let also = if unknown == 0 { String::new() } else { format!("; {} unknown", counted(unknown, "result")) };
-        let violations = counted(digest.violations.total(), "violation");
-        return (
-            Verdict::Bad,
-            "NOT COMPLIANT",
-            format!("{violations} ({}){also}{excepted}", digest.violations.in_words()),
-        );
+        let violations = counted(found.total(), "violation");
+        return (Verdict::Bad, "NOT COMPLIANT", format!("{violations} ({}){also}{excepted}", found.in_words()));
     }
     if judged == 0 {
         return (Verdict::Unsure, "NOTHING WAS JUDGED", "no control was asked about any resource".to_owned());
