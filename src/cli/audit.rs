@@ -5,6 +5,7 @@ use clap::Args;
 use super::Exit;
 use super::aws::{self, AwsOptions};
 use super::collect;
+use super::deliver::DeliverOptions;
 use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
 use super::options::{PolicyOptions, ReportOptions, RunOptions, judge, question};
@@ -23,6 +24,8 @@ pub(super) struct AuditArgs {
     history: HistoryArgs,
     #[command(flatten)]
     report: ReportOptions,
+    #[command(flatten)]
+    deliver: DeliverOptions,
 }
 
 pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
@@ -30,7 +33,8 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
     config.audit.single_account = args.aws.single_account;
     let policies = policies::load(&config, &args.policies, time::OffsetDateTime::now_utc())?;
     let hosts = aws::source_hosts(&config)?;
-    let run = aws::runtime()?.block_on(async {
+    let runtime = aws::runtime()?;
+    let (run, sessions) = runtime.block_on(async {
         let sdk = aws::from_environment(&args.aws, config.home_region.as_ref()).await;
         let sessions = aws::sessions(sdk, &config, hosts).await?;
         let asked = question(&config, &policies, &args.history.question(collect::of_aws(&args.aws)));
@@ -39,11 +43,12 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
         if args.history.history {
             deliveries::collect(&run, &args.run.out, &sessions, &config).await?;
         }
-        Ok::<_, Failure>(run)
+        Ok::<_, Failure>((run, sessions))
     })?;
     if args.history.history {
         deliveries::settle(&run, &args.run.out, &config)?;
     }
     let judged = judge(&run, &config, &policies)?;
-    args.report.conclude(&run, &judged, &policies)
+    let concluded = args.report.conclude(&run, &judged, &policies);
+    runtime.block_on(args.deliver.after(concluded, &run, &args.run.out, &config, &sessions))
 }

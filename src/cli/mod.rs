@@ -8,6 +8,7 @@ mod aws;
 mod check;
 mod collect;
 mod controls;
+mod deliver;
 mod deliveries;
 mod demo;
 mod dora;
@@ -58,6 +59,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Print a report of a finished run in another format
     Report(report::ReportArgs),
+    /// Deliver a finished run (again): buckets, Security Hub, messages
+    Deliver(deliver::DeliverArgs),
     /// DORA metrics from the histories at hand
     Dora(dora::DoraArgs),
     /// Run the whole audit against a simulated organization inside the process
@@ -90,6 +93,7 @@ pub fn main() -> ExitCode {
         Command::Collect(args) => collect::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Deliver(args) => deliver::run(&args),
         Command::Dora(args) => dora::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),

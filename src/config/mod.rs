@@ -70,6 +70,8 @@ pub struct Config {
     pub policies: Policies,
     /// What is asked of exceptions.
     pub exceptions: Exceptions,
+    /// Where finished runs are delivered.
+    pub deliveries: crate::deliver::Deliveries,
     /// As written, for the manifest.
     pub written: Written,
     /// Path of the file, for messages.
@@ -156,6 +158,8 @@ impl Written {
         self.dora.options(file, time::OffsetDateTime::UNIX_EPOCH, crate::facts::ProductionRules::default())?;
         self.account_sources(file)?;
         self.trails(file)?;
+        let deliveries = crate::deliver::Deliveries::read(&self.deliveries)
+            .map_err(|misconfigured| wrong(&misconfigured.key, misconfigured.problem))?;
         let audit = AuditOptions {
             filter,
             sessions: self.sessions(file)?,
@@ -174,6 +178,7 @@ impl Written {
             settings,
             policies: self.policies.clone(),
             exceptions: self.exceptions.clone(),
+            deliveries,
             file: file.to_owned(),
             written: self,
         })
@@ -290,6 +295,8 @@ mod tests {
             ("[[hosts]]\nhost = \"github.com\"", "hosts.token_env"),
             ("[[hosts]]\nhost = \"github.com\"\ntoken = \"x\"", "no place in this file"),
             ("[exceptions]\nexpired = \"ignore\"", "`error` or `report`"),
+            ("[[deliveries.s3]]\nbukcet = \"x\"", "deliveries.s3.s3"),
+            ("[deliveries.pigeon]", "no such delivery"),
         ] {
             let error = resolve(text).err().unwrap_or_default();
             assert!(error.contains(needle), "{text}: {error}");
