@@ -8,8 +8,10 @@ use super::collect;
 use super::deliver::DeliverOptions;
 use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
+use super::fingerprint;
 use super::options::{PolicyOptions, ReportOptions, RunOptions, judge, question};
 use super::policies;
+use super::sign;
 
 /// Options of `audit`.
 #[derive(Debug, Args)]
@@ -33,10 +35,11 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
     config.audit.single_account = args.aws.single_account;
     let policies = policies::load(&config, &args.policies, time::OffsetDateTime::now_utc())?;
     let hosts = aws::source_hosts(&config)?;
+    let redaction = fingerprint::redaction(&config, &args.run.out)?;
     let runtime = aws::runtime()?;
+    let sdk = runtime.block_on(aws::from_environment(&args.aws, config.home_region.as_ref()));
     let (run, sessions) = runtime.block_on(async {
-        let sdk = aws::from_environment(&args.aws, config.home_region.as_ref()).await;
-        let sessions = aws::sessions(sdk, &config, hosts).await?;
+        let sessions = aws::sessions(sdk.clone(), &config, hosts, redaction).await?;
         let asked = question(&config, &policies, &args.history.question(collect::of_aws(&args.aws)));
         let run = args.run.run_directory(&asked, 0, time::OffsetDateTime::now_utc())?;
         collect::into(&run, &sessions, &config).await?;
@@ -49,6 +52,8 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
         deliveries::settle(&run, &args.run.out, &config)?;
     }
     let judged = judge(&run, &config, &policies)?;
+    // A run that could not be signed is finished all the same, and those who wait for it hear of it.
     let concluded = args.report.conclude(&run, &judged, &policies);
+    let concluded = concluded.and_then(|exit| runtime.block_on(sign::sign(&run, &config, &sdk)).map(|()| exit));
     runtime.block_on(args.deliver.after(concluded, &run, &args.run.out, &config, &sessions))
 }

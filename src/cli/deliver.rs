@@ -22,6 +22,7 @@ use crate::deliver::{
     FailedRun, Notice, Outcome, Pace, Package, Status, Target, Way, deliver_all, notify_failure, open_all, preview_all,
     table, write_record,
 };
+use crate::inventory::Redaction;
 use crate::organization::Sessions;
 use crate::report::visible;
 use crate::run::RunDirectory;
@@ -76,7 +77,7 @@ pub(super) fn run(args: &DeliverArgs) -> Result<Exit, Failure> {
             single_account: false,
         };
         let sdk = aws::from_environment(&options, config.home_region.as_ref()).await;
-        let sessions = aws::sessions(sdk, &config, SourceHosts::default()).await?;
+        let sessions = aws::sessions(sdk, &config, SourceHosts::default(), Redaction::default()).await?;
         let way = Ready { config: &config, sessions: &sessions, out: &out, targets };
         if args.dry_run {
             return way.preview(&run).await;

@@ -15,6 +15,7 @@ mod dora;
 mod evaluate;
 mod exit_code;
 mod failure;
+mod fingerprint;
 mod hook;
 mod init;
 mod logging;
@@ -23,7 +24,9 @@ mod policies;
 mod progress;
 mod report;
 mod role;
+mod sign;
 mod simulate;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -61,6 +64,10 @@ enum Command {
     Report(report::ReportArgs),
     /// Deliver a finished run (again): buckets, Security Hub, messages
     Deliver(deliver::DeliverArgs),
+    /// Check that runs are still what was written: every file, the chain, the signature
+    Verify(verify::VerifyArgs),
+    /// Sign the manifest of a finished run with a key of KMS
+    Sign(sign::SignArgs),
     /// DORA metrics from the histories at hand
     Dora(dora::DoraArgs),
     /// Run the whole audit against a simulated organization inside the process
@@ -94,6 +101,8 @@ pub fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Deliver(args) => deliver::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Sign(args) => sign::run(&args),
         Command::Dora(args) => dora::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),

@@ -21,7 +21,7 @@ use super::{Delivered, Delivery, DeliveryError, Grant, Kind, Memory, Package, Pr
 use crate::collect::Scope;
 use crate::inventory::{AccountId, Arn, Partition, Region};
 use crate::report::FORMATS;
-use crate::run::{FileEntry, MANIFEST, PLAN};
+use crate::run::{FileEntry, MANIFEST, PLAN, RunError, SIGNATURE};
 
 /// Files on their way at once.
 const FILES_AT_ONCE: usize = 6;
@@ -183,17 +183,18 @@ impl ToBucket {
         format!("{}runs/{run}/", self.settings.prefix)
     }
 
-    fn files<'a>(&self, package: &'a Package<'_>) -> Vec<&'a FileEntry> {
-        package.manifest.files.iter().filter(|file| self.settings.wants(&file.path)).collect()
-    }
-
-    /// What is remembered of a run that is there as a whole.
-    fn mark(&self, manifest_sha256: &str) -> Value {
-        json!({"receiver": self.receiver(), "manifestSha256": manifest_sha256, "formats": self.settings.formats})
-    }
-
-    fn is_delivered(&self, package: &Package<'_>, manifest: &FileEntry, memory: &Memory) -> bool {
-        memory.get(&key_of(&package.manifest.run.run_id)) == Some(&self.mark(&manifest.sha256))
+    fn contents(&self, package: &Package<'_>) -> Result<Contents, DeliveryError> {
+        let listed = package.manifest.files.iter().filter(|file| self.settings.wants(&file.path)).cloned();
+        let signature = beside(package, SIGNATURE)?;
+        let folder = package.run.path().to_owned();
+        let manifest = beside(package, MANIFEST)?.ok_or(RunError::NotARun { path: folder, missing: MANIFEST })?;
+        let mark = json!({
+            "receiver": self.receiver(),
+            "manifestSha256": manifest.sha256,
+            "signatureSha256": signature.as_ref().map(|file| &file.sha256),
+            "formats": self.settings.formats,
+        });
+        Ok(Contents { files: listed.chain(signature).collect(), manifest, mark })
     }
 
     fn retain_until(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
@@ -205,11 +206,29 @@ fn key_of(run: &str) -> String {
     format!("run/{run}")
 }
 
-/// The manifest as a file of the run.
-fn manifest_entry(package: &Package<'_>) -> Result<FileEntry, DeliveryError> {
-    let path = package.run.path().join(MANIFEST);
-    let (bytes, sha256) = super::s3_upload::hash_of(&path).map_err(DeliveryError::unreadable(&path))?;
-    Ok(FileEntry { path: MANIFEST.to_owned(), bytes, sha256 })
+/// A file that the manifest does not name: itself, and the signature on it, if there is one.
+fn beside(package: &Package<'_>, name: &str) -> Result<Option<FileEntry>, DeliveryError> {
+    let path = package.run.path().join(name);
+    match super::s3_upload::hash_of(&path) {
+        Ok((bytes, sha256)) => Ok(Some(FileEntry { path: name.to_owned(), bytes, sha256 })),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(DeliveryError::unreadable(&path)(error)),
+    }
+}
+
+/// What is sent of a run.
+struct Contents {
+    /// All but the manifest.
+    files: Vec<FileEntry>,
+    manifest: FileEntry,
+    /// What is remembered when it is there as a whole.
+    mark: Value,
+}
+
+impl Contents {
+    fn count(&self) -> u64 {
+        self.files.len() as u64 + 1
+    }
 }
 
 #[async_trait]
@@ -223,23 +242,21 @@ impl Delivery for ToBucket {
     }
 
     async fn preview(&self, package: &Package<'_>, memory: &Memory) -> Result<Preview, DeliveryError> {
-        let manifest = manifest_entry(package)?;
-        let files = self.files(package);
-        let count = files.len() as u64 + 1;
-        if self.is_delivered(package, &manifest, memory) {
+        let contents = self.contents(package)?;
+        let count = contents.count();
+        if memory.get(&key_of(&package.manifest.run.run_id)) == Some(&contents.mark) {
             return Ok(Preview { things: Vec::new(), unchanged: count });
         }
-        let bytes = files.iter().map(|file| file.bytes).sum::<u64>() + manifest.bytes;
+        let bytes = contents.files.iter().chain([&contents.manifest]).map(|file| file.bytes).sum();
         let what = format!("files to {}{}", self.receiver(), format_args!("runs/{}/", package.manifest.run.run_id));
         Ok(Preview { things: vec![PreviewLine { what, count, bytes }], unchanged: 0 })
     }
 
     async fn deliver(&self, package: &Package<'_>, memory: &mut Memory) -> Result<Delivered, DeliveryError> {
         let run = package.manifest.run.run_id.clone();
-        let manifest = manifest_entry(package)?;
-        let files = self.files(package);
-        if self.is_delivered(package, &manifest, memory) {
-            return Ok(Delivered { unchanged: files.len() as u64 + 1, ..Delivered::default() });
+        let contents = self.contents(package)?;
+        if memory.get(&key_of(&run)) == Some(&contents.mark) {
+            return Ok(Delivered { unchanged: contents.count(), ..Delivered::default() });
         }
         let folder = self.folder(&run);
         let memory = Mutex::new(memory);
@@ -259,7 +276,7 @@ impl Delivery for ToBucket {
         };
         // The futures are made beforehand: a closure in a stream that crosses an await is too general for the compiler.
         let mut uploads = Vec::new();
-        for file in files {
+        for file in &contents.files {
             uploads.push(bucket.upload(package.run.path(), &folder, file, &there));
         }
         let mut uploads = stream::iter(uploads).buffer_unordered(FILES_AT_ONCE);
@@ -268,7 +285,7 @@ impl Delivery for ToBucket {
         }
         drop(uploads);
         if refused == 0 {
-            count(bucket.upload(package.run.path(), &folder, &manifest, &there).await?);
+            count(bucket.upload(package.run.path(), &folder, &contents.manifest, &there).await?);
         }
         if refused > 0 {
             refusals.add(format!(
@@ -278,7 +295,7 @@ impl Delivery for ToBucket {
         delivered.refused = refusals.into_sentences();
         if delivered.refused.is_empty() {
             let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
-            memory.put(&key_of(&run), self.mark(&manifest.sha256))?;
+            memory.put(&key_of(&run), contents.mark)?;
         }
         Ok(delivered)
     }
