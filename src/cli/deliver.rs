@@ -124,13 +124,12 @@ impl DeliverOptions {
         config: &Config,
         sessions: &Sessions,
     ) -> Result<Exit, Failure> {
-        if self.no_deliver || config.deliveries.is_empty() {
+        let is_over = run.is_finished() || run.failure().is_some();
+        if self.no_deliver || config.deliveries.is_empty() || !is_over {
             return concluded;
         }
         let ready = Ready { config, sessions, out, targets: config.deliveries.targets.iter().collect() };
-        let delivered = ready.deliver(run).await;
-        let exit = concluded?;
-        let complete = match delivered {
+        let complete = match ready.deliver(run).await {
             Ok(outcomes) => is_complete(&outcomes),
             Err(failure) => {
                 // The report is written and stands: what went wrong behind it is said, and nothing else.
@@ -138,6 +137,7 @@ impl DeliverOptions {
                 false
             }
         };
+        let exit = concluded?;
         Ok(if exit == Exit::Compliant && self.fail_on_delivery && !complete { Exit::Undelivered } else { exit })
     }
 }

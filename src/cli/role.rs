@@ -123,11 +123,14 @@ fn actions(role: RoleOf, history: bool) -> Vec<&'static str> {
 
 /// What deliveries call, all kinds together.
 fn of_deliveries(role: RoleOf) -> Vec<&'static str> {
-    let of = |kind: &&dyn crate::deliver::Kind| match role {
-        RoleOf::Member => kind.member_actions(),
-        RoleOf::Audit => kind.actions(),
-    };
-    let actions: BTreeSet<&str> = KINDS.iter().flat_map(of).copied().collect();
+    let actions: BTreeSet<&str> = KINDS
+        .iter()
+        .flat_map(|kind| match role {
+            RoleOf::Member => kind.member_actions(),
+            RoleOf::Audit => kind.actions(),
+        })
+        .copied()
+        .collect();
     actions.into_iter().collect()
 }
 

@@ -4,6 +4,7 @@
 //! them. It stands between the format and the deliveries, so that neither knows the other.
 
 use std::io;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::inventory::{AccountId, Partition, Region};
 use crate::report::Report;
 
 /// Fields that say when, or by which run, and change although nothing of the finding does.
-const OF_THE_RUN: [&str; 2] = ["UpdatedAt", "LastObservedAt"];
+const OF_THE_RUN: [&str; 4] = ["CreatedAt", "UpdatedAt", "FirstObservedAt", "LastObservedAt"];
 const OF_THE_RUN_IN_PRODUCT_FIELDS: [&str; 4] = ["Run", "PolicyHash", "Version", "Change"];
 
 /// One finding in the format.
@@ -92,9 +93,9 @@ pub(super) type ToldPass<'a> = Box<dyn Iterator<Item = io::Result<Told>> + Send 
 /// Everything that Security Hub is told of a run, in the order of accounts and Regions.
 pub(super) fn all<'a>(report: &'a Report<'_>, home: &'a Region) -> io::Result<ToldPass<'a>> {
     let standing = report.findings.findings()?.map(|finding| Ok((finding?, false)));
-    let gone = report.findings.gone()?.map(|gone| Ok((gone?.finding.into(), true)));
+    let gone = report.findings.gone()?.map(|gone| Ok((Arc::new(gone?.finding), true)));
     let both = standing.chain(gone);
-    Ok(Box::new(both.filter_map(move |one: io::Result<(std::sync::Arc<Finding>, bool)>| match one {
+    Ok(Box::new(both.filter_map(move |one: io::Result<(Arc<Finding>, bool)>| match one {
         Ok((finding, gone)) => asff(report, &finding, gone, home).map(Ok),
         Err(error) => Some(Err(error)),
     })))

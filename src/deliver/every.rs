@@ -31,7 +31,7 @@ pub struct Opened<'a> {
 /// Opens receivers; those that cannot be opened are told of when they should deliver.
 #[must_use]
 pub fn open_all<'a>(targets: &[&'a Target], way: &Way<'_>) -> Vec<Opened<'a>> {
-    targets.iter().map(|target| Opened { target, delivery: target.receiver.open(way) }).collect()
+    targets.iter().copied().map(|target| Opened { target, delivery: target.receiver.open(way) }).collect()
 }
 
 fn at(now: OffsetDateTime) -> String {

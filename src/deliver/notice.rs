@@ -437,7 +437,8 @@ mod tests {
         }
     }
 
-    fn with(findings: &Vec<Finding>, changes: &[(Change, u64)], gaps: &[Gap], check: &dyn Fn(&Report<'_>)) {
+    fn with(findings: &[Finding], changes: &[(Change, u64)], gaps: &[Gap], check: &dyn Fn(&Report<'_>)) {
+        let source = findings.to_vec();
         let mut counts = Counts::default();
         findings.iter().for_each(|finding| counts.add(finding));
         let comparison =
@@ -459,7 +460,7 @@ mod tests {
             counts,
             coverage: &Coverage::default(),
             gaps,
-            findings,
+            findings: &source,
             calls: crate::inventory::CallCounts::default(),
             over_time,
         });
@@ -496,7 +497,7 @@ mod tests {
             affects: Affects::Account,
         };
         let gaps = [gap("iam:GetRole"), gap("iam:GetRole"), gap("sts:AssumeRole")];
-        with(&Vec::new(), &[(Change::NotSeen, 2)], &gaps, &|report| {
+        with(&[], &[(Change::NotSeen, 2)], &gaps, &|report| {
             let said = sentences(report, 0, 0).join("\n");
             assert!(said.contains("2 not seen this time, which is not resolved"), "{said}");
             assert!(said.contains("3 things could not be seen"), "{said}");
@@ -510,7 +511,7 @@ mod tests {
         let quiet = [(Change::Unchanged, 5)];
         let none = Vec::new();
         let bad = vec![finding(1, Severity::Low, None)];
-        let applies = |findings: &Vec<Finding>, changes: &[(Change, u64)], expected: [bool; 3]| {
+        let applies = |findings: &[Finding], changes: &[(Change, u64)], expected: [bool; 3]| {
             with(findings, changes, &[], &|report| {
                 assert_eq!([When::Always, When::Changed, When::Violations].map(|when| when.applies(report)), expected);
             });

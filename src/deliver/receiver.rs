@@ -207,12 +207,12 @@ mod tests {
         for (tables, needle) in [
             (json!({"s4": []}), "deliveries.s4: there is no such delivery; known are s3"),
             (json!({"s3": ["x"]}), "deliveries.s3[0]: is no table"),
-            (json!({"s3": {"bucket": "b", "bukcet": "c"}}), "deliveries.s3.s3: unknown field `bukcet`"),
+            (json!({"s3": {"bucket": "bbb", "bukcet": "c"}}), "deliveries.s3.s3: unknown field `bukcet`"),
             (json!({"s3": {"name": "A", "bucket": "b"}}), "`A` is no name"),
             (json!({"s3": {"name": 3, "bucket": "b"}}), "`name` is no text"),
-            (json!({"s3": [{"bucket": "b"}, {"bucket": "c"}]}), "two deliveries of the name `s3`"),
+            (json!({"s3": [{"bucket": "bbb"}, {"bucket": "ccc"}]}), "two deliveries of the name `s3`"),
             (
-                json!({"s3": {"name": "sns", "bucket": "b"}, "sns": {"topic_arn": "arn:aws:sns:eu-west-1:111122223333:t"}}),
+                json!({"s3": {"name": "sns", "bucket": "bbb"}, "sns": {"topic_arn": "arn:aws:sns:eu-west-1:111122223333:t"}}),
                 "two deliveries",
             ),
             (json!({"report_url": "javascript:alert(1)"}), "deliveries.report_url"),

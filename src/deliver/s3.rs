@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
-use futures_util::stream;
+use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
@@ -28,7 +28,7 @@ const FILES_AT_ONCE: usize = 6;
 
 /// `[[deliveries.s3]]`
 #[derive(Debug)]
-pub struct S3;
+pub(super) struct S3;
 
 /// How objects are retained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,6 +231,36 @@ impl Contents {
     }
 }
 
+/// What came of all files.
+struct Tally {
+    delivered: Delivered,
+    refusals: Refusals,
+    is_complete: bool,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { delivered: Delivered::default(), refusals: Refusals::default(), is_complete: true }
+    }
+}
+
+impl Tally {
+    fn take(&mut self, sent: Sent) {
+        match sent {
+            Sent::New => self.delivered.sent += 1,
+            Sent::Same => self.delivered.unchanged += 1,
+            Sent::Refused(sentence) => {
+                self.is_complete = false;
+                self.refusals.add(sentence);
+            }
+        }
+    }
+
+    fn finish(self) -> Delivered {
+        Delivered { refused: self.refusals.into_sentences(), ..self.delivered }
+    }
+}
+
 #[async_trait]
 impl Delivery for ToBucket {
     fn name(&self) -> &str {
@@ -248,7 +278,7 @@ impl Delivery for ToBucket {
             return Ok(Preview { things: Vec::new(), unchanged: count });
         }
         let bytes = contents.files.iter().chain([&contents.manifest]).map(|file| file.bytes).sum();
-        let what = format!("files to {}{}", self.receiver(), format_args!("runs/{}/", package.manifest.run.run_id));
+        let what = format!("files to {}runs/{}/", self.receiver(), package.manifest.run.run_id);
         Ok(Preview { things: vec![PreviewLine { what, count, bytes }], unchanged: 0 })
     }
 
@@ -263,36 +293,36 @@ impl Delivery for ToBucket {
         let bucket = Bucket::new(&self.settings, &self.scope, self.retain_until(package.now), &memory);
         bucket.abort_leftovers(&folder).await?;
         let there: BTreeMap<String, u64> = bucket.list(&folder).await?;
-        let mut delivered = Delivered::default();
-        let mut refusals = Refusals::default();
-        let mut refused = 0_u64;
-        let mut count = |sent: Sent| match sent {
-            Sent::New => delivered.sent += 1,
-            Sent::Same => delivered.unchanged += 1,
-            Sent::Refused(sentence) => {
-                refused += 1;
-                refusals.add(sentence);
+        let mut tally = Tally::default();
+        let mut left = contents.files.iter();
+        let mut under_way = FuturesUnordered::new();
+        let mut failed = None;
+        loop {
+            while failed.is_none() && under_way.len() < FILES_AT_ONCE {
+                let Some(file) = left.next() else { break };
+                under_way.push(bucket.upload(package.run.path(), &folder, file, &there));
             }
-        };
-        // The futures are made beforehand: a closure in a stream that crosses an await is too general for the compiler.
-        let mut uploads = Vec::new();
-        for file in &contents.files {
-            uploads.push(bucket.upload(package.run.path(), &folder, file, &there));
+            // What is under way is brought to its end, so that no upload in parts is left behind.
+            match under_way.next().await {
+                Some(Ok(sent)) => tally.take(sent),
+                Some(Err(error)) => {
+                    failed.get_or_insert(error);
+                }
+                None => break,
+            }
         }
-        let mut uploads = stream::iter(uploads).buffer_unordered(FILES_AT_ONCE);
-        while let Some(sent) = uploads.next().await {
-            count(sent?);
+        if let Some(error) = failed {
+            return Err(error);
         }
-        drop(uploads);
-        if refused == 0 {
-            count(bucket.upload(package.run.path(), &folder, &contents.manifest, &there).await?);
-        }
-        if refused > 0 {
-            refusals.add(format!(
+        drop(under_way);
+        if tally.is_complete {
+            tally.take(bucket.upload(package.run.path(), &folder, &contents.manifest, &there).await?);
+        } else {
+            tally.refusals.add(format!(
                 "{folder}{MANIFEST} was not sent, because what is there is not this run; keep runs of different origin under different prefixes"
             ));
         }
-        delivered.refused = refusals.into_sentences();
+        let delivered = tally.finish();
         if delivered.refused.is_empty() {
             let mut memory = memory.lock().unwrap_or_else(PoisonError::into_inner);
             memory.put(&key_of(&run), contents.mark)?;

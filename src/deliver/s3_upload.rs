@@ -40,12 +40,12 @@ pub(super) enum Sent {
     Refused(String),
 }
 
-pub(super) struct Bucket<'a> {
+pub(super) struct Bucket<'a, 'm> {
     settings: &'a Settings,
     scope: &'a Scope,
     client: Client,
     retain_until: Option<DateTime>,
-    memory: &'a Mutex<&'a mut Memory>,
+    memory: &'a Mutex<&'m mut Memory>,
 }
 
 /// The SHA-256 of a file as S3 knows it: of the whole in one piece, or of the parts' digests and their number.
@@ -55,12 +55,12 @@ struct Checksums {
     parts: String,
 }
 
-impl<'a> Bucket<'a> {
+impl<'a, 'm> Bucket<'a, 'm> {
     pub(super) fn new(
         settings: &'a Settings,
         scope: &'a Scope,
         retain_until: Option<OffsetDateTime>,
-        memory: &'a Mutex<&'a mut Memory>,
+        memory: &'a Mutex<&'m mut Memory>,
     ) -> Self {
         let config = aws_sdk_s3::config::Builder::from(scope.config()).force_path_style(scope.path_style()).build();
         let retain_until = retain_until.map(|until| DateTime::from_secs(until.unix_timestamp()));
@@ -382,7 +382,7 @@ pub(super) fn hash_of(path: &Path) -> io::Result<(u64, String)> {
 }
 
 fn checksums_of(path: &Path, file: &FileEntry) -> Result<Checksums, DeliveryError> {
-    let read = || {
+    let read = || -> io::Result<(String, String, String)> {
         let mut parts = PartsOf::open(path)?;
         let (mut count, mut of_parts) = (0_u64, Sha256::new());
         while let Some(bytes) = parts.next()? {
@@ -427,7 +427,8 @@ mod tests {
         let file = FileEntry { path: "large".to_owned(), bytes: length, sha256 };
         let sums = checksums_of(&path, &file).unwrap();
         assert_eq!(sums.whole, STANDARD.encode(Sha256::digest(&bytes)));
-        let digests = [Sha256::digest(&bytes[..size - 1]), Sha256::digest(&bytes[size - 1..])].concat();
+        let digests =
+            [Sha256::digest(&bytes[..size - 1]).to_vec(), Sha256::digest(&bytes[size - 1..]).to_vec()].concat();
         assert_eq!(sums.parts, format!("{}-2", STANDARD.encode(Sha256::digest(digests))));
         std::fs::write(&path, b"other").unwrap();
         assert!(checksums_of(&path, &file).unwrap_err().to_string().contains("was changed"));

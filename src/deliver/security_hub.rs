@@ -35,7 +35,7 @@ const NEWEST: &str = "newest";
 
 /// `[deliveries.security_hub]`
 #[derive(Debug)]
-pub struct SecurityHub;
+pub(super) struct SecurityHub;
 
 /// Whose findings they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -383,6 +383,7 @@ impl Delivery for ToHub {
                 }
                 let session = match entered.take().filter(|entered| entered.account == batch.account) {
                     Some(session) => session,
+                    None if self.settings.account == Destination::Own => Arc::new(Entered::own(&self.sessions)),
                     None => Arc::new(Entered::of(batch.account.clone())),
                 };
                 entered = Some(Arc::clone(&session));

@@ -97,6 +97,12 @@ impl Entered {
         Self { account, scope: OnceCell::new() }
     }
 
+    /// The account that delivers, with its own credentials.
+    pub(super) fn own(sessions: &Sessions) -> Self {
+        let scope = sessions.own_scope();
+        Self { account: scope.account.clone(), scope: OnceCell::new_with(Some(Ok(scope))) }
+    }
+
     async fn scope(&self, sessions: &Sessions) -> Result<Scope, String> {
         let enter = async {
             match sessions.open(&self.account).await {

@@ -30,7 +30,7 @@ const SMS: usize = 140;
 
 /// `[[deliveries.sns]]`
 #[derive(Debug)]
-pub struct Sns;
+pub(super) struct Sns;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

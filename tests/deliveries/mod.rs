@@ -38,7 +38,7 @@ fn archive() -> Value {
 
 /// A run with a file of three parts.
 fn with_large(out: &std::path::Path) -> (pipewarden::run::RunDirectory, Vec<u8>) {
-    let large: Vec<u8> = (0..20_000_000_u32).map(|nth| (nth % 251) as u8).collect();
+    let large: Vec<u8> = (0..20_000_000_u32).map(|nth| u8::try_from(nth % 251).unwrap()).collect();
     let run = sealed(out, FIRST, vec![violated(A, HOME, "web")], &[("large.bin", large.clone())]);
     (run, large)
 }
@@ -107,7 +107,8 @@ fn a_broken_delivery_goes_on_and_leaves_neither_a_manifest_nor_parts_before_it_i
         });
         let line = json!({"key": format!("upload/{key}"), "value": {"uploadId": "old"}});
         let memory = out.path().join("deliveries/archive.jsonl");
-        fs::write(&memory, format!("{line}\n")).unwrap();
+        let earlier = fs::read_to_string(&memory).unwrap_or_default();
+        fs::write(&memory, format!("{earlier}{line}\n")).unwrap();
         let outcomes = deliver(&server, out.path(), &run, archive()).await;
         assert_eq!(outcomes[0].status, Status::Delivered, "{outcomes:?}");
         assert!(outcomes[0].unchanged > 0 && outcomes[0].unchanged <= before as u64, "{outcomes:?}");

@@ -114,7 +114,10 @@ pub(super) fn sealed(
         run.write_document(name, &|out| out.write_all(bytes)).unwrap();
     }
     run.finish(&report(&run, &spool, spool.counts().clone(), &Coverage::default()), FORMATS).unwrap();
-    run
+    // Whoever makes a run holds the folder; whoever reads it does not.
+    let path = run.path().to_owned();
+    drop(run);
+    RunDirectory::open(&path).unwrap()
 }
 
 struct NoPause;
