@@ -22,6 +22,8 @@ mod browser;
 mod check;
 /// The command line as a user meets it: exit codes and error messages.
 mod cli;
+/// Deliveries of finished runs, over the wire.
+mod deliveries;
 /// The program and its tests must not build the SDKs twice.
 mod dependencies;
 /// Documents that are written from the source.

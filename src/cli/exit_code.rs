@@ -14,6 +14,9 @@ pub enum Exit {
     Gaps = 2,
     /// The run failed; there is no verdict.
     Failed = 3,
+    /// Finished and compliant, but not delivered as a whole, and `--fail-on-delivery` was given; or `deliver` could not
+    /// deliver.
+    Undelivered = 4,
     /// The command line or the configuration is wrong.
     Usage = 64,
 }
@@ -31,4 +34,5 @@ Exit codes:
   1   non-compliant at or above --fail-on
   2   finished, but something could not be seen (with --fail-on-gaps)
   3   the run failed: there is no verdict
+  4   compliant, but not delivered as a whole (with --fail-on-delivery, and from `deliver`)
   64  wrong usage or configuration";

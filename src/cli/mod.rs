@@ -8,6 +8,7 @@ mod aws;
 mod check;
 mod collect;
 mod controls;
+mod deliver;
 mod deliveries;
 mod demo;
 mod dora;
@@ -61,6 +62,8 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Print a report of a finished run in another format
     Report(report::ReportArgs),
+    /// Deliver a finished run (again): buckets, Security Hub, messages
+    Deliver(deliver::DeliverArgs),
     /// Check that runs are still what was written: every file, the chain, the signature
     Verify(verify::VerifyArgs),
     /// Sign the manifest of a finished run with a key of KMS
@@ -97,6 +100,7 @@ pub fn main() -> ExitCode {
         Command::Collect(args) => collect::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Deliver(args) => deliver::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Sign(args) => sign::run(&args),
         Command::Dora(args) => dora::run(&args),

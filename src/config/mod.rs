@@ -73,6 +73,8 @@ pub struct Config {
     pub policies: Policies,
     /// What is asked of exceptions.
     pub exceptions: Exceptions,
+    /// Where finished runs are delivered.
+    pub deliveries: crate::deliver::Deliveries,
     /// Who answers for what.
     pub owners: Owners,
     /// As written, for the manifest.
@@ -167,6 +169,8 @@ impl Written {
         self.dora.options(file, time::OffsetDateTime::UNIX_EPOCH, crate::facts::ProductionRules::default())?;
         self.account_sources(file)?;
         self.trails(file)?;
+        let deliveries = crate::deliver::Deliveries::read(&self.deliveries)
+            .map_err(|misconfigured| wrong(&misconfigured.key, misconfigured.problem))?;
         let audit = AuditOptions {
             filter,
             sessions: self.sessions(file)?,
@@ -185,6 +189,7 @@ impl Written {
             settings,
             policies: self.policies.clone(),
             exceptions: self.exceptions.clone(),
+            deliveries,
             owners: self.owners(file)?,
             file: file.to_owned(),
             written: self,
@@ -306,6 +311,8 @@ mod tests {
             ("[owners]\ntags = []", "unknown field `tags`"),
             ("[owners]\nfile = \"no/such/file\"", "owners.file"),
             ("[exceptions]\nexpired = \"ignore\"", "`error` or `report`"),
+            ("[[deliveries.s3]]\nbukcet = \"x\"", "deliveries.s3.s3"),
+            ("[deliveries.pigeon]", "no such delivery"),
         ] {
             let error = resolve(text).err().unwrap_or_default();
             assert!(error.contains(needle), "{text}: {error}");

@@ -69,6 +69,10 @@ pub struct Written {
     /// How deployments are measured.
     #[serde(skip_serializing_if = "Dora::is_default")]
     pub dora: Dora,
+    /// Where finished runs are delivered, by table; each kind reads its own. It decides nothing that a run says, so it is
+    /// no part of a run.
+    #[serde(skip_serializing)]
+    pub deliveries: BTreeMap<String, serde_json::Value>,
 }
 
 /// `[accounts]`
