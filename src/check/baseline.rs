@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::judge::Check;
 use crate::evaluate::Policies;
-use crate::finding::{Change, ComplianceType, Severity, TemplateFinding};
+use crate::finding::{ComplianceType, Severity, TemplateChange as Change, TemplateFinding};
 
 /// Version of the form of a baseline.
 pub const BASELINE_SCHEMA_VERSION: u32 = 1;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::judge::{Check, Checked, Looked};
 use super::protection;
-use crate::finding::{Change, ComplianceType, Removal, TemplateFinding};
+use crate::finding::{ComplianceType, Removal, TemplateChange as Change, TemplateFinding};
 use crate::inventory::ResourceUid;
 
 /// How resources of two states are recognised as the same.

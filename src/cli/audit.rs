@@ -9,6 +9,7 @@ use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
 use super::options::{PolicyOptions, ReportOptions, RunOptions, judge, question};
 use super::policies;
+use super::runs;
 
 /// Options of `audit`.
 #[derive(Debug, Args)]
@@ -45,5 +46,7 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
         deliveries::settle(&run, &args.run.out, &config)?;
     }
     let judged = judge(&run, &config, &policies)?;
-    args.report.conclude(&run, &judged, &policies)
+    let exit = args.report.conclude(&run, &judged, &policies)?;
+    runs::prune_after(&run, &args.run.out, &config);
+    Ok(exit)
 }

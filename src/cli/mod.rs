@@ -10,6 +10,7 @@ mod collect;
 mod controls;
 mod deliveries;
 mod demo;
+mod diff;
 mod dora;
 mod evaluate;
 mod exit_code;
@@ -22,6 +23,7 @@ mod policies;
 mod progress;
 mod report;
 mod role;
+mod runs;
 mod simulate;
 
 use std::process::ExitCode;
@@ -58,6 +60,10 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Print a report of a finished run in another format
     Report(report::ReportArgs),
+    /// What changed between two finished runs: new, worse, resolved, and not seen
+    Diff(diff::DiffArgs),
+    /// List the runs with their trend, and prune them
+    Runs(runs::RunsArgs),
     /// DORA metrics from the histories at hand
     Dora(dora::DoraArgs),
     /// Run the whole audit against a simulated organization inside the process
@@ -90,6 +96,8 @@ pub fn main() -> ExitCode {
         Command::Collect(args) => collect::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Runs(args) => runs::run(&args),
         Command::Dora(args) => dora::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),

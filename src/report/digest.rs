@@ -12,8 +12,12 @@ use std::sync::Arc;
 use super::Report;
 use super::blind_spot::{Blind, BlindSpot};
 use super::text::grouped;
+use super::wording::news;
 use crate::finding::{ComplianceType, Finding, Severity};
 use crate::inventory::AccountId;
+
+/// New violations that are kept.
+const NEWS: usize = 10;
 
 /// How much of the worst is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +113,9 @@ pub(super) struct Digest {
     /// Violations under a valid exception, the first to expire first.
     pub excepted: Vec<Finding>,
     pub more_excepted: u64,
+    /// Violations that are new or worse since the run before, worst first; none where no run was compared.
+    pub news: Vec<Finding>,
+    pub more_news: u64,
 }
 
 impl Digest {
@@ -116,7 +123,11 @@ impl Digest {
     pub(super) fn of(report: &Report<'_>, limits: Limits) -> io::Result<Self> {
         let mut count = Count { blind: Blind::of(report), ..Count::default() };
         for finding in report.findings.findings()? {
-            count.add(&finding?, limits.resources.max(limits.accounts));
+            let finding = finding?;
+            count.add(&finding, limits.resources.max(limits.accounts));
+            if news(report, &finding).is_some() {
+                count.add_news(&finding);
+            }
         }
         let mut ranked: Vec<(AccountId, Violations)> = count.accounts.into_iter().collect();
         ranked.sort_by(|(a, worse), (b, better)| better.cmp(worse).then_with(|| a.cmp(b)));
@@ -143,6 +154,8 @@ impl Digest {
             blind: count.blind.into_spots(),
             more_excepted: count.excepted_total - count.excepted.len() as u64,
             excepted: count.excepted.into_values().collect(),
+            more_news: count.news_total - count.news.len() as u64,
+            news: count.news.into_values().collect(),
         })
     }
 }
@@ -154,10 +167,28 @@ struct Count {
     controls: BTreeMap<String, ControlTally>,
     excepted: BTreeMap<(String, Reverse<Severity>, String), Finding>,
     excepted_total: u64,
+    /// By severity, then in the order of findings.
+    news: BTreeMap<(Reverse<Severity>, u64), Finding>,
+    news_total: u64,
     blind: Blind,
 }
 
 impl Count {
+    fn add_news(&mut self, finding: &Finding) {
+        if finding.compliance != ComplianceType::NonCompliant || finding.exception.is_some() {
+            return;
+        }
+        self.news_total += 1;
+        let key = (Reverse(finding.severity), self.news_total);
+        if self.news.len() >= NEWS {
+            if self.news.last_key_value().is_some_and(|(last, _)| *last < key) {
+                return;
+            }
+            self.news.pop_last();
+        }
+        self.news.insert(key, finding.clone());
+    }
+
     fn add(&mut self, finding: &Finding, keep_excepted: usize) {
         if !self.controls.contains_key(&finding.control) {
             self.controls.insert(finding.control.clone(), ControlTally::default());
@@ -205,9 +236,18 @@ fn worst_of(
             ViolatedControl { id: finding.control.clone(), severity: finding.severity, total: 0, shown: Vec::new() }
         });
         group.total += 1;
+        let is_news = |finding: &Finding| news(report, finding).is_some();
         if group.shown.len() < limits.resources {
             group.shown.push(Arc::unwrap_or_clone(finding));
+        } else if is_news(&finding)
+            && let Some(known) = group.shown.iter().rposition(|shown| !is_news(shown))
+        {
+            group.shown.remove(known);
+            group.shown.push(Arc::unwrap_or_clone(finding));
         }
+    }
+    for group in kept.values_mut().flat_map(BTreeMap::values_mut) {
+        group.shown.sort_by_key(|finding| news(report, finding).is_none());
     }
     Ok(ranked
         .iter()

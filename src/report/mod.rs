@@ -7,6 +7,7 @@ mod blind_spot;
 pub mod check;
 mod coverage;
 mod csv;
+mod difference;
 mod digest;
 pub mod dora;
 mod framework_coverage;
@@ -27,6 +28,7 @@ mod wording;
 
 pub use self::csv::Csv;
 pub use coverage::{CoverageCsv, CoverageJson};
+pub use difference::{Difference, DifferenceJson, DifferencePage, Differing};
 pub use frameworks::Frameworks;
 pub use frameworks_csv::FrameworksCsv;
 pub use json::Json;

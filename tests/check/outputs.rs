@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pipewarden::finding::{
-    Alternative, Blind, Change, ComplianceType, Control, ExceptionRef, Finding, Related, Removal, ResourceRef,
-    Severity, SourcePlace, TemplateFinding,
+    Alternative, Blind, ComplianceType, Control, ExceptionRef, Finding, Related, Removal, ResourceRef, Severity,
+    SourcePlace, TemplateChange as Change, TemplateFinding,
 };
 use pipewarden::inventory::{Position, Region, ResourceUid, Span, TypeName};
 use pipewarden::report::check::{

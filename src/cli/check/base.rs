@@ -14,7 +14,7 @@ use super::git::{Commit, named, names_commit};
 use super::inputs::{Inputs, read, read_listed};
 use crate::check::{Baseline, Check, CheckError, Checked, Comparison, Matching};
 use crate::evaluate::Policies;
-use crate::finding::{Change, Removal, TemplateFinding};
+use crate::finding::{Removal, TemplateChange as Change, TemplateFinding};
 use crate::inventory::Span;
 use crate::template::{Document, Files as _, Limits, Place};
 

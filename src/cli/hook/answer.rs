@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Gate;
 use crate::check::Checked;
-use crate::finding::{Change, ComplianceType, Severity, TemplateFinding};
+use crate::finding::{ComplianceType, Severity, TemplateChange as Change, TemplateFinding};
 
 /// Characters of a message that Hooks keep for stack operations; Cloud Control keeps a quarter, so the worst comes first.
 const LONGEST_MESSAGE: usize = 4096;

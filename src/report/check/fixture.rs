@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::{CheckReport, CheckedFile, Roots};
 use crate::finding::{
-    Blind, Change, ComplianceType, Control, Finding, ResourceRef, Severity, SourcePlace, TemplateFinding,
+    Blind, ComplianceType, Control, Finding, ResourceRef, Severity, SourcePlace, TemplateChange as Change,
+    TemplateFinding,
 };
 use crate::inventory::{Position, Region, ResourceUid, Span, TypeName};
 

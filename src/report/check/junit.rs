@@ -11,7 +11,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use super::{CheckFormat, CheckReport, UnreadableFile, wording};
-use crate::finding::{Change, ComplianceType, TemplateFinding};
+use crate::finding::{ComplianceType, TemplateChange as Change, TemplateFinding};
 use crate::report::text::{NAME, short, visible};
 
 /// The `junit` format.

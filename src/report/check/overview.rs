@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::CheckReport;
-use crate::finding::{Alternative, Blind, Change, ComplianceType, Severity, TemplateFinding};
+use crate::finding::{Alternative, Blind, ComplianceType, Severity, TemplateChange as Change, TemplateFinding};
 use crate::report::text::{counted, grouped};
 
 /// Findings by what they ask of the reader, each list worst first.

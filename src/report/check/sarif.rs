@@ -19,7 +19,7 @@ use super::sarif_model::{
     Suppression, Text, Tool, UriBase,
 };
 use super::{CheckFormat, CheckReport, Roots, wording};
-use crate::finding::{Change, ComplianceType, Severity, SourcePlace, TemplateFinding};
+use crate::finding::{ComplianceType, Severity, SourcePlace, TemplateChange as Change, TemplateFinding};
 use crate::inventory::{Position, Span};
 use crate::report::markup::plain;
 use crate::report::text::{NAME, counted, short, visible};

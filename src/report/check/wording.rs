@@ -5,7 +5,7 @@
 
 use super::CheckReport;
 use super::overview::Undecided;
-use crate::finding::{Alternative, Blind, Change, ComplianceType, SourcePlace, TemplateFinding};
+use crate::finding::{Alternative, Blind, ComplianceType, SourcePlace, TemplateChange as Change, TemplateFinding};
 use crate::report::text::{NAME, counted, grouped, short, words};
 use std::fmt::Write as _;
 
