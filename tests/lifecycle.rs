@@ -42,7 +42,8 @@ fn day(number: i64) -> OffsetDateTime {
 }
 
 fn judge(run: &RunDirectory, config: &Config, policies: &Policies) -> Judged {
-    let evaluation = Evaluation { policies, settings: config.settings.clone(), rules: config.rules.clone() };
+    let evaluation =
+        Evaluation { policies, settings: config.settings.clone(), rules: config.rules.clone(), owners: &config.owners };
     evaluation.judge(run).unwrap()
 }
 
@@ -83,7 +84,7 @@ impl Night<'_> {
     fn pass(&self, out: &Path, number: i64) -> Morning {
         let run = self.begin(out, number);
         self.end(&run);
-        verify(run.path()).unwrap();
+        verify(run.path(), None).unwrap();
         Morning::of(&run)
     }
 }
@@ -402,12 +403,12 @@ fn the_command_line_compares_lists_and_prunes() {
     // The chain still holds, because the manifest of what was pruned is kept, and shows when it was changed.
     let oldest = &left[0].path;
     let before: RunId = "20261121T000002Z".parse().unwrap();
-    assert_eq!(verify(oldest).unwrap().previous, Link::Holds(before));
+    assert_eq!(verify(oldest, None).unwrap().previous, Link::Holds(before));
     let kept = folder.join("pipewarden-out/pruned/20261121T000002Z.manifest.json");
     let mut bytes = fs::read(&kept).unwrap();
     bytes.push(b' ');
     fs::write(&kept, bytes).unwrap();
-    assert!(verify(oldest).unwrap_err().to_string().contains("the chain is broken"));
+    assert!(verify(oldest, None).unwrap_err().to_string().contains("the chain is broken"));
 }
 
 #[test]
@@ -451,6 +452,6 @@ fn pruning_keeps_the_newest_run_and_what_an_unfinished_one_builds_on() {
     assert_eq!(names(prune(out, strict, day(100), None, false).unwrap()), [at(1), at(3)]);
     let left = list(out).unwrap();
     assert!(left.len() == 1 && matches!(left[0].state, RunState::Finished(_)));
-    assert_eq!(verify(&left[0].path).unwrap().previous, Link::Holds(at(3)));
+    assert_eq!(verify(&left[0].path, None).unwrap().previous, Link::Holds(at(3)));
     assert_eq!(fs::read_dir(out.join("pruned")).unwrap().count(), 4);
 }

@@ -15,6 +15,7 @@ mod dora;
 mod evaluate;
 mod exit_code;
 mod failure;
+mod fingerprint;
 mod hook;
 mod init;
 mod logging;
@@ -24,7 +25,9 @@ mod progress;
 mod report;
 mod role;
 mod runs;
+mod sign;
 mod simulate;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -64,6 +67,10 @@ enum Command {
     Diff(diff::DiffArgs),
     /// List the runs with their trend, and prune them
     Runs(runs::RunsArgs),
+    /// Check that runs are still what was written: every file, the chain, the signature
+    Verify(verify::VerifyArgs),
+    /// Sign the manifest of a finished run with a key of KMS
+    Sign(sign::SignArgs),
     /// DORA metrics from the histories at hand
     Dora(dora::DoraArgs),
     /// Run the whole audit against a simulated organization inside the process
@@ -98,6 +105,8 @@ pub fn main() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Runs(args) => runs::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Sign(args) => sign::run(&args),
         Command::Dora(args) => dora::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),

@@ -16,6 +16,7 @@
 //!   findings.csv, findings.json, summary.txt, …
 //!   coverage.csv, coverage.json
 //!   manifest.json                                  written last: without it the run is unfinished
+//!   manifest.signature.json                        where a key is configured
 //!   failed.txt                                     instead of it, where a run ended without a verdict
 //! <out>/pruned/<run-id>.manifest.json              what is left of a run that was pruned: its link of the chain
 //! ```
@@ -36,6 +37,7 @@ mod pending_folder;
 mod plan;
 mod pruning;
 mod sight;
+mod signature;
 mod spool;
 mod stored_report;
 mod verify;
@@ -51,9 +53,10 @@ pub use manifest::{FileEntry, MANIFEST, Manifest, PreviousRun};
 pub use plan::{PLAN, Plan};
 pub use pruning::{Keeping, PRUNED, Pruned, prune};
 pub use sight::{Finder, Finders};
+pub use signature::{PublicKey, SIGNATURE, Signature, SignatureError, SigningAlgorithm};
 pub use spool::{FindingSpool, FindingSpoolWriter, SPOOL};
 pub use stored_report::{STORED_REPORT, StoredReport};
-pub use verify::{Link, Verified, VerifyError, link_of, verify};
+pub use verify::{Link, Signed, Verified, VerifyError, link_of, verify};
 
 /// Version of the shape of `plan.json`, `manifest.json` and the spool.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -14,7 +14,7 @@ use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::directory::{RUNS, lock, names_in};
 use super::listing::{ListedRun, RunState, list};
-use super::{MANIFEST, PLAN, Plan, RunDirectory, RunError, RunId};
+use super::{MANIFEST, PLAN, Plan, RunDirectory, RunError, RunId, SIGNATURE};
 use crate::inventory::json_lines::{PendingFile, sync_folder_of};
 
 /// Folder beside the runs with the manifests of those that were pruned.
@@ -137,10 +137,8 @@ fn remove(out: &Path, path: &Path, pruned: &Pruned) -> Result<(), RunError> {
         let folder = out.join(PRUNED);
         let keep = || {
             fs::create_dir_all(&folder)?;
-            let manifest = fs::read(path.join(MANIFEST))?;
-            let mut file = PendingFile::create(&kept)?;
-            file.write_all(&manifest)?;
-            file.keep()
+            copy(&path.join(SIGNATURE), &folder.join(format!("{}.{SIGNATURE}", pruned.run_id)))?;
+            copy(&path.join(MANIFEST), &kept)
         };
         keep().map_err(RunError::io("write", &kept))?;
     }
@@ -152,6 +150,17 @@ fn remove(out: &Path, path: &Path, pruned: &Pruned) -> Result<(), RunError> {
         fs::remove_dir_all(&going)
     };
     go().map_err(RunError::io("remove", path))
+}
+
+/// Copies a file, if it is there.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let bytes = match fs::read(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        read => read?,
+    };
+    let mut file = PendingFile::create(to)?;
+    file.write_all(&bytes)?;
+    file.keep()
 }
 
 /// What an interrupted pruning left.
