@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pipewarden::finding::{
-    ComplianceType, Control, ExceptionRef, Finding, Framework, Requirement, ResourceRef, Severity,
+    Change, ComplianceType, Control, ExceptionRef, Finding, Framework, Lifecycle, Requirement, ResourceRef, Severity,
 };
 use pipewarden::inventory::{
     AccountId, Affects, Coverage, CoverageKey, Gap, GapCause, Outcome, Region, ResourceUid, Skip, TypeName,
 };
 use pipewarden::report::{
-    AccountInfo, Counts, FORMATS, FindingPass, FindingSource, OverTime, Report, ReportFormat, RunInfo, SCHEMA_VERSION,
-    Terminal, visible,
+    AccountInfo, Comparison, Counts, FORMATS, FindingPass, FindingSource, OverTime, Report, ReportFormat, RunInfo,
+    SCHEMA_VERSION, Terminal, visible,
 };
 use serde_json::{Value, json};
 
@@ -500,6 +500,43 @@ fn the_summary_tells_the_worst_first_and_what_was_not_seen() {
         place("14 calls: 10 ok, 2 denied, 1 throttled, 1 error");
         place("SEC-481");
         place("allow s3:GetEncryptionConfiguration to the audit role");
+    }
+}
+
+#[test]
+fn the_summary_says_what_changed_since_the_run_before_and_new_violations_come_first() {
+    let mut fixture = mixed();
+    let lifecycle = |change, first: &str| Lifecycle {
+        change,
+        first_observed_at: first.to_owned(),
+        last_observed_at: "2026-11-21T02:00:00Z".to_owned(),
+        last_known: None,
+    };
+    let bad =
+        |finding: &&mut Finding| finding.compliance == ComplianceType::NonCompliant && finding.exception.is_none();
+    let total = fixture.findings.iter_mut().filter(bad).count();
+    for (number, finding) in fixture.findings.iter_mut().filter(bad).enumerate() {
+        // Only the last in order is new, so that it would be the last to be shown.
+        finding.lifecycle = Some(if number + 1 == total {
+            lifecycle(Change::New, "2026-11-21T02:00:00Z")
+        } else {
+            lifecycle(Change::Unchanged, "2026-11-18T02:00:00Z")
+        });
+    }
+    let new = fixture.findings.iter_mut().filter(bad).last().unwrap().clone();
+    for name in ["terminal", "markdown"] {
+        let plain = written(format(name), &fixture.report());
+        assert!(!plain.contains("NEW"), "without a run before nothing is marked");
+        let mut report = fixture.report();
+        let mut previous = report.run.clone();
+        previous.run_id = "20261120T020000Z".to_owned();
+        let violations = BTreeMap::from([(Change::New, 1), (Change::Unchanged, 6), (Change::NotSeen, 2)]);
+        report.over_time.comparison = Some(Comparison { previous, violations, remediation: BTreeMap::new() });
+        let text = written(format(name), &report).split_whitespace().collect::<Vec<_>>().join(" ");
+        let place = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what:?} in {name}:\n{text}"));
+        place("since run 20261120T020000Z: 1 new, 0 worsened, 0 resolved, 2 not seen this time, 6 unchanged");
+        assert!(place(&format!("NEW {}", new.control)) < place("Violations, worst first"));
+        place("stands since 2026-11-18 (3 days)");
     }
 }
 

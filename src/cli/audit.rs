@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::fingerprint;
 use super::options::{PolicyOptions, ReportOptions, RunOptions, judge, question};
 use super::policies;
+use super::runs;
 use super::sign;
 
 /// Options of `audit`.
@@ -55,5 +56,7 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
     // A run that could not be signed is finished all the same, and those who wait for it hear of it.
     let concluded = args.report.conclude(&run, &judged, &policies);
     let concluded = concluded.and_then(|exit| runtime.block_on(sign::sign(&run, &config, &sdk)).map(|()| exit));
-    runtime.block_on(args.deliver.after(concluded, &run, &args.run.out, &config, &sessions))
+    let delivered = runtime.block_on(args.deliver.after(concluded, &run, &args.run.out, &config, &sessions))?;
+    runs::prune_after(&run, &args.run.out, &config);
+    Ok(delivered)
 }

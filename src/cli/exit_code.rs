@@ -8,7 +8,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Everything that was asked holds.
     Compliant = 0,
-    /// Something is non-compliant at or above `--fail-on`.
+    /// Something is non-compliant at or above `--fail-on`, or new or worse at or above `--fail-on-new`.
     NonCompliant = 1,
     /// Finished, but something could not be seen, and `--fail-on-gaps` was given.
     Gaps = 2,
@@ -31,7 +31,7 @@ impl From<Exit> for ExitCode {
 pub(super) const HELP: &str = "\
 Exit codes:
   0   compliant
-  1   non-compliant at or above --fail-on
+  1   non-compliant at or above --fail-on, or new or worse at or above --fail-on-new
   2   finished, but something could not be seen (with --fail-on-gaps)
   3   the run failed: there is no verdict
   4   compliant, but not delivered as a whole (with --fail-on-delivery, and from `deliver`)

@@ -12,7 +12,7 @@ pub use delivery::{Archive, Athena, Dora, History, Lake, WrittenFreeze, WrittenS
 pub use owners::WrittenOwners;
 pub use written::{
     Accounts, Approvals, Builds, Caps, Exceptions, Expired, Hop, Organization, Policies, Production, Regions, Role,
-    Secrets, Signing, Sources, Stages, Templates, Tiers, Written,
+    Runs, Secrets, Signing, Sources, Stages, Templates, Tiers, Written,
 };
 
 use std::path::Path;
@@ -160,6 +160,9 @@ impl Written {
         if caps.accounts == 0 || caps.calls == 0 || caps.calls_per_service == 0 {
             return Err(wrong("concurrency", "every cap must be at least 1".to_owned()));
         }
+        if self.runs.keep == Some(0) || self.runs.keep_days == Some(0) {
+            return Err(wrong("runs", "a limit must be at least 1; leave it out for no limit".to_owned()));
+        }
         for entry in &self.hosts {
             entry.check().map_err(|error| {
                 wrong(&format!("hosts.{}", error.key), format!("{}: {}", error.host, error.problem))
@@ -298,6 +301,8 @@ mod tests {
             ("[settings]\nretention = 3", "known are alarmWithoutDataDays"),
             ("[settings]\nobjectLockRetentionDays = -1", "negative"),
             ("[concurrency]\ncalls = 0", "at least 1"),
+            ("[runs]\nkeep = 0", "leave it out"),
+            ("[runs]\nkeep_weeks = 3", "unknown field `keep_weeks`"),
             ("[stages]\nbefore_production = [\"dance\"]", "stages.before_production"),
             ("[stages.markers]\ndance = [\"x\"]", "known are unit"),
             ("[tiers.checks]\ncritical = [\"dance\"]", "tiers.checks.critical"),

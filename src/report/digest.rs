@@ -10,9 +10,13 @@ use std::io;
 
 use super::blind_spot::{Blind, BlindSpot};
 use super::text::grouped;
+use super::wording::news;
 use super::{Counts, Report};
 use crate::finding::{ComplianceType, Finding, Severity};
 use crate::inventory::AccountId;
+
+/// New violations that are kept.
+const NEWS: usize = 10;
 
 /// How much of the worst is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,8 +93,10 @@ pub(super) struct ViolatedControl {
     pub severity: Severity,
     /// All resources that violate it.
     pub total: u64,
-    /// The first of them in order.
+    /// The first of them in order, those that are new or worse since the run before in front.
     pub shown: Vec<Finding>,
+    /// How many of those shown are.
+    news: usize,
 }
 
 /// One account with its violations.
@@ -120,6 +126,9 @@ pub(super) struct Digest {
     /// Violations under a valid exception, the first to expire first.
     pub excepted: Vec<Finding>,
     pub more_excepted: u64,
+    /// Violations that are new or worse since the run before, worst first; none where no run was compared.
+    pub news: Vec<Finding>,
+    pub more_news: u64,
 }
 
 impl Digest {
@@ -135,9 +144,12 @@ impl Digest {
         for finding in report.findings.findings()? {
             let finding = finding?;
             if finding.compliance == ComplianceType::NonCompliant && finding.exception.is_none() {
-                worst.add(&finding);
+                worst.add(&finding, news(report, &finding).is_some());
             }
             count.add(&finding, limits.resources.max(limits.accounts));
+            if news(report, &finding).is_some() {
+                count.add_news(&finding);
+            }
             watch(&finding);
         }
         worst.end_account();
@@ -156,6 +168,8 @@ impl Digest {
             blind: count.blind.into_spots(),
             more_excepted: count.excepted_total - count.excepted.len() as u64,
             excepted: count.excepted.into_values().collect(),
+            more_news: count.news_total - count.news.len() as u64,
+            news: count.news.into_values().collect(),
         })
     }
 }
@@ -185,7 +199,7 @@ impl Worst {
         }
     }
 
-    fn add(&mut self, finding: &Finding) {
+    fn add(&mut self, finding: &Finding, is_news: bool) {
         if self.current.as_ref().is_none_or(|(account, _)| *account != finding.resource.account) {
             self.end_account();
         }
@@ -193,11 +207,24 @@ impl Worst {
         let current = self.current.get_or_insert_with(|| (finding.resource.account.clone(), Violations::default()));
         current.1.add(finding.severity);
         let group = self.controls.entry((Reverse(finding.severity), finding.control.clone())).or_insert_with(|| {
-            ViolatedControl { id: finding.control.clone(), severity: finding.severity, total: 0, shown: Vec::new() }
+            ViolatedControl {
+                id: finding.control.clone(),
+                severity: finding.severity,
+                total: 0,
+                shown: Vec::new(),
+                news: 0,
+            }
         });
         group.total += 1;
+        // What is news stands first, and takes the place of what is known.
         if group.shown.len() < self.limits.resources {
-            group.shown.push(finding.clone());
+            let place = if is_news { group.news } else { group.shown.len() };
+            group.shown.insert(place, finding.clone());
+            group.news += usize::from(is_news);
+        } else if is_news && group.news < group.shown.len() {
+            group.shown.pop();
+            group.shown.insert(group.news, finding.clone());
+            group.news += 1;
         }
     }
 
@@ -229,10 +256,28 @@ struct Count {
     controls: BTreeMap<String, ControlTally>,
     excepted: BTreeMap<(String, Reverse<Severity>, String), Finding>,
     excepted_total: u64,
+    /// By severity, then in the order of findings.
+    news: BTreeMap<(Reverse<Severity>, u64), Finding>,
+    news_total: u64,
     blind: Blind,
 }
 
 impl Count {
+    fn add_news(&mut self, finding: &Finding) {
+        if finding.compliance != ComplianceType::NonCompliant || finding.exception.is_some() {
+            return;
+        }
+        self.news_total += 1;
+        let key = (Reverse(finding.severity), self.news_total);
+        if self.news.len() >= NEWS {
+            if self.news.last_key_value().is_some_and(|(last, _)| *last < key) {
+                return;
+            }
+            self.news.pop_last();
+        }
+        self.news.insert(key, finding.clone());
+    }
+
     fn add(&mut self, finding: &Finding, keep_excepted: usize) {
         if !self.controls.contains_key(&finding.control) {
             self.controls.insert(finding.control.clone(), ControlTally::default());
