@@ -77,6 +77,8 @@ fn the_golden_deployments_are_told_apart() {
     let e4 = find(&delivery, "e4");
     assert_eq!(e4.started, datetime!(2026-06-08 09:50 UTC));
     assert_eq!(e4.finished, Some(datetime!(2026-06-08 10:30 UTC)));
+    let category = |name: &str| e4.category_seconds.get(name).copied();
+    assert_eq!((category("Deploy"), category("Approval"), category("Test")), (Some(20 * 60), Some(94 * 60), None));
     assert_eq!(e4.members[0].code_deployments, ["d-E4", "d-E4-2"]);
     assert_eq!(find(&delivery, "e7").started, datetime!(2026-06-15 09:50 UTC));
     assert!(!find(&delivery, "e6").unplanned_is_flagged);
