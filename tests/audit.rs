@@ -74,7 +74,12 @@ fn audit_with(options: SimulationOptions, config: &Config) -> Audited {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(collect(&simulation, config, &run));
     let policies = Policies::load(&Policies::embedded(), &BTreeSet::new()).unwrap();
-    let evaluation = Evaluation { policies: &policies, settings: config.settings.clone(), rules: config.rules.clone() };
+    let evaluation = Evaluation {
+        policies: &policies,
+        settings: config.settings.clone(),
+        rules: config.rules.clone(),
+        owners: &config.owners,
+    };
     let judged = evaluation.judge(&run).unwrap();
     let report = judged.report(&run, &policies);
     run.finish(&report, pipewarden::report::FORMATS).unwrap();

@@ -89,7 +89,12 @@ fn told(simulated: SimulationOptions) -> Told {
     let deliveries = audit::deliveries(&history, &estate, &options);
     audit::keep_facts(&run, deliveries.resources.clone()).unwrap();
     let policies = Policies::load(&Policies::embedded(), &BTreeSet::new()).unwrap();
-    let evaluation = Evaluation { policies: &policies, settings: config.settings.clone(), rules: config.rules };
+    let evaluation = Evaluation {
+        policies: &policies,
+        settings: config.settings.clone(),
+        rules: config.rules.clone(),
+        owners: &config.owners,
+    };
     let judged = evaluation.judge(&run).unwrap();
     let report = judged.report(&run, &policies);
     let findings = report.findings.findings().unwrap().map(|finding| Finding::clone(&finding.unwrap())).collect();

@@ -24,6 +24,8 @@ mod cli;
 mod dependencies;
 /// Documents that are written from the source.
 mod documents;
+/// Runs as evidence: the chain, signatures.
+mod evidence;
 /// Histories of the simulated organization against what really happened there.
 mod history;
 /// Readers of source hosts against the simulated ones.

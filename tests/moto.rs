@@ -38,7 +38,7 @@ fn run(command: &mut Command, what: &str) {
 }
 
 /// The virtual environment, made once per set of pinned versions.
-fn environment() -> PathBuf {
+pub(crate) fn environment() -> PathBuf {
     let folder = installed();
     let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/moto-requirements.txt");
     let pinned = fs::read_to_string(&requirements).unwrap();

@@ -177,7 +177,7 @@ fn a_finished_run_has_everything_at_its_place_and_holds() {
     for format in FORMATS {
         assert!(run.path().join(format.file_name()).is_file(), "{}", format.file_name());
     }
-    let verified = verify(run.path()).unwrap();
+    let verified = verify(run.path(), None).unwrap();
     assert_eq!(verified.previous, Link::First);
     assert_eq!(verified.manifest, run.manifest().unwrap());
     assert_eq!(verified.manifest.files.len() + 1, snapshot(run.path()).len());
@@ -255,7 +255,7 @@ fn a_run_killed_at_any_step_ends_with_the_same_bytes() {
         for (file, bytes) in &expected {
             assert!(got.get(file) == Some(bytes), "{} differs, killed {when}", file.display());
         }
-        verify(run.path()).unwrap();
+        verify(run.path(), None).unwrap();
     }
 }
 
@@ -394,21 +394,21 @@ fn runs_form_a_chain() {
     let first = unbroken(out.path(), FIRST).path().to_owned();
     let second = unbroken(out.path(), SECOND).path().to_owned();
     let third = unbroken(out.path(), "20261123T020000Z").path().to_owned();
-    let hash = verify(&first).unwrap().manifest_sha256;
-    assert_eq!(verify(&second).unwrap().manifest.previous.unwrap().manifest_sha256, hash);
-    assert_eq!(verify(&second).unwrap().previous, Link::Holds(FIRST.parse().unwrap()));
-    assert_eq!(verify(&third).unwrap().previous, Link::Holds(SECOND.parse().unwrap()));
+    let hash = verify(&first, None).unwrap().manifest_sha256;
+    assert_eq!(verify(&second, None).unwrap().manifest.previous.unwrap().manifest_sha256, hash);
+    assert_eq!(verify(&second, None).unwrap().previous, Link::Holds(FIRST.parse().unwrap()));
+    assert_eq!(verify(&third, None).unwrap().previous, Link::Holds(SECOND.parse().unwrap()));
 
     // A manifest that was rewritten to fit changed files still breaks the link of the run after it.
     let manifest = first.join(MANIFEST);
     let forged = fs::read_to_string(&manifest).unwrap().replace("\"NonCompliant\": 6", "\"NonCompliant\": 0");
     fs::write(&manifest, forged).unwrap();
-    assert!(verify(&first).is_ok());
-    let error = verify(&second).unwrap_err();
+    assert!(verify(&first, None).is_ok());
+    let error = verify(&second, None).unwrap_err();
     assert!(matches!(error, VerifyError::Chain { .. }), "{error}");
-    assert!(error.to_string().contains(FIRST) && verify(&third).is_ok());
+    assert!(error.to_string().contains(FIRST) && verify(&third, None).is_ok());
     fs::remove_dir_all(&first).unwrap();
-    assert_eq!(verify(&second).unwrap().previous, Link::Gone(FIRST.parse().unwrap()));
+    assert_eq!(verify(&second, None).unwrap().previous, Link::Gone(FIRST.parse().unwrap()));
 }
 
 #[test]
@@ -432,11 +432,11 @@ fn one_flipped_byte_in_any_file_is_found_and_named() {
         let middle = damaged.len() / 2;
         damaged[middle] ^= 1;
         fs::write(&path, damaged).unwrap();
-        let error = verify(run.path()).unwrap_err();
+        let error = verify(run.path(), None).unwrap_err();
         assert!(matches!(&error, VerifyError::Changed { path: named, .. } if *named == path), "{error}");
         fs::write(&path, bytes).unwrap();
     }
-    verify(run.path()).unwrap();
+    verify(run.path(), None).unwrap();
 }
 
 #[test]

@@ -14,8 +14,9 @@ use super::deliveries::{DELIVERIES, HISTORY};
 use super::trails::TRAIL;
 use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings, exception_controls};
 use crate::facts::{self, Joins, Rules};
-use crate::finding::Finding;
-use crate::inventory::{AccountId, Affects, Arn, Coverage, Gap, GapCause, Inventory, Region, Resource, TypeName};
+use crate::finding::{Finding, ResourceRef};
+use crate::inventory::{AccountId, Affects, Arn, Coverage, Gap, GapCause, Inventory, Region, Resource, Tags, TypeName};
+use crate::owners::{Owned, Owners};
 use crate::report::{AccountInfo, FindingSource, OverTime, Report};
 use crate::run::{FindingSpool, INVENTORY, ORGANIZATION, REFERENCED, RunDirectory, RunError};
 
@@ -45,6 +46,8 @@ pub struct Evaluation<'a> {
     pub settings: Settings,
     /// What counts as production.
     pub rules: Rules,
+    /// Who answers for what.
+    pub owners: &'a Owners,
 }
 
 /// A run read once.
@@ -99,7 +102,7 @@ impl Evaluation<'_> {
             coverage.absorb(&inventory.coverage);
             gaps.extend(inventory.gaps.iter().cloned());
             gaps.extend(inventory.resources.iter().flat_map(|resource| resource.unseen.values().cloned()));
-            spool.append(Self::findings(&asking, &inventory, &joins, &partition)?)?;
+            spool.append(self.findings(&asking, account, &inventory, &joins, &partition)?)?;
         }
         gaps.sort();
         gaps.dedup();
@@ -145,16 +148,40 @@ impl Evaluation<'_> {
     }
 
     fn findings(
+        &self,
         asking: &Asking<'_>,
+        account: &AccountId,
         inventory: &Inventory,
         joins: &Joins,
         partition: &str,
     ) -> Result<Vec<Finding>, EvaluateError> {
+        let entry = joins.account(account);
+        let no_tags = Tags::new();
+        let owner = |resource: &ResourceRef, tags: &Tags| {
+            self.owners.owner_of(&Owned {
+                uid: &resource.uid,
+                type_name: &resource.type_name,
+                tags,
+                account: &resource.account,
+                account_name: entry.map_or("", |entry| &entry.name),
+                organizational_unit_path: entry.map_or("", |entry| &entry.organizational_unit_path),
+                account_tags: entry.map_or(&no_tags, |entry| &entry.tags),
+                region: &resource.region,
+            })
+        };
+        let owned = |mut findings: Vec<Finding>, tags: &Tags| {
+            let first = findings.first().map(|finding| Arc::clone(&finding.resource));
+            let owner = first.and_then(|resource| owner(&resource, tags));
+            findings.iter_mut().for_each(|finding| finding.owner.clone_from(&owner));
+            findings
+        };
         let subjects = facts::subjects(inventory, joins);
         let judged: Result<Vec<Vec<Finding>>, EvaluateError> =
-            subjects.par_iter().map(|subject| asking.judge(subject)).collect();
+            subjects.par_iter().map(|subject| Ok(owned(asking.judge(subject)?, &subject.tags))).collect();
         let mut findings: Vec<Finding> = judged?.into_iter().flatten().collect();
-        findings.extend(asking.unlisted(partition, &inventory.gaps));
+        for finding in asking.unlisted(partition, &inventory.gaps) {
+            findings.extend(owned(vec![finding], &no_tags));
+        }
         findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
         Ok(findings)
     }
@@ -332,10 +359,16 @@ mod tests {
         run.write_inventory(ids.first(), INVENTORY, &answered).unwrap();
         let policies = Policies::load(&Policies::embedded(), &BTreeSet::new()).unwrap();
         let written = crate::config::Written::default().resolve("test").unwrap();
-        let evaluation = Evaluation { policies: &policies, settings: written.settings, rules: written.rules };
+        let evaluation = Evaluation {
+            policies: &policies,
+            settings: written.settings,
+            rules: written.rules,
+            owners: &written.owners,
+        };
         let judged = evaluation.judge(&run).unwrap();
         let missing = ids.last().unwrap();
-        let findings: Vec<Finding> = judged.spool.findings().unwrap().map(Result::unwrap).collect();
+        let findings: Vec<Finding> =
+            judged.spool.findings().unwrap().map(|finding| Finding::clone(&finding.unwrap())).collect();
         let of_missing: Vec<&Finding> = findings.iter().filter(|f| f.resource.account == *missing).collect();
         let of_what_is = policies.controls().values().filter(|control| !control.resource_type.is_of_history());
         assert_eq!(of_missing.len(), of_what_is.count());

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::judge::Check;
 use crate::evaluate::Policies;
-use crate::finding::{Change, ComplianceType, Severity, TemplateFinding};
+use crate::finding::{ComplianceType, Severity, TemplateChange, TemplateFinding};
 
 /// Version of the form of a baseline.
 pub const BASELINE_SCHEMA_VERSION: u32 = 1;
@@ -156,7 +156,7 @@ impl Check<'_> {
         left.values().flatten().filter(|entry| present.contains(&entry.file) || is_gone(entry)).count()
     }
 
-    fn since(&self, entry: &Accepted, finding: &TemplateFinding) -> Change {
+    fn since(&self, entry: &Accepted, finding: &TemplateFinding) -> TemplateChange {
         let now = &finding.finding;
         let worse = match (entry.compliance, now.compliance) {
             (ComplianceType::NonCompliant, ComplianceType::NonCompliant) => {
@@ -166,7 +166,7 @@ impl Check<'_> {
             (ComplianceType::InsufficientData, ComplianceType::NonCompliant) => true,
             _ => false,
         };
-        if worse { Change::Worsened } else { Change::Known }
+        if worse { TemplateChange::Worsened } else { TemplateChange::Known }
     }
 }
 
@@ -201,10 +201,10 @@ mod tests {
         let accepted = baseline(&ungated("a.yaml", &["Cluster"]));
         let mut same = ungated("a.yaml", &["Cluster"]);
         assert_eq!(accept(&mut same, &accepted, true), 0);
-        assert!(open(&same).iter().all(|one| one.change == Change::Known));
+        assert!(open(&same).iter().all(|one| one.change == TemplateChange::Known));
         let mut worse = ungated("a.yaml", &["Cluster", "Site"]);
         accept(&mut worse, &accepted, true);
-        assert_eq!(finding(&worse, APPROVAL).change, Change::Worsened);
+        assert_eq!(finding(&worse, APPROVAL).change, TemplateChange::Worsened);
     }
 
     #[test]
@@ -217,13 +217,13 @@ mod tests {
             let mut all = both.findings.iter().filter(|one| one.finding.control == APPROVAL);
             all.find(|one| &*one.place.file == file).unwrap().change
         };
-        assert_eq!((of("a.yaml"), of("b.yaml")), (Change::Known, Change::New));
+        assert_eq!((of("a.yaml"), of("b.yaml")), (TemplateChange::Known, TemplateChange::New));
         let mut moved = ungated("b.yaml", &["Cluster"]);
         accept(&mut moved, &accepted, false);
-        assert_eq!(finding(&moved, APPROVAL).change, Change::Known);
+        assert_eq!(finding(&moved, APPROVAL).change, TemplateChange::Known);
         let mut beside = ungated("b.yaml", &["Cluster"]);
         assert_eq!(accept(&mut beside, &accepted, true), 0, "a.yaml is there, only not looked at");
-        assert_eq!(finding(&beside, APPROVAL).change, Change::New);
+        assert_eq!(finding(&beside, APPROVAL).change, TemplateChange::New);
     }
 
     #[test]

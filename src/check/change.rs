@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::judge::{Check, Checked, Looked};
 use super::protection;
-use crate::finding::{Change, ComplianceType, Removal, TemplateFinding};
+use crate::finding::{ComplianceType, Removal, TemplateChange, TemplateFinding};
 use crate::inventory::ResourceUid;
 
 /// How resources of two states are recognised as the same.
@@ -24,7 +24,7 @@ pub struct Matching {
 /// Two states, compared.
 #[derive(Debug, Default)]
 pub struct Comparison {
-    changes: BTreeMap<(ResourceUid, String), Change>,
+    changes: BTreeMap<(ResourceUid, String), TemplateChange>,
     /// Resources that were there before.
     matched: BTreeSet<ResourceUid>,
     /// What the change takes away, sorted.
@@ -86,17 +86,17 @@ impl Check<'_> {
     }
 
     /// What became of a finding; what is known only now is worse than what was open.
-    fn changed(&self, old: &TemplateFinding, now: &TemplateFinding) -> Change {
+    fn changed(&self, old: &TemplateFinding, now: &TemplateFinding) -> TemplateChange {
         use ComplianceType::{InsufficientData, NonCompliant};
         let (before, after) = (&old.finding, &now.finding);
         match (before.compliance, after.compliance) {
             (NonCompliant, NonCompliant) => {
                 let worse = self.demands.of(&after.control).is_worse(&before.evidence, &after.evidence);
-                if worse || after.severity > before.severity { Change::Worsened } else { Change::Known }
+                if worse || after.severity > before.severity { TemplateChange::Worsened } else { TemplateChange::Known }
             }
-            (InsufficientData, NonCompliant) => Change::Worsened,
-            (InsufficientData | NonCompliant, InsufficientData) => Change::Known,
-            _ => Change::New,
+            (InsufficientData, NonCompliant) => TemplateChange::Worsened,
+            (InsufficientData | NonCompliant, InsufficientData) => TemplateChange::Known,
+            _ => TemplateChange::New,
         }
     }
 }
@@ -200,7 +200,7 @@ mod tests {
         let (before, now) = (checked("a.yaml", &text), checked("a.yaml", &format!("# a line\n{text}")));
         let (comparison, now) = compared(&now, &before, &Matching::default());
         assert!(!open(&now).is_empty());
-        assert!(open(&now).iter().all(|one| one.change == Change::Known));
+        assert!(open(&now).iter().all(|one| one.change == TemplateChange::Known));
         assert!(comparison.removed.is_empty() && comparison.resolved.is_empty());
     }
 
@@ -209,7 +209,7 @@ mod tests {
         let without = checked("a.yaml", &pipeline(&stage("Prod", &[deploy("Cluster")])));
         let with = checked("a.yaml", &pipeline(&stage("Prod", &[approval(), deploy("Cluster")])));
         let (comparison, now) = compared(&without, &with, &Matching::default());
-        assert_eq!(finding(&now, APPROVAL).change, Change::New);
+        assert_eq!(finding(&now, APPROVAL).change, TemplateChange::New);
         assert_eq!(removed(&comparison), ["approval Prod/Approve of pipeline web"]);
         let (comparison, _) = compared(&with, &without, &Matching::default());
         assert!(comparison.resolved.iter().any(|one| one.finding.control == APPROVAL));
@@ -231,9 +231,9 @@ mod tests {
         let before = checked("a.yaml", &pipeline(&stage("Prod", &[deploy("Cluster")])));
         let now = checked("a.yaml", &pipeline(&stage("Prod", &[deploy("Cluster"), deploy("Site")])));
         let (_, changed) = compared(&now, &before, &Matching::default());
-        assert_eq!(finding(&changed, APPROVAL).change, Change::Worsened);
+        assert_eq!(finding(&changed, APPROVAL).change, TemplateChange::Worsened);
         let (_, better) = compared(&before, &now, &Matching::default());
-        assert_eq!(finding(&better, APPROVAL).change, Change::Known);
+        assert_eq!(finding(&better, APPROVAL).change, TemplateChange::Known);
     }
 
     #[test]
@@ -242,7 +242,7 @@ mod tests {
         let before = checked("old.yaml", &text);
         let is_known = |now: &Checked, matching: &Matching| {
             let (_, now) = compared(now, &before, matching);
-            finding(&now, APPROVAL).change == Change::Known
+            finding(&now, APPROVAL).change == TemplateChange::Known
         };
         assert!(is_known(&checked("new.yaml", &text), &Matching::default()));
         assert!(is_known(&checked("old.yaml", &text.replace("  Web:", "  Site:")), &Matching::default()));
@@ -258,13 +258,13 @@ mod tests {
         let mut both = checked("a.yaml", &text);
         both.add(checked("b.yaml", &text));
         let (_, now) = compared(&both, &before, &Matching::default());
-        let changes: Vec<(&str, Change)> = now
+        let changes: Vec<(&str, TemplateChange)> = now
             .findings
             .iter()
             .filter(|one| one.finding.control == APPROVAL)
             .map(|one| (&*one.place.file, one.change))
             .collect();
-        assert_eq!(changes, [("a.yaml", Change::Known), ("b.yaml", Change::New)]);
+        assert_eq!(changes, [("a.yaml", TemplateChange::Known), ("b.yaml", TemplateChange::New)]);
     }
 
     #[test]
@@ -348,9 +348,9 @@ mod tests {
             let (_, now) = compared(now, before, &Matching::default());
             finding(&now, "s3-artifact-bucket-versioning").change
         };
-        assert_eq!(change(&off, &unknown), Change::Worsened);
-        assert_eq!(change(&unknown, &off), Change::Known);
-        assert_eq!(change(&unknown, &unknown), Change::Known);
-        assert_eq!(change(&unknown, &bucket(json!({"Status": "Enabled"}))), Change::New);
+        assert_eq!(change(&off, &unknown), TemplateChange::Worsened);
+        assert_eq!(change(&unknown, &off), TemplateChange::Known);
+        assert_eq!(change(&unknown, &unknown), TemplateChange::Known);
+        assert_eq!(change(&unknown, &bucket(json!({"Status": "Enabled"}))), TemplateChange::New);
     }
 }

@@ -14,7 +14,7 @@ use super::worlds::{World, left_out, worlds};
 use super::{facts, verdict};
 use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings};
 use crate::facts::{Facts, Rules, Subject};
-use crate::finding::{Change, ComplianceType, Finding, TemplateFinding};
+use crate::finding::{ComplianceType, Finding, TemplateChange, TemplateFinding};
 use crate::inventory::{AccountId, Inventory, ResourceUid, TypeName};
 use crate::template::{DeclaredResource, Group, Holes, Place, Source, shape};
 
@@ -242,6 +242,6 @@ fn finding(answers: &[Answer], worlds: &[World], all: &[Pointing<'_>], causes: &
         property_path: pointed.property_path,
         alternatives,
         blind: open,
-        change: Change::New,
+        change: TemplateChange::New,
     })
 }

@@ -7,8 +7,10 @@ use super::aws::{self, AwsOptions};
 use super::collect;
 use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
+use super::fingerprint;
 use super::options::{PolicyOptions, ReportOptions, RunOptions, judge, question};
 use super::policies;
+use super::sign;
 
 /// Options of `audit`.
 #[derive(Debug, Args)]
@@ -30,9 +32,11 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
     config.audit.single_account = args.aws.single_account;
     let policies = policies::load(&config, &args.policies, time::OffsetDateTime::now_utc())?;
     let hosts = aws::source_hosts(&config)?;
-    let run = aws::runtime()?.block_on(async {
-        let sdk = aws::from_environment(&args.aws, config.home_region.as_ref()).await;
-        let sessions = aws::sessions(sdk, &config, hosts).await?;
+    let redaction = fingerprint::redaction(&config, &args.run.out)?;
+    let runtime = aws::runtime()?;
+    let sdk = runtime.block_on(aws::from_environment(&args.aws, config.home_region.as_ref()));
+    let run = runtime.block_on(async {
+        let sessions = aws::sessions(sdk.clone(), &config, hosts, redaction).await?;
         let asked = question(&config, &policies, &args.history.question(collect::of_aws(&args.aws)));
         let run = args.run.run_directory(&asked, 0, time::OffsetDateTime::now_utc())?;
         collect::into(&run, &sessions, &config).await?;
@@ -45,5 +49,7 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
         deliveries::settle(&run, &args.run.out, &config)?;
     }
     let judged = judge(&run, &config, &policies)?;
-    args.report.conclude(&run, &judged, &policies)
+    let exit = args.report.conclude(&run, &judged, &policies)?;
+    runtime.block_on(sign::sign(&run, &config, &sdk))?;
+    Ok(exit)
 }

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use crate::collect::git_hosts::{Secrets, SourceHosts};
 use crate::collect::{CallGate, Scope};
 use crate::config::Config;
-use crate::inventory::{AccountId, Arn, Partition, Region};
+use crate::inventory::{AccountId, Arn, Partition, Redaction, Region};
 use crate::organization::Sessions;
 
 /// How AWS is reached.
@@ -82,8 +82,13 @@ pub(super) fn source_hosts(config: &Config) -> Result<SourceHosts, Failure> {
 }
 
 /// Finds out whose credentials these are, and prepares the way into every account.
-pub(super) async fn sessions(sdk: SdkConfig, config: &Config, hosts: SourceHosts) -> Result<Sessions, Failure> {
-    let gate = CallGate::new(config.audit.concurrency).with_hosts(hosts);
+pub(super) async fn sessions(
+    sdk: SdkConfig,
+    config: &Config,
+    hosts: SourceHosts,
+    redaction: Redaction,
+) -> Result<Sessions, Failure> {
+    let gate = CallGate::new(config.audit.concurrency).with_hosts(hosts).with_redaction(redaction);
     let asked_in =
         sdk.region().and_then(|region| region.as_ref().parse().ok()).unwrap_or_else(|| Partition::Aws.default_region());
     let unknown: AccountId =

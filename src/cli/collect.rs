@@ -7,6 +7,7 @@ use super::Exit;
 use super::aws::{self, AwsOptions};
 use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
+use super::fingerprint;
 use super::options::{PolicyOptions, RunOptions, question, say};
 use super::policies;
 use super::progress::Shown;
@@ -33,10 +34,11 @@ pub(super) fn run(args: &CollectArgs) -> Result<Exit, Failure> {
     config.audit.single_account = args.aws.single_account;
     let policies = policies::load_undated(&config, &args.policies)?;
     let hosts = aws::source_hosts(&config)?;
+    let redaction = fingerprint::redaction(&config, &args.run.out)?;
     let runtime = aws::runtime()?;
     let run = runtime.block_on(async {
         let sdk = aws::from_environment(&args.aws, config.home_region.as_ref()).await;
-        let sessions = aws::sessions(sdk, &config, hosts).await?;
+        let sessions = aws::sessions(sdk, &config, hosts, redaction).await?;
         let run = args.run.run_directory(
             &question(&config, &policies, &args.history.question(of_aws(&args.aws))),
             0,

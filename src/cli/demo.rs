@@ -16,7 +16,7 @@ use super::options::{PolicyOptions, ReportOptions, RunOptions, Threshold, judge,
 use super::policies;
 use crate::collect::git_hosts::{HostEntry, HostError, Secrets, SourceHosts};
 use crate::config::Archive;
-use crate::inventory::Region;
+use crate::inventory::{Redaction, Region};
 use crate::simulate::{Simulation, SimulationOptions, SimulationServer};
 
 /// What is simulated.
@@ -100,6 +100,8 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let home = args.world.regions.first().cloned().unwrap_or_else(|| crate::inventory::Partition::Aws.default_region());
     let asked =
         question(&config, &policies, &args.history.question(json!({"simulation": format!("{:?}", args.world)})));
+    // The same organization gives the same bytes, so its key is no secret.
+    let redaction = Redaction::with_key(b"the key of the demonstration").unwrap_or_default();
     let run = aws::runtime()?.block_on(async {
         let server = SimulationServer::start(Arc::clone(&simulation), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
             .await
@@ -111,7 +113,8 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
             server.endpoint_url()
         ));
         let hosts = simulated_hosts(&server).map_err(Failure::usage)?;
-        let sessions = aws::sessions(aws::for_loopback(&server.endpoint_url(), &home), &config, hosts).await?;
+        let sessions =
+            aws::sessions(aws::for_loopback(&server.endpoint_url(), &home), &config, hosts, redaction).await?;
         let run = args.run.run_directory(&asked, args.world.seed, now)?;
         collect::into(&run, &sessions, &config).await?;
         if args.history.history {

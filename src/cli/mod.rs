@@ -14,6 +14,7 @@ mod dora;
 mod evaluate;
 mod exit_code;
 mod failure;
+mod fingerprint;
 mod hook;
 mod init;
 mod logging;
@@ -22,7 +23,9 @@ mod policies;
 mod progress;
 mod report;
 mod role;
+mod sign;
 mod simulate;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -58,6 +61,10 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Print a report of a finished run in another format
     Report(report::ReportArgs),
+    /// Check that runs are still what was written: every file, the chain, the signature
+    Verify(verify::VerifyArgs),
+    /// Sign the manifest of a finished run with a key of KMS
+    Sign(sign::SignArgs),
     /// DORA metrics from the histories at hand
     Dora(dora::DoraArgs),
     /// Run the whole audit against a simulated organization inside the process
@@ -90,6 +97,8 @@ pub fn main() -> ExitCode {
         Command::Collect(args) => collect::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::Sign(args) => sign::run(&args),
         Command::Dora(args) => dora::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),

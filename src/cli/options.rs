@@ -109,7 +109,8 @@ pub(super) fn question(config: &Config, policies: &Policies, more: &Value) -> Va
 
 /// Judges a collected run and writes its reports.
 pub(super) fn judge(run: &RunDirectory, config: &Config, policies: &Policies) -> Result<Judged, Failure> {
-    let evaluation = Evaluation { policies, settings: config.settings.clone(), rules: config.rules.clone() };
+    let evaluation =
+        Evaluation { policies, settings: config.settings.clone(), rules: config.rules.clone(), owners: &config.owners };
     evaluation.judge(run).map_err(|error: EvaluationError| Failure::failed(&error))
 }
 

@@ -107,7 +107,7 @@ async fn read_projects(scope: &Scope, client: &Client, names: &[String]) -> Coll
             let tags = project.tags().iter();
             let tags = tags.filter_map(|tag| Some((tag.key.clone()?, tag.value.clone().unwrap_or_default())));
             resource.tags = tags.collect();
-            resource.properties = properties(name, &project);
+            resource.properties = properties(scope.redaction(), name, &project);
             collected.references.extend(references(scope, &project));
         } else {
             resource.properties.insert("Name".to_owned(), Value::from(name.as_str()));

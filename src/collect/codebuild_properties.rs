@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use super::checks::checks;
 use super::fields::{Fields, moment};
-use crate::inventory::{Properties, deploy_commands, is_inline_buildspec, source_location, user_info, variable_value};
+use crate::inventory::{Properties, Redaction, deploy_commands, is_inline_buildspec, source_location, user_info};
 
-pub(super) fn properties(name: &str, project: &Project) -> Properties {
+pub(super) fn properties(redaction: &Redaction, name: &str, project: &Project) -> Properties {
     let inline = project.source().and_then(ProjectSource::buildspec).filter(|text| is_inline_buildspec(text));
     let commands = inline.map(|text| deploy_commands(text).into_iter().collect::<Vec<_>>());
     Fields::new()
@@ -28,7 +28,7 @@ pub(super) fn properties(name: &str, project: &Project) -> Properties {
         .put("Cache", project.cache().map(cache))
         .put("LogsConfig", project.logs_config().map(logs))
         .text("EncryptionKey", project.encryption_key())
-        .put("Environment", project.environment().map(environment))
+        .put("Environment", project.environment().map(|declared| environment(redaction, declared)))
         .put("Triggers", project.webhook().map(triggers))
         .text("Visibility", project.project_visibility())
         .put("VpcConfig", project.vpc_config().and_then(vpc))
@@ -93,7 +93,7 @@ fn logs(logs: &LogsConfig) -> Value {
     Fields::new().put("CloudWatchLogs", cloudwatch).put("S3Logs", s3).value()
 }
 
-fn environment(environment: &ProjectEnvironment) -> Value {
+fn environment(redaction: &Redaction, environment: &ProjectEnvironment) -> Value {
     let registry = environment.registry_credential().map(|registry| {
         Fields::new()
             .text("Credential", Some(registry.credential()))
@@ -108,7 +108,7 @@ fn environment(environment: &ProjectEnvironment) -> Value {
         .put("PrivilegedMode", environment.privileged_mode())
         .list("EnvironmentVariables", environment.environment_variables(), |variable| {
             let type_name = variable.r#type().map(AsRef::as_ref);
-            let value = variable_value(variable.name(), type_name, variable.value());
+            let value = redaction.variable_value(variable.name(), type_name, variable.value());
             let fields = Fields::new().text("Name", Some(variable.name())).text("Type", type_name);
             fields.text("Value", Some(&value)).value()
         })
@@ -187,7 +187,7 @@ mod tests {
     fn scripts_and_values_stay_behind() {
         let script =
             "version: 0.2\nphases:\n  build:\n    commands:\n      - export X=hunter3\n      - terraform apply\n";
-        let value = Value::Object(properties("web", &project(script)));
+        let value = Value::Object(properties(&Redaction::default(), "web", &project(script)));
         assert_eq!(
             value["Source"],
             json!({"Type": "GITHUB", "Location": "https://github.com/o/r.git", "LocationUserInfo": "password",
@@ -206,13 +206,13 @@ mod tests {
     #[test]
     fn a_path_is_kept_and_no_script_passes_for_one() {
         for path in ["ci/buildspec.yml", "arn:aws:s3:::specs/build.yml"] {
-            let value = Value::Object(properties("web", &project(path)));
+            let value = Value::Object(properties(&Redaction::default(), "web", &project(path)));
             assert_eq!(value["Source"]["BuildSpec"], path);
             assert_eq!(value.get("DeployCommands"), None);
         }
         assert!(is_inline_buildspec("version: 0.2"));
         assert!(is_inline_buildspec("{\"version\":0.2}"));
-        let value = Value::Object(properties("web", &project("")));
+        let value = Value::Object(properties(&Redaction::default(), "web", &project("")));
         assert_eq!(value["Source"].get("BuildSpec"), None);
     }
 
@@ -237,7 +237,7 @@ mod tests {
             .build();
         let project = Project::builder().name("web").webhook(webhook).build();
         assert_eq!(
-            properties("web", &project).get("Triggers"),
+            properties(&Redaction::default(), "web", &project).get("Triggers"),
             Some(&json!({
                 "Webhook": true,
                 "FilterGroups": [[

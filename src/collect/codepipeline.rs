@@ -18,7 +18,7 @@ use super::codepipeline_stages::{notified_topics, stage, watched_alarms};
 use super::fields::Fields;
 use super::pages::{all_pages, in_order};
 use super::{CallError, Collected, Collector, Reach, Scope, arn};
-use crate::inventory::{Properties, Reference, Region, Resource, TypeName};
+use crate::inventory::{Properties, Redaction, Reference, Region, Resource, TypeName};
 
 /// Reads CodePipeline.
 #[derive(Debug, Clone, Copy)]
@@ -102,7 +102,7 @@ async fn read_pipeline(scope: &Scope, client: &Client, name: &str) -> Collected 
             return Collected { resources: vec![resource], ..Collected::default() };
         }
     };
-    resource.properties = pipeline_properties(name, &declaration);
+    resource.properties = pipeline_properties(scope.redaction(), name, &declaration);
     match scope.call(GET_PIPELINE_STATE, || client.get_pipeline_state().name(name).send()).await {
         Ok(state) => {
             let transitions = disabled_transitions(state.stage_states());
@@ -181,7 +181,7 @@ fn webhook_resource(scope: &Scope, webhook: &ListWebhookItem) -> Result<Resource
     Ok(resource)
 }
 
-fn pipeline_properties(name: &str, pipeline: &PipelineDeclaration) -> Properties {
+fn pipeline_properties(redaction: &Redaction, name: &str, pipeline: &PipelineDeclaration) -> Properties {
     let stores = stores_by_region(pipeline);
     Fields::new()
         .text("Name", Some(name))
@@ -192,7 +192,7 @@ fn pipeline_properties(name: &str, pipeline: &PipelineDeclaration) -> Properties
         .list("ArtifactStores", &stores, |(region, store)| {
             Fields::new().text("Region", Some(*region)).put("ArtifactStore", Some(artifact_store(store))).value()
         })
-        .list("Stages", pipeline.stages(), stage)
+        .list("Stages", pipeline.stages(), |declared| stage(redaction, declared))
         .list("Triggers", pipeline.triggers(), trigger)
         // A default value may be a secret, and no control reads it.
         .list("Variables", pipeline.variables(), |variable| Fields::new().text("Name", Some(variable.name())).value())

@@ -12,10 +12,11 @@ use serde_json::Value;
 
 use super::checks::checks;
 use super::fields::Fields;
-use crate::inventory::{Arn, configuration_value, deploy_commands, variable_value};
+use crate::inventory::{Arn, Redaction, deploy_commands};
 
 /// One stage.
-pub(super) fn stage(stage: &StageDeclaration) -> Value {
+pub(super) fn stage(redaction: &Redaction, stage: &StageDeclaration) -> Value {
+    let condition = |declared: &Condition| condition(redaction, declared);
     let entry =
         stage.before_entry().map(|entry| Fields::new().list("Conditions", entry.conditions(), condition).value());
     let success =
@@ -31,7 +32,7 @@ pub(super) fn stage(stage: &StageDeclaration) -> Value {
     });
     Fields::new()
         .text("Name", Some(stage.name()))
-        .list("Actions", stage.actions(), action)
+        .list("Actions", stage.actions(), |declared| action(redaction, declared))
         .put("BeforeEntry", entry)
         .put("OnSuccess", success)
         .put("OnFailure", failure)
@@ -62,7 +63,7 @@ pub(super) fn notified_topics(stage: &StageDeclaration) -> impl Iterator<Item = 
     topics.map(String::as_str).filter(|topic| Arn::parse(topic).is_ok_and(|arn| arn.service == "sns"))
 }
 
-fn action(action: &ActionDeclaration) -> Value {
+fn action(redaction: &Redaction, action: &ActionDeclaration) -> Value {
     let id = action.action_type_id().map(|id| {
         Fields::new()
             .text("Category", Some(id.category()))
@@ -77,12 +78,12 @@ fn action(action: &ActionDeclaration) -> Value {
         .text("Name", Some(action.name()))
         .put("ActionTypeId", id)
         .put("RunOrder", action.run_order())
-        .put("Configuration", configuration(action.configuration()))
+        .put("Configuration", configuration(redaction, action.configuration()))
         .put("Commands", action.commands.is_some().then_some(commands))
         .put("CheckCommands", action.commands.is_some().then(|| checks(&action.commands().join("\n"))))
         .list("EnvironmentVariables", action.environment_variables(), |variable| {
             let type_name = variable.r#type().map(AsRef::as_ref);
-            let value = variable_value(variable.name(), type_name, variable.value());
+            let value = redaction.variable_value(variable.name(), type_name, variable.value());
             let fields = Fields::new().text("Name", Some(variable.name())).text("Value", Some(&value));
             fields.text("Type", type_name).value()
         })
@@ -95,11 +96,12 @@ fn action(action: &ActionDeclaration) -> Value {
         .value()
 }
 
-fn condition(condition: &Condition) -> Value {
-    Fields::new().text("Result", condition.result()).list("Rules", condition.rules(), rule).value()
+fn condition(redaction: &Redaction, condition: &Condition) -> Value {
+    let rules = |declared: &RuleDeclaration| rule(redaction, declared);
+    Fields::new().text("Result", condition.result()).list("Rules", condition.rules(), rules).value()
 }
 
-fn rule(rule: &RuleDeclaration) -> Value {
+fn rule(redaction: &Redaction, rule: &RuleDeclaration) -> Value {
     let id = rule.rule_type_id().map(|id| {
         Fields::new()
             .text("Category", Some(id.category()))
@@ -111,17 +113,17 @@ fn rule(rule: &RuleDeclaration) -> Value {
     Fields::new()
         .text("Name", Some(rule.name()))
         .put("RuleTypeId", id)
-        .put("Configuration", configuration(rule.configuration()))
+        .put("Configuration", configuration(redaction, rule.configuration()))
         .text("RoleArn", rule.role_arn())
         .text("Region", rule.region())
         .value()
 }
 
-fn configuration(configuration: Option<&HashMap<String, String>>) -> Option<Value> {
+fn configuration(redaction: &Redaction, configuration: Option<&HashMap<String, String>>) -> Option<Value> {
     let sorted: BTreeMap<&String, &String> = configuration?.iter().collect();
-    let fields = sorted
-        .into_iter()
-        .fold(Fields::new(), |fields, (name, value)| fields.put(name, Some(configuration_value(name, value))));
+    let fields = sorted.into_iter().fold(Fields::new(), |fields, (name, value)| {
+        fields.put(name, Some(redaction.configuration_value(name, value)))
+    });
     fields.unless_empty()
 }
 
@@ -170,7 +172,7 @@ mod tests {
             .build()
             .unwrap();
         assert_eq!(
-            action(&declared),
+            action(&Redaction::default(), &declared),
             json!({
                 "Name": "Act",
                 "ActionTypeId": {"Category": "Deploy", "Owner": "AWS", "Provider": "CodeDeploy", "Version": "1"},
@@ -195,7 +197,7 @@ mod tests {
             .environment_variables(variable("DB", Some(EnvironmentVariableType::SecretsManager)))
             .build()
             .unwrap();
-        let value = action(&declared);
+        let value = action(&Redaction::default(), &declared);
         assert_eq!(value["Commands"], json!(["terraform apply"]));
         assert_eq!(
             value["EnvironmentVariables"],
@@ -220,7 +222,7 @@ mod tests {
             .on_failure(failure.conditions(condition(None)).build())
             .build()
             .unwrap();
-        let value = stage(&declared);
+        let value = stage(&Redaction::default(), &declared);
         assert_eq!(
             value["OnSuccess"]["Conditions"][0],
             json!({"Result": "ROLLBACK", "Rules": [{

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use super::call::CallError;
 use super::git_hosts::SourceHosts;
 use super::limiter::{Limiter, Rate};
-use crate::inventory::{AccountId, Coverage, CoverageKey, GapCause, Outcome, Partition, Region};
+use crate::inventory::{AccountId, Coverage, CoverageKey, GapCause, Outcome, Partition, Redaction, Region};
 
 /// How much may be under way at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,7 @@ pub struct CallGate {
     in_flight: Arc<Semaphore>,
     per_service: usize,
     hosts: Arc<SourceHosts>,
+    redaction: Redaction,
     pace: f64,
 }
 
@@ -53,6 +54,7 @@ impl CallGate {
             in_flight: Arc::new(Semaphore::new(concurrency.calls.max(1))),
             per_service: concurrency.calls_per_service.max(1),
             hosts: Arc::default(),
+            redaction: Redaction::default(),
             pace: 1.0,
         }
     }
@@ -68,6 +70,12 @@ impl CallGate {
     #[must_use]
     pub fn with_hosts(self, hosts: SourceHosts) -> Self {
         Self { hosts: Arc::new(hosts), ..self }
+    }
+
+    /// The same gate, with fingerprints in the place of values that are taken out.
+    #[must_use]
+    pub fn with_redaction(self, redaction: Redaction) -> Self {
+        Self { redaction, ..self }
     }
 }
 
@@ -126,6 +134,12 @@ impl Scope {
         let path_style = config.endpoint_url().is_some();
         let config = in_region(config, &region);
         Self { account, partition, region, config, path_style, gate, calls: Arc::default() }
+    }
+
+    /// How secrets are taken out of what AWS answers.
+    #[must_use]
+    pub fn redaction(&self) -> &Redaction {
+        &self.gate.redaction
     }
 
     /// The same account in another Region; session, lanes and ledger are shared.

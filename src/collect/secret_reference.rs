@@ -6,11 +6,11 @@
 use serde_json::Value;
 
 use super::{Scope, arn};
-use crate::inventory::{Arn, Properties, REDACTED, Reference, TypeName};
+use crate::inventory::{Arn, Properties, Reference, TypeName, is_redacted};
 
 /// The secret that a variable of type `SECRETS_MANAGER` takes its value from.
 pub(super) fn reference(scope: &Scope, value: &str) -> Option<Reference> {
-    let id = secret_id(value).filter(|id| !id.starts_with(REDACTED))?;
+    let id = secret_id(value).filter(|id| !is_redacted(id))?;
     arn::reference(scope, TypeName::SECRET, &id)
 }
 

@@ -4,13 +4,15 @@
 //! Unknown keys are errors: a misspelt filter would otherwise audit the wrong accounts in silence.
 
 mod delivery;
+mod owners;
 mod rules;
 mod written;
 
 pub use delivery::{Archive, Athena, Dora, History, Lake, WrittenFreeze, WrittenService};
+pub use owners::WrittenOwners;
 pub use written::{
     Accounts, Approvals, Builds, Caps, Exceptions, Expired, Hop, Organization, Policies, Production, Regions, Role,
-    Sources, Stages, Templates, Tiers, Written,
+    Secrets, Signing, Sources, Stages, Templates, Tiers, Written,
 };
 
 use std::path::Path;
@@ -18,11 +20,12 @@ use std::time::Duration;
 
 use crate::audit::{AuditOptions, RegionChoice};
 use crate::collect::Concurrency;
-use crate::collect::git_hosts::{HostError, Secrets, SourceHosts};
+use crate::collect::git_hosts::{self, HostError, SourceHosts};
 use crate::evaluate::Settings;
 use crate::facts::Rules;
 use crate::inventory::Region;
 use crate::organization::{AccountFilter, RoleHop, SessionOptions};
+use crate::owners::Owners;
 
 /// A configuration that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +73,8 @@ pub struct Config {
     pub policies: Policies,
     /// What is asked of exceptions.
     pub exceptions: Exceptions,
+    /// Who answers for what.
+    pub owners: Owners,
     /// As written, for the manifest.
     pub written: Written,
     /// Path of the file, for messages.
@@ -105,7 +110,7 @@ impl Config {
     ///
     /// # Errors
     /// [`HostError`] for the first secret that is missing or cannot be used.
-    pub fn source_hosts(&self, secrets: &Secrets<'_>) -> Result<SourceHosts, HostError> {
+    pub fn source_hosts(&self, secrets: &git_hosts::Secrets<'_>) -> Result<SourceHosts, HostError> {
         SourceHosts::open(&self.written.hosts, secrets)
     }
 }
@@ -132,6 +137,12 @@ impl Written {
     pub fn resolve(self, file: &str) -> Result<Config, ConfigError> {
         let wrong =
             |key: &str, problem: String| ConfigError::Value { file: file.to_owned(), key: key.to_owned(), problem };
+        if let Some(key) = &self.signing.kms_key
+            && !crate::inventory::Arn::parse(key).is_ok_and(|arn| arn.service == "kms" && !arn.region.is_empty())
+        {
+            let problem = format!("`{key}` is no ARN of a KMS key, such as `arn:aws:kms:eu-west-1:111122223333:key/…`");
+            return Err(wrong("signing.kms_key", problem));
+        }
         let filter = AccountFilter::new(&self.accounts.include, &self.accounts.exclude)
             .map_err(|e| wrong("accounts", e.to_string()))?;
         let regions = parse_all::<Region>(&self.regions.only).map_err(|problem| wrong("regions.only", problem))?;
@@ -174,6 +185,7 @@ impl Written {
             settings,
             policies: self.policies.clone(),
             exceptions: self.exceptions.clone(),
+            owners: self.owners(file)?,
             file: file.to_owned(),
             written: self,
         })
@@ -289,6 +301,10 @@ mod tests {
             ("[templates]\nstack = []", "unknown field `stack`"),
             ("[[hosts]]\nhost = \"github.com\"", "hosts.token_env"),
             ("[[hosts]]\nhost = \"github.com\"\ntoken = \"x\"", "no place in this file"),
+            ("[signing]\nkms_key = \"alias/x\"", "signing.kms_key"),
+            ("[secrets]\nfingerprint_key = \"x\"", "unknown field `fingerprint_key`"),
+            ("[owners]\ntags = []", "unknown field `tags`"),
+            ("[owners]\nfile = \"no/such/file\"", "owners.file"),
             ("[exceptions]\nexpired = \"ignore\"", "`error` or `report`"),
         ] {
             let error = resolve(text).err().unwrap_or_default();

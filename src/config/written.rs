@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::delivery::{Dora, History};
+use super::owners::WrittenOwners;
 use crate::collect::Concurrency;
 use crate::collect::git_hosts::HostEntry;
 
@@ -53,6 +54,15 @@ pub struct Written {
     pub policies: Policies,
     /// What is asked of exceptions.
     pub exceptions: Exceptions,
+    /// Who answers for what.
+    #[serde(skip_serializing_if = "WrittenOwners::is_default")]
+    pub owners: WrittenOwners,
+    /// How secrets are taken out.
+    #[serde(skip_serializing_if = "Secrets::is_default")]
+    pub secrets: Secrets,
+    /// Who signs runs.
+    #[serde(skip_serializing_if = "Signing::is_default")]
+    pub signing: Signing,
     /// Which histories are read.
     #[serde(skip_serializing_if = "History::is_default")]
     pub history: History,
@@ -215,6 +225,36 @@ pub struct Templates {
 pub struct Approvals {
     /// Patterns of the ARNs of roles and users that may approve a release.
     pub release_managers: BTreeSet<String>,
+}
+
+/// `[signing]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Signing {
+    /// ARN of an asymmetric KMS key for signing, of RSA, P-256 or P-384.
+    pub kms_key: Option<String>,
+}
+
+impl Signing {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// `[secrets]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Secrets {
+    /// Variable that holds the key of fingerprints; all machines that collect for one run need the same key.
+    pub fingerprint_key_env: Option<String>,
+    /// File that holds it. Without either, a key is kept beside the runs.
+    pub fingerprint_key_file: Option<PathBuf>,
+}
+
+impl Secrets {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// `[concurrency]`

@@ -21,7 +21,7 @@ use super::release;
 use super::seen::{Found, Seen, flag, list_at, name, property, tags, text_at, text_or};
 use super::webhook;
 use super::{Facts, ResourceKind};
-use crate::inventory::{REDACTED, Region, Resource, is_redacted_secret, looks_secret};
+use crate::inventory::{Region, Resource, is_redacted, is_redacted_secret, looks_secret};
 
 use crate::inventory::TypeName;
 
@@ -224,7 +224,7 @@ fn plaintext_secrets(definition: &Definition<'_>) -> Found {
 
 /// Collectors leave a word in the value's place; templates may still hold the value.
 fn is_plaintext_secret(name: &str, value: &str) -> bool {
-    is_redacted_secret(value) || value != REDACTED && looks_secret(name, value)
+    is_redacted_secret(value) || !is_redacted(value) && looks_secret(name, value)
 }
 
 #[cfg(test)]

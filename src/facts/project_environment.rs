@@ -11,7 +11,7 @@ use super::Facts;
 use super::joins::Joins;
 use super::project_use::Identity;
 use super::seen::{Found, Seen, at, flag, list_at, number, property, tags, text_at};
-use crate::inventory::{AccountId, REDACTED, Resource, is_redacted_secret, looks_secret};
+use crate::inventory::{AccountId, Resource, is_redacted, is_redacted_secret, looks_secret};
 
 /// The service's own limit where a project has none.
 const DEFAULT_TIMEOUT_MINUTES: i64 = 60;
@@ -104,7 +104,7 @@ fn is_reference(variable: &Value) -> bool {
 /// looks like a secret is no reference.
 fn is_plaintext_secret(variable: &Value) -> bool {
     let [name, value, kind] = ["Name", "Value", "Type"].map(|field| text_at(Some(variable), &[field]));
-    is_redacted_secret(value) || !REFERENCES.contains(&kind) && value != REDACTED && looks_secret(name, value)
+    is_redacted_secret(value) || !REFERENCES.contains(&kind) && !is_redacted(value) && looks_secret(name, value)
 }
 
 /// Whether the configuration allows this project what builds of images need.

@@ -13,7 +13,7 @@ pub use control::{Control, Severity, spoken};
 pub use framework::{Framework, Requirement};
 pub use lifecycle::{Change, Gone, Lifecycle};
 pub use owner::{Owner, OwnerSource};
-pub use template::{Alternative, Blind, Change, Related, Removal, SourcePlace, TemplateFinding};
+pub use template::{Alternative, Blind, Related, Removal, SourcePlace, TemplateChange, TemplateFinding};
 
 use std::collections::BTreeMap;
 use std::fmt;

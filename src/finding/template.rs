@@ -55,7 +55,7 @@ pub enum Blind {
 /// What the change under review did to a finding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Change {
+pub enum TemplateChange {
     /// There was nothing to compare with, or it was not there before.
     #[default]
     New,
@@ -103,7 +103,7 @@ pub struct TemplateFinding {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blind: Option<Blind>,
     /// What the change under review did to it.
-    pub change: Change,
+    pub change: TemplateChange,
 }
 
 impl TemplateFinding {
@@ -130,7 +130,7 @@ impl TemplateFinding {
     /// Whether it blocks the change: a violation at or above the severity, neither excepted nor known before.
     #[must_use]
     pub fn blocks(&self, threshold: Severity) -> bool {
-        self.finding.fails(threshold) && self.change != Change::Known
+        self.finding.fails(threshold) && self.change != TemplateChange::Known
     }
 
     /// Whether something could not be seen that a person at the keyboard can give.
@@ -142,7 +142,7 @@ impl TemplateFinding {
     /// Whether such a gap is one of the change's own.
     #[must_use]
     pub fn is_new_gap(&self) -> bool {
-        self.is_gap() && self.change != Change::Known
+        self.is_gap() && self.change != TemplateChange::Known
     }
 
     /// Worst first, then by place.

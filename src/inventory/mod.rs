@@ -25,7 +25,7 @@ pub use coverage::{CallCounts, Coverage, CoverageKey, Outcome, Skip};
 pub use deploy_command::deploy_commands;
 pub use gap::{Affects, Gap, GapCause};
 pub use identity::{AccountId, Arn, IdentityError, Partition, Region, ResourceUid, TypeName};
-pub use redaction::{REDACTED, REDACTED_SECRET, is_redacted_secret, looks_secret, redact};
+pub use redaction::{REDACTED, REDACTED_SECRET, Redaction, is_redacted, is_redacted_secret, looks_secret};
 pub use resource::{Origin, Properties, Reference, Resource, Tags};
 pub use secret_value::{configuration_value, is_inline_buildspec, source_location, user_info, variable_value};
 pub use span::{Position, Span};

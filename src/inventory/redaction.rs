@@ -1,7 +1,12 @@
 //! Values that must not leave the collector: environment variables, tokens, build scripts.
 //!
-//! In: a name and a value as AWS answers them. Out: a fixed word in the value's place that still says whether the value
-//! looked like a secret, so that a control can judge it. The value itself is gone before the inventory exists.
+//! In: a name and a value as AWS answers them. Out: a word in the value's place that still says whether the value looked
+//! like a secret, so that a control can judge it, and, with a key, a fingerprint by which equal values are seen to be
+//! equal. The value itself is gone before the inventory exists.
+
+use std::sync::Arc;
+
+use ring::hmac;
 
 /// Stands for a plaintext value that does not look like a secret.
 pub const REDACTED: &str = "redacted";
@@ -24,6 +29,55 @@ const NAMES_OF_REFERENCES: &[&str] = &["_arn", "_name", "_path", "_id", "_file",
 const SECRET_PREFIXES: &[&str] =
     &["AKIA", "ASIA", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "-----BEGIN"];
 
+/// Bytes of a fingerprint: enough that two values of an organization have the same one by chance only once in billions.
+const FINGERPRINT_BYTES: usize = 8;
+
+/// How values are taken out. Without a key, all values are replaced alike.
+///
+/// The fingerprint is an HMAC-SHA-256 under a key of the organization's own, cut to 64 bits: without the key nobody can
+/// try out passwords on it.
+#[derive(Debug, Clone, Default)]
+pub struct Redaction {
+    key: Option<Arc<hmac::Key>>,
+}
+
+impl Redaction {
+    /// The shortest key that is taken, in bytes.
+    pub const SHORTEST_KEY: usize = 16;
+
+    /// Fingerprints under this key; none if it is shorter than [`Self::SHORTEST_KEY`].
+    #[must_use]
+    pub fn with_key(key: &[u8]) -> Option<Self> {
+        (key.len() >= Self::SHORTEST_KEY).then(|| Self { key: Some(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key))) })
+    }
+
+    /// What takes the place of a plaintext value.
+    #[must_use]
+    pub fn redact(&self, name: &str, value: &str) -> String {
+        self.replace(if looks_secret(name, value) { REDACTED_SECRET } else { REDACTED }, value)
+    }
+
+    /// The word, with the value's fingerprint. What was redacted once keeps the fingerprint of the value that it had.
+    pub(super) fn replace(&self, word: &str, value: &str) -> String {
+        if is_redacted(value) {
+            return value.to_owned();
+        }
+        // AWS's own mask says nothing of what is behind it.
+        let masked = value.bytes().all(|byte| byte == b'*');
+        match &self.key {
+            Some(key) if !masked => {
+                let tag = hmac::sign(key, value.as_bytes());
+                format!("{word}:{}", hex(tag.as_ref().get(..FINGERPRINT_BYTES).unwrap_or_default()))
+            }
+            _ => word.to_owned(),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}
+
 /// Whether a variable looks like a secret, by its name or by a well-known form of its value.
 ///
 /// A name such as `SECRET_ARN` or `TOKEN_PATH` says where a secret is, not what it is.
@@ -44,16 +98,26 @@ fn is_dynamic_reference(value: &str) -> bool {
     inside.is_some_and(|inside| !inside.contains("}}"))
 }
 
-/// The word that takes a plaintext value's place.
+/// Whether a value was taken out when it was collected.
 #[must_use]
-pub fn redact(name: &str, value: &str) -> &'static str {
-    if looks_secret(name, value) { REDACTED_SECRET } else { REDACTED }
+pub fn is_redacted(value: &str) -> bool {
+    has_word(value, REDACTED)
 }
 
 /// Whether a redacted value looked like a secret when it was collected.
 #[must_use]
 pub fn is_redacted_secret(value: &str) -> bool {
-    value == REDACTED_SECRET
+    has_word(value, REDACTED_SECRET)
+}
+
+/// The word alone, or the word with a fingerprint. Nothing else that begins so, or a value could dress up as redacted.
+fn has_word(value: &str, word: &str) -> bool {
+    let is_fingerprint = |rest: &str| {
+        rest.len() == 2 * FINGERPRINT_BYTES && rest.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+    };
+    let Some(rest) = value.strip_prefix(word) else { return false };
+    let rest = if word == REDACTED { rest.strip_prefix(":secret-like").unwrap_or(rest) } else { rest };
+    rest.is_empty() || rest.strip_prefix(':').is_some_and(is_fingerprint)
 }
 
 #[cfg(test)]
@@ -69,8 +133,44 @@ mod tests {
         assert!(!looks_secret("DB_PASSWORD", ""));
         assert!(!looks_secret("DB_PASSWORD", "{{resolve:secretsmanager:web:SecretString:password}}"));
         assert!(looks_secret("DB_PASSWORD", "{{resolve:ssm:/x}}hunter2{{resolve:ssm:/y}}"));
-        assert_eq!(redact("GITHUB_TOKEN", "x"), REDACTED_SECRET);
-        assert_eq!(redact("STAGE", "prod"), REDACTED);
-        assert_eq!(redact("STAGE", REDACTED_SECRET), REDACTED_SECRET);
+        let keyless = Redaction::default();
+        assert_eq!(keyless.redact("GITHUB_TOKEN", "x"), REDACTED_SECRET);
+        assert_eq!(keyless.redact("STAGE", "prod"), REDACTED);
+        assert_eq!(keyless.redact("STAGE", REDACTED_SECRET), REDACTED_SECRET);
+    }
+
+    #[test]
+    fn equal_values_have_equal_fingerprints_under_one_key_only() {
+        let one = Redaction::with_key(b"0123456789abcdef").unwrap();
+        let other = Redaction::with_key(b"0123456789abcdeg").unwrap();
+        let fingerprint = |redaction: &Redaction, name: &str, value: &str| {
+            let text = redaction.redact(name, value);
+            assert!(!text.contains(value), "{text}");
+            assert!(is_redacted(&text), "{text}");
+            text.rsplit(':').next().unwrap().to_owned()
+        };
+        let password = fingerprint(&one, "DB_PASSWORD", "hunter2");
+        assert_eq!(password.len(), 16);
+        assert_eq!(fingerprint(&one, "STAGE", "hunter2"), password);
+        assert_ne!(fingerprint(&one, "DB_PASSWORD", "hunter3"), password);
+        assert_ne!(fingerprint(&other, "DB_PASSWORD", "hunter2"), password);
+        assert!(is_redacted_secret(&one.redact("DB_PASSWORD", "hunter2")));
+        assert!(!is_redacted_secret(&one.redact("STAGE", "prod")));
+        assert!(!format!("{one:?}").contains("0123"));
+        assert!(Redaction::with_key(b"short").is_none());
+    }
+
+    #[test]
+    fn what_was_redacted_stays_and_nothing_else_passes_for_it() {
+        let redaction = Redaction::with_key(b"0123456789abcdef").unwrap();
+        for name in ["DB_PASSWORD", "STAGE"] {
+            let once = redaction.redact(name, "hunter2");
+            assert_eq!(redaction.redact("OTHER", &once), once);
+        }
+        assert_eq!(redaction.redact("TOKEN", "****"), REDACTED_SECRET, "a mask has no fingerprint");
+        for dressed in ["redacted: hunter2", "redacted:hunter2", "redacted:secret-like:hunter2", "redactedhunter2"] {
+            assert!(!is_redacted(dressed), "{dressed}");
+            assert!(!redaction.redact("X", dressed).contains("hunter2"));
+        }
     }
 }

@@ -6,30 +6,25 @@
 
 use serde_json::{Map, Value};
 
-use super::redaction::{REDACTED, REDACTED_SECRET, looks_secret, redact};
+use super::Resource;
+use super::redaction::{REDACTED, REDACTED_SECRET, Redaction, is_redacted, looks_secret};
+
+/// Properties in which people write what they like.
+const FREE_TEXT: &[&str] = &["Description", "Comment", "Comments", "CustomData", "AlarmDescription", "DisplayName"];
 
 /// Types of environment variables whose value says where the secret is, not what it is.
 const REFERENCE_TYPES: &[&str] = &["SECRETS_MANAGER", "PARAMETER_STORE"];
 
-/// The value of an environment variable. A missing type means plaintext.
+/// The value of an environment variable, without a fingerprint. A missing type means plaintext.
 #[must_use]
 pub fn variable_value(name: &str, type_name: Option<&str>, value: &str) -> String {
-    if type_name.is_some_and(|word| REFERENCE_TYPES.contains(&word)) && !has_secret_form(value) {
-        value.to_owned()
-    } else {
-        redact(name, value).to_owned()
-    }
+    Redaction::default().variable_value(name, type_name, value)
 }
 
-/// One value of an action's or a rule's configuration.
+/// One value of an action's or a rule's configuration, without fingerprints.
 #[must_use]
 pub fn configuration_value(name: &str, value: &str) -> String {
-    match name {
-        "EnvironmentVariables" => variables_in_json(value).unwrap_or_else(|| REDACTED.to_owned()),
-        // AWS masks a stored token with asterisks; that there is one is what a control judges.
-        "OAuthToken" => redact(name, value).to_owned(),
-        _ => free_value(name, value),
-    }
+    Redaction::default().configuration_value(name, value)
 }
 
 /// The address of a source, without user name and password, and without a query, which may carry a token.
@@ -77,68 +72,122 @@ fn without_userinfo(url: &str) -> String {
     format!("{scheme}://{}", rest.get(start..).unwrap_or_default())
 }
 
-/// The JSON list of variables in a `CodeBuild` action's configuration, rebuilt from the three fields that AWS knows.
-fn variables_in_json(text: &str) -> Option<String> {
-    let variables: Vec<Map<String, Value>> = serde_json::from_str(text).ok()?;
-    let rebuilt: Vec<Value> = variables
-        .iter()
-        .map(|variable| {
-            let word = |key: &str| variable.get(key).and_then(Value::as_str);
-            let name = word("name").unwrap_or_default();
-            let value = variable.get("value").map(|value| match value {
-                Value::String(text) => variable_value(name, word("type"), text),
-                other => redact(name, &other.to_string()).to_owned(),
-            });
-            let fields = [("name", Some(name.to_owned())), ("type", word("type").map(str::to_owned)), ("value", value)];
-            fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), Value::from(value?)))).collect()
-        })
-        .collect();
-    serde_json::to_string(&rebuilt).ok()
-}
-
-fn free_value(name: &str, value: &str) -> String {
-    if looks_secret(name, value) {
-        return REDACTED_SECRET.to_owned();
-    }
-    match serde_json::from_str::<Value>(value) {
-        Ok(mut json @ (Value::Object(_) | Value::Array(_))) => {
-            redact_json(name, &mut json);
-            json.to_string()
+impl Redaction {
+    /// The value of an environment variable. A missing type means plaintext.
+    #[must_use]
+    pub fn variable_value(&self, name: &str, type_name: Option<&str>, value: &str) -> String {
+        if type_name.is_some_and(|word| REFERENCE_TYPES.contains(&word)) && !has_secret_form(value) {
+            value.to_owned()
+        } else {
+            self.redact(name, value)
         }
-        _ => free_text(value),
     }
-}
 
-fn free_text(text: &str) -> String {
-    if has_secret_form(text) || assigns_secret(text) {
-        return REDACTED_SECRET.to_owned();
+    /// One value of an action's or a rule's configuration.
+    #[must_use]
+    pub fn configuration_value(&self, name: &str, value: &str) -> String {
+        match name {
+            "EnvironmentVariables" => self.variables_in_json(value).unwrap_or_else(|| self.replace(REDACTED, value)),
+            // AWS masks a stored token with asterisks; that there is one is what a control judges.
+            "OAuthToken" => self.redact(name, value),
+            _ => self.free_value(name, value),
+        }
     }
-    let one_url = text.matches("://").count() == 1 && !text.contains(char::is_whitespace);
-    if one_url {
-        without_userinfo(text)
-    } else if text.contains("://") && text.contains('@') {
-        // Where one URL ends and the next begins cannot be told apart safely.
-        REDACTED.to_owned()
-    } else {
-        text.to_owned()
-    }
-}
 
-fn redact_json(name: &str, json: &mut Value) {
-    match json {
-        Value::String(text) => *text = free_value(name, text),
-        Value::Array(items) => {
-            for item in items {
-                redact_json(name, item);
+    /// A resource as it may be kept: tags and texts that hold what has the form of a secret lose it. Collectors take
+    /// secrets out where AWS puts them; this is for the places where people do.
+    pub fn clean(&self, resource: &mut Resource) {
+        for (key, value) in &mut resource.tags {
+            if looks_secret(key, value) || has_secret_form(value) || assigns_secret(value) {
+                *value = self.replace(REDACTED_SECRET, value);
             }
         }
-        Value::Object(members) => {
-            for (key, member) in members {
-                redact_json(key, member);
-            }
+        for (name, value) in &mut resource.properties {
+            self.clean_value(name, value);
         }
-        number if looks_secret(name, &number.to_string()) => *number = Value::from(REDACTED_SECRET),
-        _ => {}
+    }
+
+    fn clean_value(&self, name: &str, value: &mut Value) {
+        match value {
+            Value::String(text) => {
+                // An ordinary property may well be named after a secret that it points to; only free text is read as such.
+                let assigned = FREE_TEXT.contains(&name) && assigns_secret(text);
+                if !is_redacted(text) && (assigned || has_secret_form(text)) {
+                    *text = self.replace(REDACTED_SECRET, text);
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.clean_value(name, item)),
+            Value::Object(members) => members.iter_mut().for_each(|(key, member)| self.clean_value(key, member)),
+            _ => {}
+        }
+    }
+
+    /// The JSON list of variables in a `CodeBuild` action's configuration, rebuilt from the three fields that AWS knows.
+    fn variables_in_json(&self, text: &str) -> Option<String> {
+        let variables: Vec<Map<String, Value>> = serde_json::from_str(text).ok()?;
+        let rebuilt: Vec<Value> = variables
+            .iter()
+            .map(|variable| {
+                let word = |key: &str| variable.get(key).and_then(Value::as_str);
+                let name = word("name").unwrap_or_default();
+                let value = variable.get("value").map(|value| match value {
+                    Value::String(text) => self.variable_value(name, word("type"), text),
+                    other => self.redact(name, &other.to_string()),
+                });
+                let type_name = word("type").map(str::to_owned);
+                let fields = [("name", Some(name.to_owned())), ("type", type_name), ("value", value)];
+                fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), Value::from(value?)))).collect()
+            })
+            .collect();
+        serde_json::to_string(&rebuilt).ok()
+    }
+
+    fn free_value(&self, name: &str, value: &str) -> String {
+        if looks_secret(name, value) {
+            return self.replace(REDACTED_SECRET, value);
+        }
+        match serde_json::from_str::<Value>(value) {
+            Ok(mut json @ (Value::Object(_) | Value::Array(_))) => {
+                self.redact_json(name, &mut json);
+                json.to_string()
+            }
+            _ => self.free_text(value),
+        }
+    }
+
+    fn free_text(&self, text: &str) -> String {
+        if has_secret_form(text) || assigns_secret(text) {
+            return self.replace(REDACTED_SECRET, text);
+        }
+        let one_url = text.matches("://").count() == 1 && !text.contains(char::is_whitespace);
+        if one_url {
+            without_userinfo(text)
+        } else if text.contains("://") && text.contains('@') {
+            // Where one URL ends and the next begins cannot be told apart safely.
+            self.replace(REDACTED, text)
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn redact_json(&self, name: &str, json: &mut Value) {
+        match json {
+            Value::String(text) => *text = self.free_value(name, text),
+            Value::Array(items) => {
+                for item in items {
+                    self.redact_json(name, item);
+                }
+            }
+            Value::Object(members) => {
+                for (key, member) in members {
+                    self.redact_json(key, member);
+                }
+            }
+            number if looks_secret(name, &number.to_string()) => {
+                *number = Value::from(self.replace(REDACTED_SECRET, &number.to_string()));
+            }
+            _ => {}
+        }
     }
 }
 
@@ -158,6 +207,7 @@ fn assigns_secret(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::TypeName;
 
     const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 
@@ -173,6 +223,34 @@ mod tests {
         );
         assert_eq!(configuration_value("EnvironmentVariables", "hunter2"), REDACTED);
         assert_eq!(configuration_value("EnvironmentVariables", "{}"), REDACTED);
+    }
+
+    #[test]
+    fn texts_of_people_lose_what_has_the_form_of_a_secret() {
+        let account = "111122223333".parse().unwrap();
+        let region = "eu-west-1".parse().unwrap();
+        let mut resource = Resource::live(TypeName::KEY, "arn:aws:kms:x".to_owned(), account, region);
+        resource.tags =
+            [("note", format!("use {KEY}")), ("password", "hunter2".to_owned()), ("team", "web".to_owned())]
+                .map(|(key, value)| (key.to_owned(), value))
+                .into();
+        let Value::Object(properties) = serde_json::json!({
+            "Description": "ask for token=hunter2 in the chat",
+            "KeyPolicy": {"Statement": [{"Action": "secretsmanager:GetSecretValue", "Sid": KEY}]},
+            "Secret": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db"
+        }) else {
+            unreachable!()
+        };
+        resource.properties = properties;
+        Redaction::with_key(b"0123456789abcdef").unwrap().clean(&mut resource);
+        let text = serde_json::to_string(&resource).unwrap();
+        assert!(!text.contains("hunter2") && !text.contains(KEY), "{text}");
+        for kept in ["\"web\"", "secretsmanager:GetSecretValue", "secret:db\""] {
+            assert!(text.contains(kept), "{kept} in {text}");
+        }
+        let once = resource.clone();
+        Redaction::default().clean(&mut resource);
+        assert_eq!(resource, once);
     }
 
     #[test]

@@ -3,7 +3,11 @@
 //! In: the tags of a resource and of its account, and rules. Out: an [`Owner`], from the nearest source that names one:
 //! tag of the resource, tag of the account, last matching line of the mapping file. Pure: no file is read here.
 
-use crate::finding::Owner;
+mod mapping;
+
+pub use mapping::{Mapping, MappingError};
+
+use crate::finding::{Owner, OwnerSource};
 use crate::inventory::{AccountId, Region, ResourceUid, Tags, TypeName};
 
 /// What is known of a resource that somebody answers for.
@@ -30,17 +34,88 @@ pub struct Owned<'a> {
 /// Where owners are looked up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Owners {
-    /// Keys of tags on resources, the first that is there wins; compared without case.
+    /// Keys of tags on resources; the first that is there and not empty wins. Compared without case.
     pub resource_tags: Vec<String>,
-    /// Keys of tags on accounts.
+    /// Keys of tags on accounts, read the same way.
     pub account_tags: Vec<String>,
+    /// Lines of the mapping file.
+    pub mapping: Mapping,
 }
 
 impl Owners {
     /// Who answers for it, if anybody is named.
     #[must_use]
     pub fn owner_of(&self, owned: &Owned<'_>) -> Option<Owner> {
-        let _ = owned;
-        None
+        let of_resource = || {
+            let (key, name) = tagged(&self.resource_tags, owned.tags)?;
+            Some(Owner { name, source: OwnerSource::ResourceTag { key } })
+        };
+        let of_account = || {
+            let (key, name) = tagged(&self.account_tags, owned.account_tags)?;
+            Some(Owner { name, source: OwnerSource::AccountTag { key } })
+        };
+        of_resource().or_else(of_account).or_else(|| self.mapping.owner_of(owned))
+    }
+}
+
+/// The first of the keys that has a value: the tag's own key, and the value without space around it.
+fn tagged(keys: &[String], tags: &Tags) -> Option<(String, String)> {
+    keys.iter().find_map(|wanted| {
+        let mut found = tags.iter().filter(|(key, value)| key.eq_ignore_ascii_case(wanted) && !value.trim().is_empty());
+        found.next().map(|(key, value)| (key.clone(), value.trim().to_owned()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct World {
+        uid: ResourceUid,
+        tags: Tags,
+        account_tags: Tags,
+    }
+
+    impl World {
+        fn owner(&self, owners: &Owners) -> Option<Owner> {
+            owners.owner_of(&Owned {
+                uid: &self.uid,
+                type_name: &TypeName::PIPELINE,
+                tags: &self.tags,
+                account: &"111122223333".parse().unwrap(),
+                account_name: "payments-prod",
+                organizational_unit_path: "/Workloads/Prod",
+                account_tags: &self.account_tags,
+                region: &"eu-west-1".parse().unwrap(),
+            })
+        }
+    }
+
+    fn tags(of: &[(&str, &str)]) -> Tags {
+        of.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn world() -> World {
+        World {
+            uid: ResourceUid("arn:aws:codepipeline:eu-west-1:111122223333:checkout".to_owned()),
+            tags: tags(&[("Team", "checkout"), ("owner", " ")]),
+            account_tags: tags(&[("owner", "payments")]),
+        }
+    }
+
+    #[test]
+    fn the_nearest_source_that_names_somebody_wins() {
+        let keys = || vec!["owner".to_owned(), "team".to_owned()];
+        let owners = Owners { resource_tags: keys(), account_tags: keys(), mapping: "* everybody".parse().unwrap() };
+        let mut world = world();
+        let owner = world.owner(&owners).unwrap();
+        assert_eq!((owner.name.as_str(), owner.source), ("checkout", OwnerSource::ResourceTag { key: "Team".into() }));
+        world.tags.clear();
+        let owner = world.owner(&owners).unwrap();
+        assert_eq!((owner.name.as_str(), owner.source), ("payments", OwnerSource::AccountTag { key: "owner".into() }));
+        world.account_tags.clear();
+        let owner = world.owner(&owners).unwrap();
+        assert_eq!((owner.name.as_str(), owner.source), ("everybody", OwnerSource::MappingFile { line: 1 }));
+        assert_eq!(world.owner(&Owners::default()), None);
     }
 }

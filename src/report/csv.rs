@@ -52,7 +52,8 @@ impl ReportFormat for Csv {
         let mut table = table(out);
         table.write_record(COLUMNS)?;
         for finding in report.findings.findings()? {
-            write_finding(report, &finding?, &mut table)?;
+            let finding = finding?;
+            write_finding(report, &finding, &mut table)?;
         }
         table.flush()
     }

@@ -116,7 +116,8 @@ impl Digest {
     pub(super) fn of(report: &Report<'_>, limits: Limits) -> io::Result<Self> {
         let mut count = Count { blind: Blind::of(report), ..Count::default() };
         for finding in report.findings.findings()? {
-            count.add(&finding?, limits.resources.max(limits.accounts));
+            let finding = finding?;
+            count.add(&finding, limits.resources.max(limits.accounts));
         }
         let mut ranked: Vec<(AccountId, Violations)> = count.accounts.into_iter().collect();
         ranked.sort_by(|(a, worse), (b, better)| better.cmp(worse).then_with(|| a.cmp(b)));

@@ -111,6 +111,15 @@ impl RunDirectory {
         run_ids(&runs)?.pop().map(|id| Self::open(&runs.join(id.as_str()))).transpose()
     }
 
+    /// All runs under `out`, oldest first, finished or not.
+    ///
+    /// # Errors
+    /// [`RunError`] if the folder or one of the runs cannot be read.
+    pub fn all(out: &Path) -> Result<Vec<Self>, RunError> {
+        let runs = out.join(RUNS);
+        run_ids(&runs)?.iter().map(|id| Self::open(&runs.join(id.as_str()))).collect()
+    }
+
     /// The folder.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -13,6 +13,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::plan::read_versioned;
+use super::signature::SIGNATURE;
 use super::{RunError, RunId, SCHEMA_VERSION};
 use crate::finding::hex;
 use crate::inventory::CallCounts;
@@ -98,7 +99,7 @@ pub(super) fn hash_file(path: &Path) -> io::Result<(u64, String)> {
     Ok((bytes, hex(&hash.finalize())))
 }
 
-/// All files of a run but its manifest, sorted by their relative path.
+/// All files of a run but its manifest and the signature on that, sorted by their relative path.
 pub(super) fn files_in(run: &Path) -> Result<Vec<(String, PathBuf)>, RunError> {
     let mut files = Vec::new();
     let mut folders = vec![(String::new(), run.to_owned())];
@@ -115,7 +116,7 @@ pub(super) fn files_in(run: &Path) -> Result<Vec<(String, PathBuf)>, RunError> {
                 folders.push((format!("{relative}/"), path));
             } else if !kind.is_file() {
                 return Err(foreign(path));
-            } else if relative != MANIFEST {
+            } else if relative != MANIFEST && relative != SIGNATURE {
                 files.push((relative, path));
             }
         }

@@ -15,6 +15,7 @@
 //!   findings.csv, findings.json, summary.txt, …
 //!   coverage.csv, coverage.json
 //!   manifest.json                                  written last: without it the run is unfinished
+//!   manifest.signature.json                        where a key is configured
 //!   failed.txt                                     instead of it, where a run ended without a verdict
 //! ```
 //!
@@ -27,6 +28,7 @@ mod id;
 mod manifest;
 mod pending_folder;
 mod plan;
+mod signature;
 mod spool;
 mod stored_report;
 mod verify;
@@ -36,9 +38,10 @@ pub use error::RunError;
 pub use id::RunId;
 pub use manifest::{FileEntry, MANIFEST, Manifest, PreviousRun};
 pub use plan::{PLAN, Plan};
+pub use signature::{PublicKey, SIGNATURE, Signature, SignatureError, SigningAlgorithm};
 pub use spool::{FindingSpool, FindingSpoolWriter, SPOOL};
 pub use stored_report::{STORED_REPORT, StoredReport};
-pub use verify::{Link, Verified, VerifyError, verify};
+pub use verify::{Link, Signed, Verified, VerifyError, verify};
 
 /// Version of the shape of `plan.json`, `manifest.json` and the spool.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::manifest::{files_in, hash_file};
+use super::signature::{self, PublicKey, SIGNATURE, SignatureError};
 use super::{MANIFEST, Manifest, RunError, RunId};
 
 /// A run that does not hold.
@@ -50,6 +51,20 @@ pub enum VerifyError {
         /// By the disk.
         found: String,
     },
+    /// The signature does not hold.
+    #[error("{}: {problem}", path.display())]
+    Signature {
+        /// The run.
+        path: PathBuf,
+        /// What does not fit.
+        problem: SignatureError,
+    },
+    /// A public key was given, and the run is not signed.
+    #[error("{} is not signed: it has no {SIGNATURE}; sign it with `pipewarden sign`", path.display())]
+    NotSigned {
+        /// The run.
+        path: PathBuf,
+    },
     /// The folder was renamed, or the manifest belongs to another run.
     #[error("{} is the manifest of run {found}, which is not the name of its folder", path.display())]
     Renamed {
@@ -80,13 +95,26 @@ pub struct Verified {
     pub manifest_sha256: String,
     /// How it is linked to the run before.
     pub previous: Link,
+    /// Who signed it.
+    pub signature: Signed,
 }
 
-/// Reads every file of the run at `path` again and compares it with the manifest.
+/// Whether a run is signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signed {
+    /// It has no signature.
+    No,
+    /// It has one of this key by its own words; no public key was given to check it.
+    Unchecked(String),
+    /// The holder of the given key signed it.
+    Checked(String),
+}
+
+/// Reads every file of the run at `path` again and compares it with the manifest; with a key, the signature as well.
 ///
 /// # Errors
-/// [`VerifyError`] with the first file that does not hold.
-pub fn verify(path: &Path) -> Result<Verified, VerifyError> {
+/// [`VerifyError`] with the first thing that does not hold.
+pub fn verify(path: &Path, key: Option<&PublicKey>) -> Result<Verified, VerifyError> {
     let manifest_path = path.join(MANIFEST);
     if !manifest_path.is_file() {
         return Err(RunError::NotARun { path: path.to_owned(), missing: MANIFEST }.into());
@@ -115,7 +143,22 @@ pub fn verify(path: &Path) -> Result<Verified, VerifyError> {
     }
     let (_, manifest_sha256) = hash_file(&manifest_path).map_err(RunError::io("read", &manifest_path))?;
     let previous = link_of(&folder, &manifest)?;
-    Ok(Verified { manifest, manifest_sha256, previous })
+    let signature = signed(path, &manifest_path, key)?;
+    Ok(Verified { manifest, manifest_sha256, previous, signature })
+}
+
+fn signed(path: &Path, manifest: &Path, key: Option<&PublicKey>) -> Result<Signed, VerifyError> {
+    match (signature::read(path)?, key) {
+        (None, None) => Ok(Signed::No),
+        (None, Some(_)) => Err(VerifyError::NotSigned { path: path.to_owned() }),
+        (Some(signature), None) => Ok(Signed::Unchecked(signature.key_arn)),
+        (Some(signature), Some(key)) => {
+            let bytes = std::fs::read(manifest).map_err(RunError::io("read", manifest))?;
+            let checked = signature.check(&bytes, key);
+            checked.map_err(|problem| VerifyError::Signature { path: path.to_owned(), problem })?;
+            Ok(Signed::Checked(signature.key_arn))
+        }
+    }
 }
 
 fn link_of(folder: &Path, manifest: &Manifest) -> Result<Link, VerifyError> {

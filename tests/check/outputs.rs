@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pipewarden::finding::{
-    Alternative, Blind, Change, ComplianceType, Control, ExceptionRef, Finding, Related, Removal, ResourceRef,
-    Severity, SourcePlace, TemplateFinding,
+    Alternative, Blind, ComplianceType, Control, ExceptionRef, Finding, Related, Removal, ResourceRef, Severity,
+    SourcePlace, TemplateChange, TemplateFinding,
 };
 use pipewarden::inventory::{Position, Region, ResourceUid, Span, TypeName};
 use pipewarden::report::check::{
@@ -117,7 +117,7 @@ fn finding(control: &str, compliance: ComplianceType, logical_id: &str, place: S
         property_path: String::new(),
         alternatives: Vec::new(),
         blind: None,
-        change: Change::New,
+        change: TemplateChange::New,
     }
 }
 
@@ -168,9 +168,9 @@ fn mixed_findings() -> Vec<TemplateFinding> {
     secret.finding.evidence.insert("plaintextSecretVariables".to_owned(), json!(["DB_PASSWORD"]));
     let mut versioning = finding("s3-artifact-bucket-versioning", NonCompliant, "Artifacts", place(WEB, 2, 3, 12));
     versioning.finding.evidence.insert("versioning".to_owned(), json!("Off"));
-    versioning.change = Change::Worsened;
+    versioning.change = TemplateChange::Worsened;
     let mut known = finding("codepipeline-type-v2", NonCompliant, "Pipeline", place(WEB, 4, 3, 11));
-    known.change = Change::Known;
+    known.change = TemplateChange::Known;
     let mut planned = finding(
         "codepipeline-production-approval-required",
         NonCompliant,

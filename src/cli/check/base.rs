@@ -14,7 +14,7 @@ use super::git::{Commit, named, names_commit};
 use super::inputs::{Inputs, read, read_listed};
 use crate::check::{Baseline, Check, CheckError, Checked, Comparison, Matching};
 use crate::evaluate::Policies;
-use crate::finding::{Change, Removal, TemplateFinding};
+use crate::finding::{Removal, TemplateChange, TemplateFinding};
 use crate::inventory::Span;
 use crate::template::{Document, Files as _, Limits, Place};
 
@@ -244,7 +244,7 @@ impl BaseOptions {
             .map_err(|error| Failure::because(format!("--write-baseline {}: {error}", path.display())))?;
         for finding in &mut checked.findings {
             if Baseline::takes(finding) {
-                finding.change = Change::Known;
+                finding.change = TemplateChange::Known;
             }
         }
         Ok(())
@@ -268,7 +268,7 @@ mod tests {
         Box::new(Declared { file: "plan.json", resources })
     }
 
-    fn planned(before: &str, after: &str, base: Option<&str>) -> (Compared, Change) {
+    fn planned(before: &str, after: &str, base: Option<&str>) -> (Compared, TemplateChange) {
         let group = Group {
             format: "Terraform plan",
             file: "plan.json".into(),
@@ -292,9 +292,13 @@ mod tests {
     fn a_plan_names_what_it_removes_by_itself_and_tells_old_from_new_when_asked() {
         let (compared, change) = planned("Enabled", "Suspended", None);
         let removed: Vec<&str> = compared.removed.iter().map(|one| one.what.as_str()).collect();
-        assert_eq!((removed, change), (vec!["versioning of bucket b"], Change::New));
-        assert_eq!(planned("Suspended", "Suspended", None).1, Change::New, "everything blocks unless told otherwise");
-        assert_eq!(planned("Suspended", "Suspended", Some("plan")).1, Change::Known);
-        assert_eq!(planned("Enabled", "Suspended", Some("plan")).1, Change::New);
+        assert_eq!((removed, change), (vec!["versioning of bucket b"], TemplateChange::New));
+        assert_eq!(
+            planned("Suspended", "Suspended", None).1,
+            TemplateChange::New,
+            "everything blocks unless told otherwise"
+        );
+        assert_eq!(planned("Suspended", "Suspended", Some("plan")).1, TemplateChange::Known);
+        assert_eq!(planned("Enabled", "Suspended", Some("plan")).1, TemplateChange::New);
     }
 }

@@ -36,7 +36,8 @@ pub(super) struct ExplainArgs {
 
 pub(super) fn run(args: &ExplainArgs, policies: &Policies, config: &Config) -> Result<Exit, Failure> {
     let run = named_run(args.run.as_deref(), &args.out)?;
-    let evaluation = Evaluation { policies, settings: config.settings.clone(), rules: config.rules.clone() };
+    let evaluation =
+        Evaluation { policies, settings: config.settings.clone(), rules: config.rules.clone(), owners: &config.owners };
     let explained = evaluation.explain(&run, &args.control, &args.resource).map_err(|error| match error {
         ExplainError::Evaluation(error) => Failure::failed(&error),
         wrong => Failure::usage(wrong),

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Gate;
 use crate::check::Checked;
-use crate::finding::{Change, ComplianceType, Severity, TemplateFinding};
+use crate::finding::{ComplianceType, Severity, TemplateChange, TemplateFinding};
 
 /// Characters of a message that Hooks keep for stack operations; Cloud Control keeps a quarter, so the worst comes first.
 const LONGEST_MESSAGE: usize = 4096;
@@ -83,7 +83,7 @@ impl Answer {
         let blocking: Vec<&TemplateFinding> =
             judged.findings.iter().filter(|f| gate.fail_on.0.is_some_and(|from| f.blocks(from))).collect();
         let gaps = judged.findings.iter().filter(|finding| finding.is_gap()).count();
-        let known = judged.findings.iter().filter(|f| violates(f) && f.change == Change::Known).count();
+        let known = judged.findings.iter().filter(|f| violates(f) && f.change == TemplateChange::Known).count();
         let fails = !blocking.is_empty() || gate.fail_on_gaps && gaps > 0;
         let mut message = if blocking.is_empty() && gaps == 0 && known == 0 {
             format!("{} resources of the delivery path were looked at, and nothing blocks", judged.resources)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{CheckReport, CheckedFile, Roots};
 use crate::finding::{
-    Blind, Change, ComplianceType, Control, Finding, ResourceRef, Severity, SourcePlace, TemplateFinding,
+    Blind, ComplianceType, Control, Finding, ResourceRef, Severity, SourcePlace, TemplateChange, TemplateFinding,
 };
 use crate::inventory::{Position, Region, ResourceUid, Span, TypeName};
 
@@ -40,7 +40,7 @@ pub(super) fn finding(control: &str, severity: Severity, file: &str, line: u32) 
         property_path: String::new(),
         alternatives: Vec::new(),
         blind: None,
-        change: Change::New,
+        change: TemplateChange::New,
     }
 }
 

@@ -11,7 +11,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use super::{CheckFormat, CheckReport, UnreadableFile, wording};
-use crate::finding::{Change, ComplianceType, TemplateFinding};
+use crate::finding::{ComplianceType, TemplateChange, TemplateFinding};
 use crate::report::text::{NAME, short, visible};
 
 /// The `junit` format.
@@ -102,7 +102,7 @@ fn case(report: &CheckReport, finding: &TemplateFinding) -> Case {
         }
         ComplianceType::NonCompliant => match wording::exception(finding) {
             Some(exception) => End::Skipped(exception),
-            None if finding.change == Change::Known => {
+            None if finding.change == TemplateChange::Known => {
                 End::Skipped("violated before this change, no better".to_owned())
             }
             None => End::Failure(format!("{}: {}", finding.finding.severity, wording::title(report, control))),

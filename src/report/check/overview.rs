@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::CheckReport;
-use crate::finding::{Alternative, Blind, Change, ComplianceType, Severity, TemplateFinding};
+use crate::finding::{Alternative, Blind, ComplianceType, Severity, TemplateChange, TemplateFinding};
 use crate::report::text::{counted, grouped};
 
 /// Findings by what they ask of the reader, each list worst first.
@@ -55,7 +55,7 @@ impl<'a> Overview<'a> {
         for finding in &report.findings {
             match finding.finding.compliance {
                 ComplianceType::NonCompliant if finding.finding.exception.is_some() => all.excepted.push(finding),
-                ComplianceType::NonCompliant if finding.change == Change::Known => all.known.push(finding),
+                ComplianceType::NonCompliant if finding.change == TemplateChange::Known => all.known.push(finding),
                 ComplianceType::NonCompliant => all.violations.push(finding),
                 ComplianceType::InsufficientData if finding.is_gap() => undecided.push(finding),
                 ComplianceType::InsufficientData => all.only_deployed.push(finding),
@@ -225,7 +225,7 @@ mod tests {
         report.fail_on = Some(Severity::High);
         let (end, text) = said(&report);
         assert!(end == Ending::Passed && text.contains("1 violation below HIGH"), "{text}");
-        report.findings[0].change = Change::Known;
+        report.findings[0].change = TemplateChange::Known;
         assert!(said(&report).1.contains("1 violation known before"), "{}", said(&report).1);
         report.findings = vec![undecided("a", 1, Blind::Unresolved, "x")];
         assert!(said(&report).0 == Ending::Passed && said(&report).1.contains("1 answer not decided"));

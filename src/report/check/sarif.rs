@@ -19,7 +19,7 @@ use super::sarif_model::{
     Suppression, Text, Tool, UriBase,
 };
 use super::{CheckFormat, CheckReport, Roots, wording};
-use crate::finding::{Change, ComplianceType, Severity, SourcePlace, TemplateFinding};
+use crate::finding::{ComplianceType, Severity, SourcePlace, TemplateChange, TemplateFinding};
 use crate::inventory::{Position, Span};
 use crate::report::markup::plain;
 use crate::report::text::{NAME, counted, short, visible};
@@ -257,9 +257,9 @@ impl<'a> Builder<'a> {
             partial_fingerprints: BTreeMap::from([("pipewarden/v1", fingerprint)]),
             suppressions: suppressions.collect(),
             baseline_state: report.compared.then_some(match finding.change {
-                Change::New => "new",
-                Change::Worsened => "updated",
-                Change::Known => "unchanged",
+                TemplateChange::New => "new",
+                TemplateChange::Worsened => "updated",
+                TemplateChange::Known => "unchanged",
             }),
             properties,
         }

@@ -5,7 +5,7 @@
 
 use super::CheckReport;
 use super::overview::Undecided;
-use crate::finding::{Alternative, Blind, Change, ComplianceType, SourcePlace, TemplateFinding};
+use crate::finding::{Alternative, Blind, ComplianceType, SourcePlace, TemplateChange, TemplateFinding};
 use crate::report::text::{NAME, counted, grouped, short, words};
 use std::fmt::Write as _;
 
@@ -143,9 +143,9 @@ pub(super) fn exception(finding: &TemplateFinding) -> Option<String> {
 /// What the change did, where there was something to compare with.
 pub(super) fn change(report: &CheckReport, finding: &TemplateFinding) -> Option<&'static str> {
     report.compared.then_some(match finding.change {
-        Change::New => "new",
-        Change::Worsened => "worsened",
-        Change::Known => "known",
+        TemplateChange::New => "new",
+        TemplateChange::Worsened => "worsened",
+        TemplateChange::Known => "known",
     })
 }
 
