@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use super::collection::Progress;
 use super::evaluation::own_parts;
@@ -95,7 +95,15 @@ impl HistoryCollection<'_> {
                     let known = &known;
                     async move { self.region(&scope, resources, known).await }
                 });
-                for seen in join_all(regions).await {
+                let home = scope.partition.default_region();
+                let global = async {
+                    if by_region.contains_key(&home) {
+                        return Ok(History::default());
+                    }
+                    self.global(&scope.in_region(&home), &known).await
+                };
+                let (seen, global) = join(join_all(regions), global).await;
+                for seen in seen.into_iter().chain([global]) {
                     let seen = seen?;
                     records += seen.executions.len() + seen.deployments.len() + seen.events.len();
                     // What AWS has forgotten is no refusal: the metrics say from when on they know.
@@ -120,6 +128,21 @@ impl HistoryCollection<'_> {
             let place = Some((&scope.account, &scope.region));
             self.store.append(place, source.source(), self.run.plan().run_id.as_str(), &brought)?;
             so_far.absorb(brought.clone());
+            seen.absorb(brought);
+        }
+        Ok(seen)
+    }
+
+    /// What global services recorded where nothing is delivered: what the roles of deliveries may do changes there.
+    async fn global(&self, scope: &Scope, known: &History) -> Result<History, DeliveriesError> {
+        let mut seen = History::default();
+        for source in ACCOUNT_SOURCES.iter().filter(|source| self.sources.contains(&source.source())) {
+            let period = self.period(source.source());
+            let (so_far, asked) = (known, self.options.as_of);
+            let question = Question { period, resources: &[], known: &known.coverage, so_far, asked };
+            let brought = source.collect_global(scope, question).await;
+            let place = Some((&scope.account, &scope.region));
+            self.store.append(place, source.source(), self.run.plan().run_id.as_str(), &brought)?;
             seen.absorb(brought);
         }
         Ok(seen)

@@ -126,16 +126,8 @@ fn wanted(
         regions.extend(delivering_regions(&own_parts(run, account)?).into_keys());
     }
     let (mut known, _) = store.read(&|id| id == "all", period)?;
-    // What was a hole a week ago stays one: nothing is delivered so late, and everything behind it is known.
-    let settled = known.coverage.gaps.iter().filter(|gap| gap.source == source && gap.subject.is_none());
-    let settled: Vec<Span> = settled
-        .filter(|gap| matches!(gap.gap.cause, GapCause::OutsideOrganization { .. } | GapCause::NotConfigured { .. }))
-        .filter_map(|gap| {
-            let (account, region) = (Some(gap.gap.account.clone()), Some(gap.gap.region.clone()));
-            let to = gap.to?.min(period.to.saturating_sub(Duration::WEEK));
-            Some(Span { source, account, region, subject: None, from: gap.from?, to })
-        })
-        .collect();
+    let of_source = known.coverage.gaps.iter().filter(|gap| gap.source == source);
+    let settled: Vec<Span> = of_source.filter_map(|gap| settled(gap, period)).collect();
     known.coverage.spans.extend(settled);
     known.coverage.normalise();
     let unknown = accounts
@@ -146,6 +138,20 @@ fn wanted(
         .min();
     let from = unknown.unwrap_or(period.to).saturating_sub(LATE).max(period.from);
     Ok(Wanted { accounts, regions: regions.into_iter().collect(), period: Period { from, to: period.to } })
+}
+
+/// What was a hole a week ago stays one: nothing is delivered so late, and everything behind it is known.
+fn settled(gap: &HistoryGap, period: Period) -> Option<Span> {
+    let is_hole = matches!(gap.gap.cause, GapCause::OutsideOrganization { .. } | GapCause::NotConfigured { .. });
+    // A table names itself in its gaps; a file names one of many.
+    if !(is_hole && gap.subject.is_none() || gap.is_silent()) {
+        return None;
+    }
+    // A gap without a Region is over all of the account's.
+    let region = Some(gap.gap.region.clone()).filter(|region| *region != Region::GLOBAL);
+    let account = Some(gap.gap.account.clone());
+    let (from, to) = (gap.from?, gap.to?.min(period.to.saturating_sub(Duration::WEEK)));
+    (from < to).then_some(Span { source: gap.source, account, region, subject: None, from, to })
 }
 
 async fn read_bucket(scope: &Scope, bucket: &TrailBucket, wanted: &Wanted) -> History {
@@ -184,4 +190,38 @@ async fn read_bucket(scope: &Scope, bucket: &TrailBucket, wanted: &Wanted) -> Hi
     let mut history = found.read(selection).await;
     history.coverage.gaps.extend(gaps);
     history
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::inventory::Gap;
+
+    #[test]
+    fn a_day_that_a_table_does_not_hold_is_asked_for_again_for_a_week_and_no_longer() {
+        let period = Period { from: datetime!(2026-04-01 0:00 UTC), to: datetime!(2026-06-30 0:00 UTC) };
+        let gap = |code: &str, from, to| HistoryGap {
+            source: HistorySource::Athena,
+            subject: Some("logs.cloudtrail".to_owned()),
+            from: Some(from),
+            to: Some(to),
+            gap: Gap {
+                account: "111122223333".parse().unwrap(),
+                region: "eu-west-1".parse().unwrap(),
+                service: "athena".to_owned(),
+                action: "athena:GetQueryResults".to_owned(),
+                cause: GapCause::Service { code: code.to_owned(), message: String::new() },
+                affects: Affects::Details,
+            },
+        };
+        let (may, june) = (datetime!(2026-05-01 0:00 UTC), datetime!(2026-06-28 0:00 UTC));
+        let old = settled(&gap(HistoryGap::SILENT, may, may + Duration::DAY), period).unwrap();
+        assert_eq!((old.source, old.from, old.to), (HistorySource::Athena, may, may + Duration::DAY));
+        assert!(settled(&gap(HistoryGap::SILENT, june, june + Duration::DAY), period).is_none());
+        let begun = settled(&gap(HistoryGap::SILENT, may, period.to), period).unwrap();
+        assert_eq!(begun.to, datetime!(2026-06-23 0:00 UTC));
+        assert!(settled(&gap("FAILED", may, june), period).is_none(), "a query that failed is asked again");
+    }
 }

@@ -3,7 +3,7 @@
 //! In: a run whose inventories are collected. Out: its histories in the store, the delivery facts beside the inventories,
 //! and the documents of `dora/`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -98,11 +98,22 @@ pub(super) fn add_incidents(
     // Where an alarm that tells of incidents could not be seen, incidents of its service may be missing.
     let blind = history.coverage.gaps.iter().filter(|gap| gap.source == HistorySource::AlarmHistory);
     let blind: Vec<HistoryGap> = blind
-        .filter_map(|gap| {
-            let (_, name) = gap.subject.as_deref()?.split_once(":alarm:")?;
-            let service = alarms.iter().find(|(pattern, _)| matches(pattern, name))?.1;
-            let (source, subject) = (HistorySource::IncidentFile, Some(service.clone()));
-            Some(HistoryGap { source, subject, ..gap.clone() })
+        .flat_map(|gap| {
+            let of_alarm = |name: &str| alarms.iter().find(|(pattern, _)| matches(pattern, name));
+            let services: BTreeSet<&String> = match gap.subject.as_deref() {
+                Some(subject) => {
+                    let name = subject.split_once(":alarm:").map_or(subject, |(_, name)| name);
+                    of_alarm(name).into_iter().map(|(_, service)| service).collect()
+                }
+                // Nothing of the account was seen, so the alarm of any of them may stand there.
+                None => alarms.values().collect(),
+            };
+            let over = |service: &String| HistoryGap {
+                source: HistorySource::IncidentFile,
+                subject: Some(service.clone()),
+                ..gap.clone()
+            };
+            services.into_iter().map(over).collect::<Vec<_>>()
         })
         .collect();
     history.coverage.gaps.extend(blind);
@@ -180,4 +191,46 @@ pub(super) fn options(
         options = options.with_time_zone(zone).map_err(Failure::usage)?;
     }
     Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::inventory::{Affects, Gap, GapCause};
+
+    fn gap(subject: Option<&str>) -> HistoryGap {
+        HistoryGap {
+            source: HistorySource::AlarmHistory,
+            subject: subject.map(str::to_owned),
+            from: None,
+            to: None,
+            gap: Gap {
+                account: "999999999999".parse().unwrap(),
+                region: "eu-west-1".parse().unwrap(),
+                service: "cloudwatch".to_owned(),
+                action: "cloudwatch:DescribeAlarmHistory".to_owned(),
+                cause: GapCause::Throttled { attempts: 7 },
+                affects: Affects::Details,
+            },
+        }
+    }
+
+    #[test]
+    fn an_alarm_that_could_not_be_seen_hides_incidents_of_its_service_and_an_account_those_of_all() {
+        let alarms = [("web-*", "web"), ("api-down", "api")];
+        let alarms = alarms.map(|(pattern, service)| (pattern.to_owned(), service.to_owned())).into();
+        let period = Period { from: datetime!(2026-06-01 0:00 UTC), to: datetime!(2026-06-29 0:00 UTC) };
+        let hidden = |subject: Option<&str>| {
+            let mut history = History::default();
+            history.coverage.gaps.push(gap(subject));
+            add_incidents(&mut history, &[], &alarms, period).map_err(|_| "failed").unwrap();
+            let gaps = history.coverage.gaps.into_iter().filter(|gap| gap.source == HistorySource::IncidentFile);
+            gaps.filter_map(|gap| gap.subject).collect::<Vec<_>>()
+        };
+        assert_eq!(hidden(Some("arn:aws:cloudwatch:eu-west-1:999999999999:alarm:web-errors")), ["web"]);
+        assert!(hidden(Some("arn:aws:cloudwatch:eu-west-1:999999999999:alarm:other")).is_empty());
+        assert_eq!(hidden(None), ["api", "web"]);
+    }
 }

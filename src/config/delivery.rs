@@ -126,6 +126,8 @@ pub struct Dora {
     pub freezes: Vec<WrittenFreeze>,
     /// Person → the identities under which they occur: logins, addresses, session names.
     pub people: BTreeMap<String, Vec<String>>,
+    /// Patterns of the principals that report results of lifecycle hooks: ARNs or names of the roles of hook functions.
+    pub hooks: Vec<String>,
 }
 
 impl Default for Dora {
@@ -143,6 +145,7 @@ impl Default for Dora {
             services: Vec::new(),
             freezes: Vec::new(),
             people: BTreeMap::new(),
+            hooks: Vec::new(),
         }
     }
 }
@@ -219,6 +222,10 @@ impl Dora {
         options.deploy_actions.clone_from(&self.deploy_actions);
         options.service_tag.clone_from(&self.service_tag);
         options.group_by_tags.clone_from(&self.group_by_tags);
+        if let Some(open) = self.hooks.iter().find(|pattern| pattern.chars().all(|sign| sign == '*')) {
+            return Err(wrong("hooks", format!("`{open}` lets everybody answer for a hook; name the hooks' roles")));
+        }
+        options.hooks.clone_from(&self.hooks);
         for service in &self.services {
             if service.arns.is_empty() && service.tags.is_empty() {
                 let problem = format!("`{}` matches nothing: give `arns` or `tags`", service.name);
@@ -362,6 +369,7 @@ mod tests {
             window = "28d"
             time_zone = "Europe/Berlin"
             service_tag = "service"
+            hooks = ["arn:aws:iam::*:role/hook-*"]
             [[dora.services]]
             name = "shop"
             arns = ["arn:aws:codepipeline:*:*:shop-*"]
@@ -377,6 +385,7 @@ mod tests {
         assert_eq!(options.from(), datetime!(2026-06-01 0:00 UTC));
         assert_eq!(options.people.get("alice-gh").map(String::as_str), Some("alice@example.com"));
         assert_eq!((options.services.len(), options.freezes.len()), (1, 1));
+        assert_eq!(options.hooks, ["arn:aws:iam::*:role/hook-*"]);
     }
 
     #[test]
@@ -388,6 +397,8 @@ mod tests {
             ("[dora]\nwindows = \"90d\"", "unknown field `windows`"),
             ("[[dora.services]]\nname = \"a\"", "matches nothing"),
             ("[[dora.freezes]]\nname = \"a\"\nfrom = \"x\"\nto = \"y\"", "no time"),
+            ("[dora]\nhooks = [\"*\"]", "dora.hooks"),
+            ("[dora]\nhooks = [\"\"]", "dora.hooks"),
             ("[dora.people]\na = [\"x\"]\nb = [\"X\"]", "`X` is both `a` and `b`"),
             ("[history.archive]\nprefix = \"x\"", "missing field `bucket`"),
         ] {

@@ -1,5 +1,7 @@
 //! Everything that metrics and delivery facts are made of.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -110,6 +112,9 @@ pub struct Run {
     pub retry_idle_seconds: Option<u64>,
     /// Actions that were tried more than once.
     pub retried_actions: u32,
+    /// Time in which an action of a category (`Build`, `Test`, `Deploy`, …) ran; categories overlap where actions do.
+    #[serde(default)]
+    pub category_seconds: BTreeMap<String, u64>,
 }
 
 /// One run of tests.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::inventory::{AccountId, Inventory, Resource, ResourceUid, TypeName};
+use crate::inventory::{AccountId, Affects, Gap, Inventory, Region, Resource, ResourceUid, TypeName};
 
 /// The resources that give a history its meaning. May be empty: then history speaks alone.
 #[derive(Debug, Clone, Default)]
 pub struct Estate {
     resources: BTreeMap<ResourceUid, Resource>,
+    /// Why there may be more of them, by account.
+    unlisted: BTreeMap<AccountId, Vec<Gap>>,
 }
 
 /// The types that are kept.
@@ -35,6 +37,27 @@ impl Estate {
                 *kept = resource.clone();
             }
         }
+        for gap in &inventory.gaps {
+            let matters = match &gap.affects {
+                Affects::Account => true,
+                Affects::Types { types } => types.iter().any(|name| KEPT.contains(name)),
+                Affects::Property { .. } | Affects::Details => false,
+            };
+            if matters {
+                self.unlisted.entry(gap.account.clone()).or_default().push(gap.clone());
+            }
+        }
+    }
+
+    /// Why resources of a type may exist in an account that are not here; in one Region, or in any.
+    #[must_use]
+    pub fn why_unlisted(&self, name: &TypeName, account: &AccountId, region: Option<&Region>) -> Option<&Gap> {
+        let here = |of: &Region| *of == Region::GLOBAL || region.is_none_or(|region| region == of);
+        self.unlisted.get(account)?.iter().find(|gap| match &gap.affects {
+            Affects::Account => true,
+            Affects::Types { types } => types.contains(name) && here(&gap.region),
+            Affects::Property { .. } | Affects::Details => false,
+        })
     }
 
     /// One resource by its ARN.

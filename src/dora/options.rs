@@ -86,6 +86,9 @@ pub struct Options {
     pub freezes: Vec<FreezeWindow>,
     /// Who is who: an identity as it occurs (login, address, session) → the person. Keys are lower case.
     pub people: BTreeMap<String, String>,
+    /// Patterns of the principals that report results of lifecycle hooks: ARNs or names of roles, ARNs of callers. Empty:
+    /// they are not known.
+    pub hooks: Vec<String>,
 }
 
 impl Options {
@@ -110,6 +113,7 @@ impl Options {
             group_by_tags: Vec::new(),
             freezes: Vec::new(),
             people: BTreeMap::new(),
+            hooks: Vec::new(),
         }
     }
 

@@ -48,3 +48,21 @@ pub struct Service {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_elsewhere: bool,
 }
+
+impl Service {
+    /// Whether a name is this service and no other: its key, or the ARN of one of its parts.
+    pub(super) fn is_exactly(&self, name: &str) -> bool {
+        self.key.0 == name || self.pipelines.iter().chain(&self.deployment_groups).any(|arn| arn == name)
+    }
+
+    /// Whether it is called so; others may be, too.
+    pub(super) fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.pipelines.iter().any(|arn| arn.rsplit(':').next() == Some(name))
+    }
+
+    /// The services that a name means: exactly one, or perhaps several of that name.
+    pub(super) fn named<'s>(name: &str, services: &'s [Self]) -> Vec<&'s Self> {
+        let exact: Vec<&Self> = services.iter().filter(|it| it.is_exactly(name)).collect();
+        if exact.is_empty() { services.iter().filter(|it| it.is_called(name)).collect() } else { exact }
+    }
+}

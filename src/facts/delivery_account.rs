@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_trail_that_was_stopped_stays_stopped_behind_a_gap() {
-        let stop = json!([{"Time": "2026-06-10T10:55:03Z", "Actor": "mallory", "What": "StopLogging of trail all", "Events": ["e"]}]);
+        let stop = json!([{"Time": "2026-06-10T10:55:03Z", "Actor": "mallory", "What": "StopLogging of trail all", "Records": ["event e"]}]);
         let mut place = resource(TypeName::DELIVERY_ACCOUNT, "a", json!({"StoppedTrails": stop, "ChangedTrails": []}));
         for property in ["StoppedTrails", "ChangedTrails"] {
             place.unseen.insert(property.to_owned(), denied("cloudtrail:LookupEvents"));

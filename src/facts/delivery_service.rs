@@ -110,10 +110,10 @@ pub(super) fn observed(resource: &Resource, name: &str) -> Seen<BTreeSet<String>
     }
 }
 
-/// `2026-06-10T10:55:03Z alice (Release) approved and started execution 12 of web (3c1e, 77aa)`
+/// `2026-06-10T10:55:03Z alice (Release) approved and started execution 12 of web (event 3c1e, action 77aa)`
 fn sentence(observation: &Value) -> String {
     let told = |name: &str| text_at(Some(observation), &[name]);
-    let records: Vec<&str> = list_at(Some(observation), &["Events"]).iter().filter_map(Value::as_str).collect();
+    let records: Vec<&str> = list_at(Some(observation), &["Records"]).iter().filter_map(Value::as_str).collect();
     format!("{} {} {} ({})", told("Time"), told("Actor"), told("What"), records.join(", "))
 }
 
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
 
     fn one() -> Value {
-        json!([{"Time": "2026-06-10T10:55:03Z", "Actor": "alice", "What": "did it", "Events": ["e-1", "e-2"]}])
+        json!([{"Time": "2026-06-10T10:55:03Z", "Actor": "alice", "What": "did it", "Records": ["event e-1", "action a-2"]}])
     }
 
     #[test]
@@ -138,7 +138,8 @@ mod tests {
             }
             DeliveryService.facts(&service, &joins(&[], &[]))
         };
-        let expected = Fact::Set(BTreeSet::from(["2026-06-10T10:55:03Z alice did it (e-1, e-2)".to_owned()]));
+        let expected =
+            Fact::Set(BTreeSet::from(["2026-06-10T10:55:03Z alice did it (event e-1, action a-2)".to_owned()]));
         for hidden in [false, true] {
             assert_eq!(read(json!({"ManualStarts": one()}), hidden).known["manualStarts"], expected);
         }

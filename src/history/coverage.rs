@@ -124,6 +124,14 @@ impl HistoryGap {
     /// The code of a gap over what AWS no longer keeps.
     pub(crate) const EXPIRED: &str = "HistoryExpired";
 
+    /// The code of a gap over time of which a table holds no event of any kind.
+    pub(crate) const SILENT: &str = "NoEvents";
+
+    /// Whether a table was asked and holds nothing of that time.
+    pub(crate) fn is_silent(&self) -> bool {
+        matches!(&self.gap.cause, GapCause::Service { code, .. } if code == Self::SILENT)
+    }
+
     /// What is left of it after a later look.
     fn rest(self, newer: &[Span], within: Period) -> Vec<Self> {
         let from = self.from.map_or(within.from, |at| at.max(within.from));

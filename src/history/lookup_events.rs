@@ -10,7 +10,8 @@
 //! Accounts and Regions do not wait for each other. What is older than 90 days is not there.
 //!
 //! The management account does not see the history of member accounts, so each account is asked for itself. Events of
-//! global services (IAM) are in one Region of the partition only, `us-east-1` in `aws`.
+//! global services (IAM) are in one Region of the partition only, `us-east-1` in `aws`: where nothing is delivered there,
+//! only their names are asked for in it.
 //!
 //! <https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html>
 
@@ -25,7 +26,8 @@ use time::Duration;
 use super::aws_time::{moment, sdk_time};
 use super::look::{EXPIRED, Look, split, unseen};
 use super::{
-    AccountHistory, EVENTS, Event, History, HistoryCoverage, HistoryGap, HistorySource, Period, Question, is_wanted,
+    AccountHistory, EVENTS, Event, History, HistoryCoverage, HistoryGap, HistorySource, Period, Question, is_global,
+    is_wanted,
 };
 use crate::collect::{CallError, Scope, all_pages};
 use crate::inventory::GapCause;
@@ -63,6 +65,24 @@ impl AccountHistory for LookupEvents {
 
     async fn collect(&self, scope: &Scope, question: Question<'_>) -> History {
         look_up(scope, question, &names()).await
+    }
+
+    async fn collect_global(&self, scope: &Scope, question: Question<'_>) -> History {
+        let names: Vec<&'static str> = names().into_iter().filter(|name| is_global(name)).collect();
+        let mut history = look_up(scope, question, &names).await;
+        // Nobody asked for anything else here, so nothing else is missing.
+        let gaps = std::mem::take(&mut history.coverage.gaps);
+        history.coverage.gaps = gaps
+            .into_iter()
+            .flat_map(|gap| match &gap.subject {
+                Some(_) => vec![gap],
+                None => {
+                    names.iter().map(|name| HistoryGap { subject: Some((*name).to_owned()), ..gap.clone() }).collect()
+                }
+            })
+            .collect();
+        history.normalise();
+        history
     }
 }
 
@@ -318,6 +338,26 @@ mod tests {
         assert_eq!(from, vec![datetime!(2026-06-29 23:45 UTC).unix_timestamp(); 3]);
         // Nobody has looked at what has not happened yet.
         assert!(third.coverage.spans.iter().all(|span| span.to == asked_at));
+    }
+
+    #[tokio::test]
+    async fn where_nothing_is_delivered_only_global_services_are_asked_about() {
+        let asked: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
+        let log = Arc::clone(&asked);
+        let answers: Answers = Arc::new(move |_, input| {
+            log.lock().unwrap().push(name_of(input));
+            Answer::Json(json!({}))
+        });
+        let clean = endpoint(answers, &[]).await;
+        let known = HistoryCoverage::default();
+        let history = LookupEvents.collect_global(&clean.scope, question(&known)).await;
+        let asked = asked.lock().unwrap().clone();
+        assert!(asked.iter().any(|name| name == "PutRolePolicy") && asked.iter().all(|name| is_global(name)));
+        assert_eq!(history.coverage.spans.len(), asked.len());
+        let denied = endpoint(two_pages(), &[LOOKUP_EVENTS]).await;
+        let gaps = LookupEvents.collect_global(&denied.scope, question(&known)).await.coverage.gaps;
+        assert_eq!(gaps.len(), asked.len());
+        assert!(gaps.iter().all(|gap| gap.subject.as_deref().is_some_and(is_global)), "{gaps:?}");
     }
 
     #[tokio::test]

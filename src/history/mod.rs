@@ -14,6 +14,7 @@
 
 mod alarm;
 mod alarm_history;
+mod answer_file;
 pub mod archive;
 mod archive_bucket;
 pub mod athena;
@@ -45,6 +46,7 @@ mod store;
 
 pub use alarm::{AlarmState, AlarmTransition};
 pub use alarm_history::incidents_of_alarms;
+pub use answer_file::{AnswerFileError, AnswerPlace, parse_answers, read_answer_file};
 pub use archive_bucket::{ARCHIVE_ACTIONS, ArchiveBucket, list_public_keys};
 pub use build::{Build, TestReport};
 pub use change::{Commit, Merge};
@@ -55,7 +57,7 @@ pub use event_file::{EventFileError, read_event_file, read_events};
 pub use execution::{ActionExecution, PipelineExecution, RuleExecution, SourceRevision, Trigger};
 pub use incident::Incident;
 pub use incident_file::{IncidentFileError, IncidentProblem, parse_incidents, read_incident_file};
-pub use names::{EVENTS, EventName, is_wanted};
+pub use names::{EVENTS, EventName, is_global, is_wanted};
 pub use principal::Principal;
 pub use source::{ACCOUNT_SOURCES, AccountHistory, Period, Question};
 pub use store::{HistoryStore, SegmentEntry, StoreError};

@@ -52,6 +52,16 @@ pub const EVENTS: &[EventName] = events! {
     "cloudtrail": "StartLogging" "StopLogging" "DeleteTrail" "UpdateTrail" "PutEventSelectors";
 };
 
+/// The sources of services that stand in no Region: their events are recorded in the partition's first Region.
+const GLOBAL: &[&str] = &["iam.amazonaws.com"];
+
+/// Whether every event of a name is of a service that stands in no Region.
+#[must_use]
+pub fn is_global(name: &str) -> bool {
+    let mut of_name = EVENTS.iter().filter(|event| event.name == name).peekable();
+    of_name.peek().is_some() && of_name.all(|event| GLOBAL.contains(&event.source))
+}
+
 /// Whether an event is read.
 #[must_use]
 pub fn is_wanted(source: &str, name: &str) -> bool {
@@ -69,6 +79,7 @@ mod tests {
         sorted.dedup();
         assert_eq!(sorted.len(), EVENTS.len());
         assert!(is_wanted("codepipeline.amazonaws.com", "PutApprovalResult"));
+        assert!(is_global("PutRolePolicy") && !is_global("PutApprovalResult") && !is_global("DescribeCluster"));
         assert!(!is_wanted("launchwizard.amazonaws.com", "CreateDeployment"));
     }
 }

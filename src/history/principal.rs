@@ -38,10 +38,18 @@ pub struct Principal {
     /// The identity provider behind a web identity: the ARN of an OIDC provider, as programs of other clouds and source
     /// hosts have them, or a name such as `accounts.google.com`.
     pub federated_provider: Option<String>,
+    /// Whether an ARN is all that is known, as where an execution says who changed it: no identity, address or program of
+    /// the caller stands beside it.
+    #[serde(skip)]
+    pub is_bare: bool,
 }
 
 /// What `invokedBy` says of whoever works in the console: no service calls by itself under these.
 const CONSOLES: &[&str] = &["signin.amazonaws.com", "console.amazonaws.com", "AWS Internal"];
+/// Session names that services and workflows of source hosts always take.
+const PROGRAMS: &[&str] = &["AWSCloudFormation", "AutoScaling", "GitHubActions"];
+/// What begins the names of the roles of IAM Identity Center, which only its users can take; no other role may be named so.
+const RESERVED: &str = "AWSReservedSSO_";
 /// Session names that SDKs and the command line make up: a person or a program, and nothing tells which.
 const MADE_UP: &[&str] = &["aws-sdk-", "botocore-session-", "AWSCLI-Session"];
 
@@ -68,6 +76,7 @@ impl Principal {
             invoked_by: member("invokedBy").filter(|service| !CONSOLES.contains(&service.as_str())),
             federated_provider: context
                 .and_then(|context| text(context.get("webIdFederationData")?.get("federatedProvider"))),
+            is_bare: false,
             kind,
             arn,
         }
@@ -97,6 +106,7 @@ impl Principal {
             role,
             session: session_of(arn).map(str::to_owned),
             arn: Some(arn.to_owned()),
+            is_bare: true,
             ..Self::default()
         }
     }
@@ -117,12 +127,17 @@ impl Principal {
     #[must_use]
     pub fn is_machine(&self) -> bool {
         let numbered = |name: &str| name.len() == 13 && name.bytes().all(|byte| byte.is_ascii_digit());
-        let named = |name: &str| name.starts_with("AWSCodeBuild-");
+        let named = |name: &str| name.starts_with("AWSCodeBuild-") || PROGRAMS.contains(&name);
+        // Tasks of ECS and rules of EventBridge.
+        let of_task = |name: &str| name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         let of_instance = |name: &str| {
             name.strip_prefix("i-").is_some_and(|id| id.len() >= 8 && id.bytes().all(|b| b.is_ascii_hexdigit()))
         };
         self.is_service()
-            || self.session.as_deref().is_some_and(|name| numbered(name) || named(name) || of_instance(name))
+            || self
+                .session
+                .as_deref()
+                .is_some_and(|name| numbered(name) || named(name) || of_instance(name) || of_task(name))
     }
 
     /// One text per person, in lower case, that can be compared with others of the same organization: the source
@@ -141,6 +156,22 @@ impl Principal {
                 self.user_name.as_ref().map(|name| format!("{account}/{name}"))
             })?;
         Some(name.to_lowercase())
+    }
+
+    /// Account and name of the role behind the session, without its path.
+    #[must_use]
+    pub fn role_name(&self) -> Option<(&str, &str)> {
+        let role = Arn::parse(self.role.as_deref()?).ok()?;
+        Some((role.account, role.resource.rsplit('/').next()?))
+    }
+
+    /// Whether the session's own name says that a person took it: a role of IAM Identity Center, whose sessions carry the
+    /// user's name, or an address. Functions name their sessions like anybody else.
+    #[must_use]
+    pub fn names_a_person(&self) -> bool {
+        let address = |name: &str| name.split_once('@').is_some_and(|(who, at)| !who.is_empty() && at.contains('.'));
+        self.session.as_deref().is_some_and(address)
+            || self.role_name().is_some_and(|(_, name)| name.starts_with(RESERVED))
     }
 
     /// As a report names it: the shortest that tells who.
@@ -182,9 +213,23 @@ mod tests {
         assert_ne!(identity("alice").person(), identity("bob").person());
         assert_eq!(identity("1790607633411").person(), None);
         assert_eq!(identity("AWSCodeBuild-0f0e").person(), None);
+        assert_eq!(identity("AWSCloudFormation").person(), None);
+        assert_eq!(identity("0123456789abcdef0123456789abcdef").person(), None);
         assert_eq!(identity("alice").shown(), "alice (ReleaseApprover)");
         let by_arn = Principal::of_arn("arn:aws:sts::111122223333:assumed-role/ReleaseApprover/alice");
         assert_eq!(by_arn.person(), identity("alice").person());
+        assert!(by_arn.is_bare && !identity("alice").is_bare);
+        assert_eq!(by_arn.role_name(), Some(("111122223333", "ReleaseApprover")));
+    }
+
+    #[test]
+    fn only_some_sessions_say_by_themselves_that_a_person_took_them() {
+        let of = |role: &str, session: &str| {
+            Principal::of_arn(&format!("arn:aws:sts::111122223333:assumed-role/{role}/{session}")).names_a_person()
+        };
+        assert!(of("AWSReservedSSO_Dev_0a1b", "alice") && of("Release", "alice@example.com"));
+        assert!(!of("Release", "alice") && !of("ApproveAll", "approve-all") && !of("Release", "@example.com"));
+        assert!(!of("MyAWSReservedSSO_Dev", "alice"));
     }
 
     #[test]

@@ -53,6 +53,11 @@ pub trait AccountHistory: Send + Sync {
     fn actions(&self) -> &'static [&'static str];
     /// Collects.
     async fn collect(&self, scope: &Scope, question: Question<'_>) -> History;
+    /// Collects what global services say in the Region in which they keep their record. Asked only where nothing is
+    /// delivered there; most sources know nothing of the kind.
+    async fn collect_global(&self, _scope: &Scope, _question: Question<'_>) -> History {
+        History::default()
+    }
 }
 
 /// All account sources.

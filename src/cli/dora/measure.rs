@@ -13,7 +13,7 @@ use crate::audit;
 use crate::config::{Config, Written};
 use crate::dora::{Estate, Measurements, Options, assemble, metrics};
 use crate::history::archive::{ArchiveFolder, ArchiveSelection, read_archive};
-use crate::history::{History, HistoryStore, Period, read_event_file};
+use crate::history::{AnswerPlace, History, HistoryStore, Period, read_answer_file, read_event_file};
 use crate::run::RunDirectory;
 
 /// What is measured.
@@ -46,6 +46,10 @@ pub(super) struct MeasureOptions {
     /// File of events: output of `aws cloudtrail lookup-events` or of Athena; may be given several times
     #[arg(long, value_name = "FILE")]
     events: Vec<PathBuf>,
+    /// Saved output of `aws codepipeline list-pipeline-executions` or `list-action-executions` (PLACE: the pipeline's
+    /// ARN), or of `aws deploy batch-get-deployments` (PLACE: ACCOUNT/REGION); may be given several times
+    #[arg(long, value_name = "PLACE=FILE", value_parser = answers)]
+    answers: Vec<(AnswerPlace, PathBuf)>,
     /// File of incidents, CSV or JSON; may be given several times
     #[arg(long, value_name = "FILE")]
     incidents: Vec<PathBuf>,
@@ -53,6 +57,11 @@ pub(super) struct MeasureOptions {
 
 fn moment(text: &str) -> Result<OffsetDateTime, String> {
     OffsetDateTime::parse(text, &Rfc3339).map_err(|_| "write a time such as 2026-06-29T00:00:00Z".to_owned())
+}
+
+fn answers(text: &str) -> Result<(AnswerPlace, PathBuf), String> {
+    let (place, file) = text.split_once('=').ok_or_else(|| "write PLACE=FILE".to_owned())?;
+    Ok((place.parse()?, PathBuf::from(file)))
 }
 
 impl MeasureOptions {
@@ -107,6 +116,9 @@ impl MeasureOptions {
         }
         for file in &self.events {
             history.absorb(read_event_file(file).map_err(Failure::usage)?);
+        }
+        for (place, file) in &self.answers {
+            history.absorb(read_answer_file(place, file).map_err(Failure::usage)?);
         }
         let written = &config.written.history;
         let files: Vec<PathBuf> = written.incidents.iter().chain(&self.incidents).cloned().collect();

@@ -22,7 +22,8 @@ pub(super) fn attribute(
     let mut limits = Vec::new();
     let mut strangers: BTreeSet<&str> = BTreeSet::new();
     for incident in incidents {
-        let own = services_of(&incident.service, services);
+        let own: Vec<&ServiceKey> =
+            Service::named(&incident.service, services).into_iter().map(|service| &service.key).collect();
         // One that was over before the window says nothing of it.
         if own.is_empty() && incident.resolved.is_none_or(|resolved| resolved >= options.from()) {
             strangers.insert(&incident.service);
@@ -90,19 +91,6 @@ fn spoken(reason: String) -> Limit {
         observed_from: None,
         reason,
     }
-}
-
-/// The services that a name means: by key or ARN one, by name perhaps several.
-fn services_of<'s>(name: &str, services: &'s [Service]) -> Vec<&'s ServiceKey> {
-    let is_exact =
-        |it: &&Service| it.key.0 == name || it.pipelines.iter().chain(&it.deployment_groups).any(|arn| arn == name);
-    let exact: Vec<_> = services.iter().filter(is_exact).map(|it| &it.key).collect();
-    if !exact.is_empty() {
-        return exact;
-    }
-    let is_called =
-        |it: &&Service| it.name == name || it.pipelines.iter().any(|arn| arn.rsplit(':').next() == Some(name));
-    services.iter().filter(is_called).map(|it| &it.key).collect()
 }
 
 /// The deployment that a cause names: by its own id, an execution, a deployment of `CodeDeploy`, or a commit.

@@ -67,6 +67,7 @@ fn run(
         gap_seconds: None,
         transition_disabled_seconds: None,
         retry_idle_seconds: None,
+        category_seconds: BTreeMap::new(),
         retried_actions: u32::try_from(actions.iter().filter(|it| it.tries.len() > 1).count()).unwrap_or(u32::MAX),
     };
     let end = actions.iter().flat_map(|it| &it.tries).map(|it| it.updated.map(|end| end.max(it.started)));
@@ -74,6 +75,7 @@ fn run(
     let end = end.collect::<Option<Vec<_>>>().and_then(|ends| ends.into_iter().max());
     let (false, Some(end)) = (outcome == RunOutcome::InProgress, end) else { return run };
     run.finished = Some(end);
+    run.category_seconds = by_category(actions);
     let parts = Parts::of(actions, run.started, end);
     run.active_seconds = Some(parts.active.seconds());
     run.approval_wait_seconds = Some(parts.approval.seconds());
@@ -96,6 +98,16 @@ fn run(
             is_known.then(|| transitions.covered(&parts.gap, actions, pipeline).seconds());
     }
     run
+}
+
+/// Seconds in which actions of each category ran.
+fn by_category(actions: &[Attempts<'_>]) -> BTreeMap<String, u64> {
+    let mut times: BTreeMap<&str, Vec<(OffsetDateTime, OffsetDateTime)>> = BTreeMap::new();
+    for action in actions.iter().flat_map(|it| &it.tries).filter(|it| !it.category.is_empty()) {
+        let ran = action.updated.map(|end| (action.started, end.max(action.started)));
+        times.entry(&action.category).or_default().extend(ran);
+    }
+    times.into_iter().map(|(category, times)| (category.to_owned(), Intervals::of(times).seconds())).collect()
 }
 
 /// Where the time of a run went; the parts do not overlap and make up the whole.

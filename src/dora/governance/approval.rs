@@ -9,6 +9,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::super::Deployment;
 use super::identity::Who;
+use super::verdict::Record;
 use super::view::{View, pipe};
 use crate::history::{ActionExecution, Event, Principal};
 
@@ -36,7 +37,7 @@ pub(super) struct Approval<'a> {
     /// What the approver wrote; none if that is not known.
     pub(super) summary: Option<String>,
     /// Records behind it.
-    pub(super) records: Vec<String>,
+    pub(super) records: Vec<Record>,
 }
 
 /// All approvals of the service's deployments of the window.
@@ -62,7 +63,7 @@ fn of_deployment<'a>(view: &View<'a>, deployment: &'a Deployment) -> Vec<Approva
         time: deployment.started,
         waited: None,
         summary: None,
-        records: vec![deployment.id.clone()],
+        records: vec![view.record(deployment)],
     });
     named.collect()
 }
@@ -70,11 +71,11 @@ fn of_deployment<'a>(view: &View<'a>, deployment: &'a Deployment) -> Vec<Approva
 fn joined<'a>(view: &View<'a>, deployment: &'a Deployment, action: &'a ActionExecution) -> Approval<'a> {
     let ended = action.updated.unwrap_or(action.started);
     let calls = calls(view, action);
-    let mut records = vec![action.id.clone()];
+    let mut records = vec![Record::Action(action.id.clone())];
     let by_action = action.updated_by.as_deref().map(Principal::of_arn);
     let (approver, time, summary) = match calls.as_slice() {
         [event] if !is_ambiguous(view, action, event) => {
-            records.insert(0, event.id.clone());
+            records.insert(0, Record::Event(event.id.clone()));
             let summary = event.request.text(&["result", "summary"]).unwrap_or_default();
             (Approver::Known(view.people.caller(event), event.principal.shown()), event.time, Some(summary))
         }

@@ -10,7 +10,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::super::{Deployment, DeploymentKind, TriggerKind};
 use super::identity::Who;
-use super::verdict::{Observation, Verdict};
+use super::verdict::{Observation, Record, Verdict};
 use super::view::{Named, View};
 use crate::history::{Event, HistorySource};
 
@@ -58,12 +58,12 @@ pub(super) fn of_deployment(deployment: &Deployment, what: &str, view: &View<'_>
         (None, TriggerKind::Change | TriggerKind::Schedule) => format!("a {}", deployment.trigger.name()),
         (None, _) => "somebody".to_owned(),
     };
-    let records = deployment.events.iter().chain([&deployment.id]).cloned();
+    let records = deployment.events.iter().cloned().map(Record::Event).chain([view.record(deployment)]);
     Observation {
         time: deployment.started,
         actor,
         what: format!("{what} {}", view.shown(deployment)),
-        events: records.collect(),
+        records: records.collect(),
     }
 }
 

@@ -3,8 +3,12 @@
 //! In: calls of CloudTrail, S3, KMS, and those of `CodePipeline` and `CodeCommit` that name no single service. Out: per
 //! account and Region, trails stopped or changed, buckets and keys of the delivery path weakened, updates that were too
 //! large to be recorded. It matters twice: the same calls decide how much of everything else can be seen.
+//!
+//! What a bucket's new policy says is in no record that is kept, and one that a stack writes anew is as good as the last.
+//! So `PutBucketPolicy` is told beside the findings ([`buckets_changed`]) and not judged: what the policy lets in now, the
+//! controls of the bucket itself judge.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -13,13 +17,14 @@ use super::sight::Sight;
 use super::verdict::{Observation, Verdict};
 use super::view::{Index, text};
 use crate::history::Event;
-use crate::inventory::{AccountId, Partition, Region, TypeName};
+use crate::inventory::{AccountId, Partition, Region, Resource, TypeName};
 
 /// One account and Region.
 pub(super) struct Place<'a> {
     pub(super) index: &'a Index<'a>,
     pub(super) sight: &'a Sight<'a>,
     pub(super) evidence: &'a Evidence,
+    pub(super) estate: &'a Estate,
     pub(super) account: AccountId,
     pub(super) region: Region,
 }
@@ -37,6 +42,11 @@ impl<'a> Place<'a> {
         self.calls(service, names).filter(|event| event.succeeded())
     }
 
+    /// Why a bucket or key that nothing names may be of the delivery path.
+    fn why_unknown(&self) -> Option<String> {
+        self.evidence.why_unknown(self.estate, &self.account, &self.region)
+    }
+
     fn unheard(&self, names: &[&str], verdict: &mut Verdict) {
         verdict.blind(self.sight.calls(&self.account, &self.region, names));
     }
@@ -48,13 +58,21 @@ pub(super) struct Evidence {
     keys: BTreeSet<String>,
     /// Whether the inventory knows anything that would name them.
     is_known: bool,
+    /// Why pipelines or trails may name more: by account, and by Region for pipelines, which keep beside themselves.
+    hidden: BTreeMap<AccountId, Vec<(Option<Region>, String)>>,
 }
 
 impl Evidence {
     /// Of pipelines and trails: whatever else the inventory holds is there because one of them names it.
     pub(super) fn of(estate: &Estate) -> Self {
-        let mut evidence = Self { buckets: BTreeSet::new(), keys: BTreeSet::new(), is_known: !estate.is_empty() };
+        let mut evidence = Self {
+            buckets: BTreeSet::new(),
+            keys: BTreeSet::new(),
+            is_known: !estate.is_empty(),
+            hidden: BTreeMap::new(),
+        };
         for pipeline in estate.of_type(&TypeName::PIPELINE) {
+            evidence.hide(pipeline, &["ArtifactStore", "ArtifactStores"], Some(&pipeline.region));
             let several = pipeline.properties.get("ArtifactStores").and_then(Value::as_array).into_iter().flatten();
             let stores = several.filter_map(|entry| entry.get("ArtifactStore"));
             for store in stores.chain(pipeline.properties.get("ArtifactStore")) {
@@ -63,6 +81,7 @@ impl Evidence {
             }
         }
         for trail in estate.of_type(&TypeName::TRAIL) {
+            evidence.hide(trail, &["S3BucketName", "KMSKeyId"], None);
             let told = |name: &str| trail.properties.get(name).and_then(Value::as_str).unwrap_or_default();
             evidence.buckets.insert(told("S3BucketName").to_owned());
             evidence.keys.insert(last(told("KMSKeyId")).to_owned());
@@ -73,6 +92,28 @@ impl Evidence {
         evidence.buckets.remove("");
         evidence.keys.remove("");
         evidence
+    }
+
+    fn hide(&mut self, resource: &Resource, properties: &[&str], region: Option<&Region>) {
+        if let Some(gap) = properties.iter().find_map(|property| resource.gap_over(property)) {
+            let hidden = self.hidden.entry(resource.account.clone()).or_default();
+            hidden.push((region.cloned(), gap.sentence()));
+        }
+    }
+
+    /// Why a bucket or key of a place may be one that evidence is kept in or with, although nothing in sight names it. Only
+    /// what lives in the same account is asked: a gap anywhere would leave every bucket in doubt.
+    fn why_unknown(&self, estate: &Estate, account: &AccountId, region: &Region) -> Option<String> {
+        if !self.is_known {
+            return Some("nothing of the inventory was read".to_owned());
+        }
+        let unlisted = estate.why_unlisted(&TypeName::PIPELINE, account, Some(region));
+        let unlisted = unlisted.or_else(|| estate.why_unlisted(&TypeName::TRAIL, account, None));
+        let hidden = || {
+            let of_account = self.hidden.get(account).into_iter().flatten();
+            of_account.filter(|(of, _)| of.as_ref().is_none_or(|of| of == region)).map(|(_, why)| why.clone()).next()
+        };
+        unlisted.map(crate::inventory::Gap::sentence).or_else(hidden)
     }
 }
 
@@ -141,9 +182,10 @@ fn buckets(place: &Place<'_>, weakened: bool) -> Verdict {
             if weakens(event) == weakened {
                 verdict.see(Observation::of(event, format!("{} of bucket {bucket}", event.name)));
             }
-        } else if !place.evidence.is_known {
-            verdict
-                .doubt(format!("whether bucket {bucket}, which was changed, keeps artifacts or a trail is not known"));
+        } else if let Some(why) = place.why_unknown() {
+            verdict.doubt(format!(
+                "whether bucket {bucket}, which was changed, keeps artifacts or a trail is not known: {why}"
+            ));
         }
     }
     place.unheard(BUCKETS, &mut verdict);
@@ -175,9 +217,9 @@ pub(super) fn keys(place: &Place<'_>) -> Verdict {
         let key = event.request.text(&["keyId"]).unwrap_or_default();
         if place.evidence.keys.contains(last(&key)) {
             verdict.see(Observation::of(event, format!("{} of key {}", event.name, last(&key))));
-        } else if !place.evidence.is_known {
+        } else if let Some(why) = place.why_unknown() {
             verdict.doubt(format!(
-                "whether anything is delivered with key {}, which was changed, is not known",
+                "whether anything is delivered with key {}, which was changed, is not known: {why}",
                 last(&key)
             ));
         }

@@ -61,7 +61,7 @@ pub(super) fn broken(view: &View<'_>) -> Verdict {
 }
 
 /// Whether a pattern, in which `*` stands for anything, is of a text.
-fn matches(pattern: &str, text: &str) -> bool {
+pub(super) fn matches(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let first = parts.next().unwrap_or_default();
     let Some(mut rest) = text.strip_prefix(first) else { return false };

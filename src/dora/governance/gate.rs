@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::super::DeploymentKind;
 use super::bypass::of_deployment;
 use super::identity::Who;
-use super::verdict::{Observation, Verdict};
+use super::verdict::{Observation, Record, Verdict};
 use super::view::{Pipe, View};
 use crate::history::Event;
 
@@ -65,7 +65,7 @@ pub(super) fn reopened(view: &View<'_>) -> Verdict {
                     let holder = disabled.principal.shown();
                     let what = format!("reopened {}/{stage}, which {holder} had closed: \"{reason}\"", pipe.name);
                     let mut seen = Observation::of(enabled, what);
-                    seen.events.insert(disabled.id.clone());
+                    seen.records.insert(Record::Event(disabled.id.clone()));
                     verdict.see(seen);
                 }
                 (Who::Machine(one), Who::Machine(other)) if one == other => {}
@@ -117,7 +117,7 @@ pub(super) fn skipped_rejections(view: &View<'_>) -> Verdict {
                         pipe.name, approval.action
                     );
                     let mut seen = Observation::of(retry, what);
-                    seen.events.insert(approval.id.clone());
+                    seen.records.insert(Record::Action(approval.id.clone()));
                     verdict.see(seen);
                 }
             }

@@ -10,6 +10,7 @@
 mod approval;
 mod bypass;
 mod definition;
+mod editor;
 mod evidence;
 mod freeze;
 mod gate;
@@ -31,12 +32,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use self::evidence::{Evidence, Place};
-use self::identity::People;
+use self::identity::{People, Roles};
 use self::sight::{Sight, written};
 use self::verdict::{Verdict, hide, undecided};
 use self::view::{Index, Pipe, View, group, pipe};
 use super::{Delivery, Deployment, Estate, GroupKind, Options, Service, metrics};
-use crate::history::History;
+use crate::history::{History, is_global};
 use crate::inventory::{AccountId, Arn, Gap, Partition, Region, Resource, TypeName};
 
 /// A rule over a service, by the property that holds what it found.
@@ -93,6 +94,7 @@ pub fn observe(history: &History, delivery: &Delivery, estate: &Estate, options:
     ordered.normalise();
     let history = &ordered;
     let index = Index::of(history, delivery);
+    let roles = Roles::of(estate);
     let sight = Sight::new(&history.coverage, options);
     let measurements = metrics::measure(delivery, options);
     let mut by_service: BTreeMap<&str, Vec<&Deployment>> = BTreeMap::new();
@@ -103,7 +105,7 @@ pub fn observe(history: &History, delivery: &Delivery, estate: &Estate, options:
     for service in &delivery.services {
         let mut all = by_service.remove(service.key.0.as_str()).unwrap_or_default();
         all.sort_by(|a, b| (a.started, &a.id).cmp(&(b.started, &b.id)));
-        let view = view(service, &all, (&index, delivery, estate, options, &sight));
+        let view = view(service, &all, (&index, delivery, estate, options, &sight, &roles));
         let mut resource = of_service(&view);
         let group = measurements
             .groups
@@ -114,19 +116,19 @@ pub fn observe(history: &History, delivery: &Delivery, estate: &Estate, options:
     }
     let evidence = Evidence::of(estate);
     for (account, region) in places(history, delivery) {
-        let place = Place { index: &index, sight: &sight, evidence: &evidence, account, region };
+        let place = Place { index: &index, sight: &sight, evidence: &evidence, estate, account, region };
         resources.push(of_account(&place, estate));
     }
     resources.sort_by(|a, b| (&a.type_name, &a.uid, &a.account).cmp(&(&b.type_name, &b.uid, &b.account)));
     resources
 }
 
-type Known<'a> = (&'a Index<'a>, &'a Delivery, &'a Estate, &'a Options, &'a Sight<'a>);
+type Known<'a> = (&'a Index<'a>, &'a Delivery, &'a Estate, &'a Options, &'a Sight<'a>, &'a Roles);
 
 fn view<'a>(
     service: &'a Service,
     all: &'a [&'a Deployment],
-    (index, delivery, estate, options, sight): Known<'a>,
+    (index, delivery, estate, options, sight, roles): Known<'a>,
 ) -> View<'a> {
     let named = service.pipelines.iter().map(String::as_str);
     let used = all.iter().filter_map(|deployment| deployment.pipeline.as_deref());
@@ -145,7 +147,7 @@ fn view<'a>(
         estate,
         options,
         sight,
-        people: People(&options.people),
+        people: People { list: &options.people, roles },
         service,
         pipelines: pipelines.into_iter().collect(),
         deployments: all.iter().filter(in_window).copied().collect(),
@@ -218,6 +220,11 @@ fn deploys_with_code_deploy(view: &View<'_>) -> Result<bool, String> {
     if members.peek().is_some() {
         return Ok(members.any(|member| member.target.provider.starts_with("CodeDeploy")));
     }
+    // Nothing was deployed: then what its pipelines would deploy with decides, if all of them can be seen.
+    let seen = view.unseen_executions().is_none() && view.service.not_measurable.is_none();
+    if seen && !view.pipelines.is_empty() && view.pipelines.iter().all(|pipe| view.deploys_otherwise(pipe)) {
+        return Ok(false);
+    }
     Err("nothing was deployed, so with what it is deployed is not known".to_owned())
 }
 
@@ -225,8 +232,12 @@ fn deploys_with_code_deploy(view: &View<'_>) -> Result<bool, String> {
 fn places(history: &History, delivery: &Delivery) -> BTreeSet<(AccountId, Region)> {
     let mut places: BTreeSet<(AccountId, Region)> =
         delivery.services.iter().map(|service| (service.account.clone(), service.region.clone())).collect();
-    places.extend(history.events.iter().map(|event| (event.account.clone(), event.region.clone())));
-    let spans = history.coverage.spans.iter().filter(|span| span.source.tells_events());
+    // Where only global services were asked about, or tell of themselves, nothing of a place was looked at.
+    let of_place = |subject: Option<&str>| !subject.is_some_and(is_global);
+    let events = history.events.iter().filter(|event| !is_global(&event.name));
+    places.extend(events.map(|event| (event.account.clone(), event.region.clone())));
+    let spans =
+        history.coverage.spans.iter().filter(|span| span.source.tells_events() && of_place(span.subject.as_deref()));
     places.extend(spans.filter_map(|span| Some((span.account.clone()?, span.region.clone()?))));
     let gaps = history.coverage.gaps.iter().filter(|gap| gap.source.tells_events() && gap.subject.is_none());
     places.extend(gaps.map(|gap| (gap.gap.account.clone(), gap.gap.region.clone())));

@@ -22,7 +22,7 @@ pub(super) fn machine(view: &View<'_>) -> Verdict {
                 time: approval.time,
                 actor: shown.clone(),
                 what: format!("approved {}, and is no person", view.shown(approval.deployment)),
-                events: approval.records.iter().cloned().collect(),
+                records: approval.records.iter().cloned().collect(),
             }),
             Approver::Known(Who::Person(_), _) => {}
             Approver::Known(Who::Unknown(name), _) => {
@@ -53,7 +53,7 @@ pub(super) fn haste(view: &View<'_>) -> Verdict {
                     Approver::Unclear(_) => "somebody".to_owned(),
                 },
                 what: format!("approved {shown} after {} s without a word", waited.whole_seconds().max(0)),
-                events: approval.records.iter().cloned().collect(),
+                records: approval.records.iter().cloned().collect(),
             }),
             (Some(_), None) => verdict.doubt(format!("whether a word came with the approval of {shown} is not known")),
             (None, _) => verdict.doubt(format!("how long the approval of {shown} waited is not known")),

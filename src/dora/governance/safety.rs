@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::bypass::beside;
+use super::freeze::matches;
 use super::identity::Who;
-use super::verdict::{Observation, Verdict};
+use super::verdict::{Observation, Record, Verdict};
 use super::view::{Named, View, text};
 use crate::history::Event;
 use crate::inventory::{AccountId, Partition, Region};
@@ -81,7 +82,7 @@ pub(super) fn unguarded(view: &View<'_>) -> Verdict {
                     time: known.created,
                     actor: "somebody".to_owned(),
                     what: format!("deployed {id} {}", taken.join(" and ")),
-                    events: BTreeSet::from([id.clone()]),
+                    records: BTreeSet::from([Record::Deployment(id.clone())]),
                 });
             }
         }
@@ -188,7 +189,20 @@ fn named(event: &Event) -> Vec<String> {
     several.chain(event.request.text(&["alarmName"])).collect()
 }
 
-/// A hook's result was reported by a person instead of the hook.
+/// Whether the configuration names the caller as a hook.
+fn is_hook(view: &View<'_>, event: &Event) -> bool {
+    let principal = &event.principal;
+    let name = principal.role_name().map(|(_, name)| name);
+    let names = [principal.role.as_deref(), principal.arn.as_deref(), name].into_iter().flatten();
+    names.into_iter().any(|name| view.options.hooks.iter().any(|pattern| matches(pattern, name)))
+}
+
+/// Whether a function of Lambda called, as its SDK says.
+fn is_function(event: &Event) -> bool {
+    event.user_agent.as_deref().is_some_and(|agent| agent.contains("exec-env/AWS_Lambda"))
+}
+
+/// A hook's result was reported by somebody else than the hook.
 pub(super) fn foreign_hooks(view: &View<'_>) -> Verdict {
     const HOOK: &str = "PutLifecycleEventHookExecutionStatus";
     let mut verdict = Verdict::default();
@@ -198,6 +212,9 @@ pub(super) fn foreign_hooks(view: &View<'_>) -> Verdict {
             if event.name != HOOK || !event.succeeded() || !view.in_window(event.time) {
                 continue;
             }
+            if is_hook(view, event) {
+                continue;
+            }
             let role = event.principal.role.as_deref().unwrap_or_default();
             let is_human = event.principal.is_root()
                 || event.principal.kind == "IAMUser"
@@ -205,9 +222,9 @@ pub(super) fn foreign_hooks(view: &View<'_>) -> Verdict {
                 || event.principal.source_identity.is_some()
                 || event.principal.on_behalf_of.is_some();
             match view.people.caller(event) {
-                // The hook is a function; nothing that is read says which role is its own.
-                Who::Machine(_) => {}
-                _ if is_human => {
+                // The hook is a function; without a list, nothing says which role is its own.
+                Who::Machine(_) if view.options.hooks.is_empty() && is_function(event) => {}
+                _ if is_human || !view.options.hooks.is_empty() => {
                     let status = event.request.text(&["status"]).unwrap_or_default();
                     verdict.see(Observation::of(event, format!("reported {status} for a hook of {id}")));
                 }

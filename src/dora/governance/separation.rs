@@ -8,27 +8,12 @@ use std::collections::BTreeSet;
 
 use super::super::Deployment;
 use super::approval::{Approval, Approver, approvals};
+use super::editor::last_edits;
 use super::identity::Who;
 use super::sight::written;
-use super::verdict::{Observation, Verdict};
-use super::view::{Pipe, View, pipe};
+use super::verdict::{Observation, Record, Verdict};
+use super::view::{View, pipe};
 use crate::history::{Event, Principal};
-use crate::inventory::{Arn, Partition};
-
-/// Calls that change what a pipeline is.
-const EDITS: &[&str] = &["CreatePipeline", "UpdatePipeline"];
-/// Calls that change what a role may do.
-const ROLE_EDITS: &[&str] = &[
-    "PutRolePolicy",
-    "AttachRolePolicy",
-    "UpdateAssumeRolePolicy",
-    "DeleteRolePermissionsBoundary",
-    "CreatePolicyVersion",
-    "SetDefaultPolicyVersion",
-    "PutRolePermissionsBoundary",
-    "DetachRolePolicy",
-    "DeleteRolePolicy",
-];
 
 /// Approvals with the person who gave them; whatever stands in the way is a doubt.
 fn by_person<'a>(view: &View<'a>, verdict: &mut Verdict) -> Vec<(Approval<'a>, String, String)> {
@@ -45,12 +30,12 @@ fn by_person<'a>(view: &View<'a>, verdict: &mut Verdict) -> Vec<(Approval<'a>, S
     named
 }
 
-fn observed(view: &View<'_>, approval: &Approval<'_>, shown: &str, what: &str, also: &[String]) -> Observation {
+fn observed(view: &View<'_>, approval: &Approval<'_>, shown: &str, what: &str, also: &[Record]) -> Observation {
     Observation {
         time: approval.time,
         actor: shown.to_owned(),
         what: format!("{what} {}", view.shown(approval.deployment)),
-        events: approval.records.iter().chain(also).cloned().collect(),
+        records: approval.records.iter().chain(also).cloned().collect(),
     }
 }
 
@@ -76,7 +61,7 @@ pub(super) fn starter(view: &View<'_>) -> Verdict {
 enum Starter {
     /// A change or the service itself.
     Nobody,
-    By(Who, Vec<String>),
+    By(Who, Vec<Record>),
     Unclear,
 }
 
@@ -92,18 +77,18 @@ fn started(view: &View<'_>, deployment: &Deployment) -> Starter {
             .find(|event| event.response.text(&["pipelineExecutionId"]).as_deref() == Some(execution))
     });
     if let Some(event) = call {
-        return Starter::By(view.people.caller(event), vec![event.id.clone()]);
+        return Starter::By(view.people.caller(event), vec![Record::Event(event.id.clone())]);
     }
     let record = view.index.executions.get(&(arn, execution)).and_then(|execution| execution.trigger.as_ref());
     match record.map(|trigger| (trigger.kind.as_str(), trigger.detail.as_deref())) {
         Some(("StartPipelineExecution" | "ManualRollback", Some(arn))) if arn.starts_with("arn:") => {
-            Starter::By(view.people.principal(&Principal::of_arn(arn)), vec![execution.to_owned()])
+            Starter::By(view.people.principal(&Principal::of_arn(arn)), vec![Record::Execution(execution.to_owned())])
         }
         Some(("StartPipelineExecution" | "ManualRollback", _)) => Starter::Unclear,
         Some(_) => Starter::Nobody,
         None => match (&deployment.actor, deployment.trigger) {
             (Some(actor), super::super::TriggerKind::Manual | super::super::TriggerKind::ManualRollback) => {
-                Starter::By(view.people.principal(actor), vec![execution.to_owned()])
+                Starter::By(view.people.principal(actor), vec![Record::Execution(execution.to_owned())])
             }
             (
                 _,
@@ -120,7 +105,7 @@ fn started(view: &View<'_>, deployment: &Deployment) -> Starter {
 struct Part {
     who: Who,
     what: &'static str,
-    record: String,
+    record: Record,
 }
 
 /// Approved by whoever pushed, merged or proposed what was deployed.
@@ -136,7 +121,7 @@ pub(super) fn author(view: &View<'_>) -> Verdict {
             for part in &parts {
                 if part.who == Who::Person(person.clone()) {
                     let what = format!("approved and {}", part.what);
-                    let also = [part.record.clone(), commit.clone()];
+                    let also = [part.record.clone(), Record::Commit(commit.clone())];
                     verdict.see(observed(view, &approval, &shown, &what, &also));
                 }
             }
@@ -183,7 +168,7 @@ pub(super) fn named_author(view: &View<'_>) -> Verdict {
             };
             if let Some(name) = names.iter().find(is_approver) {
                 let what = format!("approved, and wrote as {name} what came with,");
-                verdict.see(observed(view, &approval, &shown, &what, std::slice::from_ref(&id)));
+                verdict.see(observed(view, &approval, &shown, &what, &[Record::Commit(id.clone())]));
             } else if !names.iter().any(|name| matches!(view.people.name(name), Who::Person(_))) {
                 let name = names.first().map_or("nobody", |name| name.as_str());
                 verdict.doubt(format!("nobody told who `{name}` is, who wrote {id}: add it to `people` in `[dora]`"));
@@ -209,21 +194,20 @@ fn parts(view: &View<'_>, deployment: &Deployment, commit: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     let Some(pipe) = deployment.pipeline.as_deref().and_then(pipe) else { return parts };
     for source in view.sources(&pipe) {
-        let key = (pipe.account.clone(), pipe.region.clone(), source.repository.clone());
-        let events = view.index.repository_events.get(&key).map_or(&[][..], Vec::as_slice);
+        let events = view.index.repository_events.get(&source.named()).map_or(&[][..], Vec::as_slice);
         for event in events.iter().filter(|event| event.succeeded() && brings(event, commit)) {
             let what = if event.name.starts_with("Merge") { "merged" } else { "pushed" };
-            parts.push(Part { who: view.people.caller(event), what, record: event.id.clone() });
+            parts.push(Part { who: view.people.caller(event), what, record: Record::Event(event.id.clone()) });
             if let Some(author) = event.response.text(&["pullRequest", "authorArn"]) {
                 let what = "proposed";
-                parts.push(Part { who: view.people.name(&author), what, record: event.id.clone() });
+                parts.push(Part { who: view.people.name(&author), what, record: Record::Event(event.id.clone()) });
             }
         }
         for merge in view.index.merges.get(&source.repository.to_lowercase()).into_iter().flatten() {
             if merge.merge_commit.as_deref() != Some(commit) {
                 continue;
             }
-            let record = || format!("{}#{}", merge.repository, merge.number);
+            let record = || Record::PullRequest(format!("{}#{}", merge.repository, merge.number));
             for (name, what) in [(&merge.author, "proposed"), (&merge.merged_by, "merged")] {
                 if let Some(name) = name {
                     parts.push(Part { who: view.people.name(name), what, record: record() });
@@ -251,50 +235,31 @@ fn merge_commits(event: &Event) -> impl Iterator<Item = &str> {
 /// Approved by the last editor of the pipeline, or of what its roles may do.
 pub(super) fn editor(view: &View<'_>) -> Verdict {
     let mut verdict = Verdict::default();
-    let approvals = by_person(view, &mut verdict);
-    if approvals.is_empty() {
-        return verdict;
-    }
-    verdict.blind(view.unheard(EDITS));
-    for pipe in &view.pipelines {
-        // IAM is global: its calls are recorded in one Region of the partition.
-        let home = Partition::of_region(&pipe.region).default_region();
-        verdict.blind(view.sight.calls(&pipe.account, &home, ROLE_EDITS));
-        if view.roles(pipe).is_empty() {
-            verdict.doubt(format!("the role of {} is not known", pipe.arn));
-        }
-    }
-    for (approval, person, shown) in approvals {
+    for (approval, person, shown) in by_person(view, &mut verdict) {
         let Some(pipe) = approval.deployment.pipeline.as_deref().and_then(pipe) else { continue };
-        for (subject, edits) in edits(view, &pipe) {
-            let before = edits.into_iter().filter(|event| event.time <= approval.time && view.in_window(event.time));
-            let Some(last) = before.max_by_key(|event| (event.time, event.id.clone())) else { continue };
-            if view.people.caller(last) == Who::Person(person.clone()) {
-                let what = format!("changed {subject} at {} and approved", written(last.time));
-                verdict.see(observed(view, &approval, &shown, &what, std::slice::from_ref(&last.id)));
+        for edit in last_edits(view, &pipe, approval.time, &mut verdict) {
+            match view.people.caller(edit.event) {
+                Who::Person(editor) if editor != person => {}
+                // Whom a program works for is another matter; it does not approve.
+                Who::Machine(_) => {}
+                Who::Person(_) if edit.is_certain => {
+                    let what = format!("changed {} at {} and approved", edit.subject, written(edit.event.time));
+                    let record = Record::Event(edit.event.id.clone());
+                    verdict.see(observed(view, &approval, &shown, &what, &[record]));
+                }
+                Who::Person(_) => verdict.doubt(format!(
+                    "whether {}, which {shown} changed and then approved {}, is one of {} is not known",
+                    edit.subject,
+                    view.shown(approval.deployment),
+                    edit.of
+                )),
+                Who::Root(name) | Who::Unknown(name) => verdict.doubt(format!(
+                    "{} was changed last by {name}, which names no person, before {} was approved",
+                    edit.subject,
+                    view.shown(approval.deployment)
+                )),
             }
         }
     }
     verdict
-}
-
-/// What decides about a pipeline, with the calls that changed it.
-fn edits<'a>(view: &View<'a>, pipe: &Pipe) -> Vec<(String, Vec<&'a Event>)> {
-    let of_pipeline = EDITS.iter().flat_map(|name| view.all_calls(pipe, name)).collect();
-    let mut edits = vec![(format!("pipeline {}", pipe.name), of_pipeline)];
-    for role in view.roles(pipe) {
-        let Some((account, name)) = Arn::parse(&role)
-            .ok()
-            .and_then(|arn| Some((arn.account_id()?, arn.resource.rsplit('/').next()?.to_owned())))
-        else {
-            continue;
-        };
-        let attached = view.estate.resource(&role).and_then(|role| role.properties.get("ManagedPolicyArns"));
-        let attached = attached.and_then(|arns| arns.as_array()).into_iter().flatten().filter_map(|arn| arn.as_str());
-        let names = std::iter::once(name.clone()).chain(attached.map(str::to_owned));
-        let events = names.filter_map(|name| view.index.role_events.get(&(account.clone(), name)));
-        let events = events.flatten().copied().filter(|event| event.succeeded()).collect();
-        edits.push((format!("role {name}"), events));
-    }
-    edits
 }

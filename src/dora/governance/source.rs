@@ -1,9 +1,11 @@
-//! G9: around the review of code: rules of approval switched off, and changes of the branch that no pull request brought.
+//! G9: around the review of code: rules of approval switched off or rewritten, and changes of the branch that no pull
+//! request brought.
 //!
 //! In: calls of `CodeCommit`, merges that a source host told of, and the branch that a pipeline takes. Out: review rules
-//! that were overridden or taken away, and commits that came to the branch directly.
+//! that were overridden, rewritten or taken away, branches that were deleted, and commits that came to the branch directly. A
+//! repository may be of another account than the pipeline: then that account's record is asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -11,7 +13,7 @@ use time::OffsetDateTime;
 use super::separation::is_commit;
 use super::sight::written;
 use super::start::is_to;
-use super::verdict::{Observation, Verdict};
+use super::verdict::{Observation, Record, Verdict};
 use super::view::{Pipe, Source, View, text};
 use crate::history::{Event, HistorySource, Span};
 
@@ -19,6 +21,8 @@ use crate::history::{Event, HistorySource, Span};
 const RULES: &[&str] = &[
     "OverridePullRequestApprovalRules",
     "DeletePullRequestApprovalRule",
+    "UpdatePullRequestApprovalRuleContent",
+    "DeleteBranch",
     "DisassociateApprovalRuleTemplateFromRepository",
     "BatchDisassociateApprovalRuleTemplateFromRepositories",
     "UpdateDefaultBranch",
@@ -26,6 +30,7 @@ const RULES: &[&str] = &[
 /// Calls that bring commits to a branch without a pull request.
 const DIRECT: &[&str] = &[
     "GitPush",
+    "CreateBranch",
     "CreateCommit",
     "PutFile",
     "DeleteFile",
@@ -35,12 +40,12 @@ const DIRECT: &[&str] = &[
 ];
 const MERGES: [&str; 3] = ["MergePullRequestByFastForward", "MergePullRequestBySquash", "MergePullRequestByThreeWay"];
 
-/// Review rules of the service's repositories were overridden, deleted or detached.
+/// Review rules of the service's repositories were overridden, rewritten, deleted or detached, or the branch went that they
+/// protected.
 pub(super) fn review_rules(view: &View<'_>) -> Verdict {
     let mut verdict = Verdict::default();
     for (pipe, source) in hosted_by_aws(view) {
-        let key = (pipe.account.clone(), pipe.region.clone(), source.repository.clone());
-        let events = view.index.repository_events.get(&key).map_or(&[][..], Vec::as_slice);
+        let events = view.index.repository_events.get(&source.named()).map_or(&[][..], Vec::as_slice);
         for event in events.iter().filter(|event| event.succeeded() && view.in_window(event.time)) {
             let what = match event.name.as_str() {
                 "DisassociateApprovalRuleTemplateFromRepository"
@@ -52,26 +57,40 @@ pub(super) fn review_rules(view: &View<'_>) -> Verdict {
                     let branch = event.request.text(&["defaultBranchName"]).unwrap_or_default();
                     format!("made {branch} the default branch of {}", source.repository)
                 }
+                "DeleteBranch" if is_to(event, &source.reference()) => {
+                    format!("deleted branch {} of {}, which {} takes", source.branch, source.repository, pipe.name)
+                }
                 _ => continue,
             };
             verdict.see(Observation::of(event, what));
         }
         // These name a pull request only; a merge says which repository it was of.
-        for number in pull_requests(events) {
-            let key = (pipe.account.clone(), pipe.region.clone(), number.clone());
+        for (number, is_certain) in pull_requests(events, &source) {
+            let key = (source.place.0.clone(), source.place.1.clone(), number.clone());
             for event in view.index.pull_request_events.get(&key).into_iter().flatten() {
                 let revoked = event.request.text(&["overrideStatus"]).is_some_and(|status| status == "REVOKE");
                 if !RULES.contains(&event.name.as_str()) || revoked || !event.succeeded() || !view.in_window(event.time)
                 {
                     continue;
                 }
-                let verb = if event.name.starts_with("Override") { "overrode" } else { "deleted one of" };
+                if !is_certain {
+                    verdict.doubt(format!(
+                        "to which branch of {} pull request {number} was merged, whose rules were changed, is not known",
+                        source.repository
+                    ));
+                    continue;
+                }
+                let verb = match event.name.as_str() {
+                    "OverridePullRequestApprovalRules" => "overrode",
+                    "UpdatePullRequestApprovalRuleContent" => "rewrote one of",
+                    _ => "deleted one of",
+                };
                 let what = format!("{verb} the approval rules of pull request {number} of {}", source.repository);
                 verdict.see(Observation::of(event, what));
             }
         }
         let names: Vec<&str> = RULES.iter().chain(&MERGES).copied().collect();
-        verdict.blind(view.sight.calls(&pipe.account, &pipe.region, &names));
+        verdict.blind(view.sight.calls(&source.place.0, &source.place.1, &names));
     }
     for pipe in view.pipelines.iter().filter(|pipe| view.sources(pipe).is_empty()) {
         verdict.doubt(format!("where {} takes its source from is not known", pipe.arn));
@@ -79,10 +98,19 @@ pub(super) fn review_rules(view: &View<'_>) -> Verdict {
     verdict
 }
 
-/// Numbers of the pull requests that were merged into a repository.
-fn pull_requests(events: &[&Event]) -> BTreeSet<String> {
+/// Numbers of the pull requests that were merged into the branch that a pipeline takes, and whether that is certain.
+fn pull_requests(events: &[&Event], source: &Source) -> BTreeMap<String, bool> {
     let merges = events.iter().filter(|event| MERGES.contains(&event.name.as_str()) && event.succeeded());
-    merges.filter_map(|event| event.request.text(&["pullRequestId"])).collect()
+    let told = merges.filter_map(|event| {
+        let is_told = targets(event).next().is_some();
+        let is_ours = is_to(event, &source.reference());
+        (is_ours || !is_told).then_some((event.request.text(&["pullRequestId"])?, is_ours))
+    });
+    let mut numbers = BTreeMap::new();
+    for (number, is_ours) in told {
+        *numbers.entry(number).or_default() |= is_ours;
+    }
+    numbers
 }
 
 fn hosted_by_aws<'v>(view: &'v View<'_>) -> impl Iterator<Item = (&'v Pipe, Source)> {
@@ -112,13 +140,15 @@ pub(super) fn direct(view: &View<'_>) -> Verdict {
 }
 
 fn pushes(view: &View<'_>, pipe: &Pipe, source: &Source, verdict: &mut Verdict) {
-    let key = (pipe.account.clone(), pipe.region.clone(), source.repository.clone());
-    let events = view.index.repository_events.get(&key).map_or(&[][..], Vec::as_slice);
-    let reference = format!("refs/heads/{}", source.branch);
-    let merged: BTreeSet<&str> = events
+    let events = view.index.repository_events.get(&source.named()).map_or(&[][..], Vec::as_slice);
+    if source.branch.is_empty() {
+        return verdict.doubt(format!("which branch of {} {} takes is not known", source.repository, pipe.arn));
+    }
+    let reference = source.reference();
+    let merges: Vec<&Event> = events
         .iter()
-        .filter(|event| MERGES.contains(&event.name.as_str()) && event.succeeded())
-        .flat_map(|event| merged_by(event))
+        .copied()
+        .filter(|event| MERGES.contains(&event.name.as_str()) && event.succeeded() && is_to(event, &reference))
         .collect();
     for event in events.iter().filter(|event| event.succeeded() && view.in_window(event.time)) {
         if !DIRECT.contains(&event.name.as_str()) || !is_to(event, &reference) {
@@ -132,9 +162,14 @@ fn pushes(view: &View<'_>, pipe: &Pipe, source: &Source, verdict: &mut Verdict) 
             .flatten()
             .filter(|it| [reference.as_str(), source.branch.as_str()].contains(&text(it, &["ref"])))
             .map(|it| text(it, &["commit"]))
+            .chain(event.request.member(&["commitId"]).and_then(Value::as_str))
             .collect();
-        // A push of what a pull request has merged already brings nothing.
-        if !commits.is_empty() && commits.iter().all(|commit| merged.contains(commit)) {
+        // What a pull request has merged to this branch already brings nothing.
+        let is_merged = |commit: &&str| {
+            let before = merges.iter().filter(|merge| merge.time <= event.time);
+            before.flat_map(|merge| merged_by(merge, &reference)).any(|merged| merged == *commit)
+        };
+        if !commits.is_empty() && commits.iter().all(is_merged) {
             continue;
         }
         let of = commits.first().map(|commit| format!(" {commit}")).unwrap_or_default();
@@ -143,13 +178,24 @@ fn pushes(view: &View<'_>, pipe: &Pipe, source: &Source, verdict: &mut Verdict) 
         verdict.see(Observation::of(event, what));
     }
     let names: Vec<&str> = DIRECT.iter().chain(&MERGES).copied().collect();
-    verdict.blind(view.sight.calls(&pipe.account, &pipe.region, &names));
+    if view.unnamed(&source.place.0, &source.place.1, "codecommit", DIRECT).next().is_some() {
+        let (account, region) = &source.place;
+        verdict.doubt(format!("a change of some repository in {account} {region} was too large to be recorded"));
+    }
+    verdict.blind(view.sight.calls(&source.place.0, &source.place.1, &names));
 }
 
-fn merged_by(event: &Event) -> Vec<&str> {
+/// What a merge's answer says of the branches that it went to.
+fn targets(event: &Event) -> impl Iterator<Item = &Value> {
     let targets = event.response.member(&["pullRequest", "pullRequestTargets"]).and_then(Value::as_array);
-    let targets = targets.into_iter().flatten();
-    targets
+    targets.into_iter().flatten()
+}
+
+/// Commits that a merge brought to a branch.
+fn merged_by<'e>(event: &'e Event, reference: &str) -> Vec<&'e str> {
+    let branch = reference.strip_prefix("refs/heads/").unwrap_or(reference);
+    targets(event)
+        .filter(|target| [reference, branch].contains(&text(target, &["destinationReference"])))
         .flat_map(|target| [text(target, &["mergeMetadata", "mergeCommitId"]), text(target, &["sourceCommit"])])
         .collect()
 }
@@ -224,7 +270,7 @@ fn unmerged(view: &View<'_>, pipe: &Pipe, source: &Source, verdict: &mut Verdict
                     source.branch,
                     view.shown(deployment)
                 ),
-                events: BTreeSet::from([head.id.clone(), deployment.id.clone()]),
+                records: BTreeSet::from([Record::Commit(head.id.clone()), view.record(deployment)]),
             });
         }
     }

@@ -64,9 +64,8 @@ fn is_on_branch(view: &View<'_>, pipe: &Pipe, action: &str, commit: &str, start:
     });
     by_change
         || view.sources(pipe).iter().filter(|source| source.action == action).any(|source| {
-            let key = (pipe.account.clone(), pipe.region.clone(), source.repository.clone());
-            let reference = format!("refs/heads/{}", source.branch);
-            let pushed = view.index.repository_events.get(&key).into_iter().flatten().any(|event| {
+            let reference = source.reference();
+            let pushed = view.index.repository_events.get(&source.named()).into_iter().flatten().any(|event| {
                 event.succeeded() && event.time <= start.time && brings(event, commit) && is_to(event, &reference)
             });
             let merged = view.index.merges.get(&source.repository.to_lowercase()).into_iter().flatten().any(|merge| {

@@ -1,6 +1,7 @@
 //! What a rule found: observations, each with who, when, what and the records behind it, and why there may be more.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde_json::{Value, json};
 use time::OffsetDateTime;
@@ -8,6 +9,37 @@ use time::OffsetDateTime;
 use super::sight::written;
 use crate::history::Event;
 use crate::inventory::{Affects, Gap, GapCause, Resource};
+
+/// A record behind an observation. Ids alone do not tell where to look them up.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Record {
+    /// An event of CloudTrail.
+    Event(String),
+    /// An execution of a pipeline.
+    Execution(String),
+    /// An execution of an action.
+    Action(String),
+    /// A deployment of `CodeDeploy`.
+    Deployment(String),
+    /// A commit.
+    Commit(String),
+    /// A pull request: `owner/name#7`.
+    PullRequest(String),
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, id) = match self {
+            Self::Event(id) => ("event", id),
+            Self::Execution(id) => ("execution", id),
+            Self::Action(id) => ("action", id),
+            Self::Deployment(id) => ("deployment", id),
+            Self::Commit(id) => ("commit", id),
+            Self::PullRequest(id) => ("pull request", id),
+        };
+        write!(f, "{kind} {id}")
+    }
+}
 
 /// One thing that was seen.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,8 +50,8 @@ pub(super) struct Observation {
     pub(super) actor: String,
     /// What the actor did, as the rest of a sentence.
     pub(super) what: String,
-    /// Ids of the events, executions or deployments behind it.
-    pub(super) events: BTreeSet<String>,
+    /// What shows it.
+    pub(super) records: BTreeSet<Record>,
 }
 
 impl Observation {
@@ -29,12 +61,13 @@ impl Observation {
             time: event.time,
             actor: event.principal.shown(),
             what: what.into(),
-            events: BTreeSet::from([event.id.clone()]),
+            records: BTreeSet::from([Record::Event(event.id.clone())]),
         }
     }
 
     fn properties(&self) -> Value {
-        json!({"Time": written(self.time), "Actor": self.actor, "What": self.what, "Events": self.events})
+        let records: Vec<String> = self.records.iter().map(ToString::to_string).collect();
+        json!({"Time": written(self.time), "Actor": self.actor, "What": self.what, "Records": records})
     }
 }
 

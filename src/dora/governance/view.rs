@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use super::super::{Delivery, Deployment, Estate, Options, Service};
 use super::identity::People;
 use super::sight::Sight;
+use super::verdict::Record;
 use crate::history::{ActionExecution, CodeDeployment, Commit, Event, History, Merge, PipelineExecution};
 use crate::inventory::{AccountId, Arn, Gap, Partition, Region, Resource};
 
@@ -120,8 +121,9 @@ impl<'a> Index<'a> {
             "monitoring" => self.at(event, "monitoring"),
             "iam" => {
                 let name = event.request.text(&["roleName"]).or_else(|| event.request.text(&["policyArn"]));
-                if let Some(name) = name {
-                    self.role_events.entry((event.account.clone(), name)).or_default().push(event);
+                match name {
+                    Some(name) => self.role_events.entry((event.account.clone(), name)).or_default().push(event),
+                    None => self.at(event, "iam"),
                 }
             }
             "s3" => self.at(event, "s3"),
@@ -183,6 +185,20 @@ pub(super) struct Source {
     /// As the action names it.
     pub(super) repository: String,
     pub(super) branch: String,
+    /// Account and Region of a repository that AWS hosts: those of the action's role and Region, else the pipeline's.
+    pub(super) place: (AccountId, Region),
+}
+
+impl Source {
+    /// The repository, as calls of `CodeCommit` are found by it.
+    pub(super) fn named(&self) -> Named {
+        (self.place.0.clone(), self.place.1.clone(), self.repository.clone())
+    }
+
+    /// `refs/heads/main`
+    pub(super) fn reference(&self) -> String {
+        format!("refs/heads/{}", self.branch)
+    }
 }
 
 /// One service, and everything that rules ask of it.
@@ -271,6 +287,13 @@ impl<'a> View<'a> {
         self.estate.resource(&pipe.arn).filter(|resource| resource.properties.contains_key("Stages"))
     }
 
+    /// Whether it is known that no action of a pipeline deploys with `CodeDeploy`.
+    pub(super) fn deploys_otherwise(&self, pipe: &Pipe) -> bool {
+        let Some(definition) = self.definition(pipe).filter(|it| it.gap_over("Stages").is_none()) else { return false };
+        let mut actions = defined_actions(definition);
+        actions.all(|(_, action)| !text(action, &["ActionTypeId", "Provider"]).starts_with("CodeDeploy"))
+    }
+
     /// Where a pipeline takes its source from: as it is defined, else as its executions were told.
     pub(super) fn sources(&self, pipe: &Pipe) -> BTreeSet<Source> {
         if let Some(definition) = self.definition(pipe) {
@@ -278,7 +301,8 @@ impl<'a> View<'a> {
                 .filter(|(_, action)| text(action, &["ActionTypeId", "Category"]) == "Source")
                 .map(|(_, action)| {
                     let told = |name: &str| text(action, &["Configuration", name]).to_owned();
-                    source(text(action, &["Name"]), text(action, &["ActionTypeId", "Provider"]), told)
+                    let place = place(pipe, text(action, &["RoleArn"]), text(action, &["Region"]).parse().ok());
+                    source(text(action, &["Name"]), text(action, &["ActionTypeId", "Provider"]), place, told)
                 })
                 .collect();
         }
@@ -288,7 +312,8 @@ impl<'a> View<'a> {
             .filter(|action| action.category == "Source")
             .map(|action| {
                 let told = |name: &str| action.configuration.get(name).cloned().unwrap_or_default();
-                source(&action.action, &action.provider, told)
+                let place = place(pipe, action.role_arn.as_deref().unwrap_or_default(), action.region.clone());
+                source(&action.action, &action.provider, place, told)
             })
             .collect()
     }
@@ -348,6 +373,13 @@ impl<'a> View<'a> {
             || numbered && self.pipelines.iter().any(|pipe| self.roles(pipe).contains(role))
     }
 
+    /// The record that a deployment is looked up by.
+    #[expect(clippy::unused_self, reason = "it stands with the other words of a view")]
+    pub(super) fn record(&self, deployment: &Deployment) -> Record {
+        let id = || deployment.id.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
+        deployment.execution.clone().map_or_else(|| Record::Deployment(id()), Record::Execution)
+    }
+
     /// As a report names a deployment: its execution, or `CodeDeploy`'s id.
     #[expect(clippy::unused_self, reason = "it stands with the other words of a view")]
     pub(super) fn shown(&self, deployment: &Deployment) -> String {
@@ -361,7 +393,13 @@ impl<'a> View<'a> {
     }
 }
 
-fn source(action: &str, provider: &str, told: impl Fn(&str) -> String) -> Source {
+/// Where an action of a pipeline acts: in the account of its role, and in its Region.
+fn place(pipe: &Pipe, role: &str, region: Option<Region>) -> (AccountId, Region) {
+    let account = Arn::parse(role).ok().and_then(|arn| arn.account_id());
+    (account.unwrap_or_else(|| pipe.account.clone()), region.unwrap_or_else(|| pipe.region.clone()))
+}
+
+fn source(action: &str, provider: &str, place: (AccountId, Region), told: impl Fn(&str) -> String) -> Source {
     let first = |names: &[&str]| names.iter().map(|name| told(name)).find(|it| !it.is_empty()).unwrap_or_default();
     let owned = match (told("Owner"), told("Repo")) {
         (owner, repo) if !owner.is_empty() && !repo.is_empty() => format!("{owner}/{repo}"),
@@ -373,6 +411,7 @@ fn source(action: &str, provider: &str, told: impl Fn(&str) -> String) -> Source
         provider: provider.to_owned(),
         repository: if repository.is_empty() { owned } else { repository },
         branch: first(&["BranchName", "Branch"]),
+        place,
     }
 }
 

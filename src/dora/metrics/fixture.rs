@@ -122,6 +122,7 @@ pub(super) fn run(name: &str, id: &str, started: OffsetDateTime, finished: Offse
         transition_disabled_seconds: Some(0),
         retry_idle_seconds: Some(seconds / 8),
         retried_actions: 0,
+        category_seconds: std::collections::BTreeMap::new(),
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! In: deployments. Out: `per_day`, `per_week`, `count` (forward deployments that succeeded), `median_per_week`,
 //! `median_deploy_days_per_week` (over whole weeks), `median_gap` between successes in seconds, `deployments` by `kind`
-//! and `outcome`, `terminal_ratio` (of which the end is known), `first_try_ratio`, `rollback_ratio`, `batch_size_median`
-//! (changes per deployment).
+//! and `outcome`, `terminal_ratio` (of which the end is known), `joined_ratio` (of which a call in CloudTrail says who asked
+//! for them, of services whose calls were looked at), `first_try_ratio`, `rollback_ratio`, `batch_size_median` (changes per
+//! deployment).
 //!
 //! A window that was looked at and holds no deployment is a true zero; time that nobody looked at counts for nothing.
 
@@ -125,6 +126,19 @@ fn gaps(pool: &Pool<'_>) -> Sample {
     gaps.into_iter().collect()
 }
 
+/// The share of deployments that a call says who asked for: nothing where nobody looked at calls.
+fn joined(pool: &Pool<'_>) -> Value {
+    let heard = pool.measured.iter().filter(|it| it.part.data.observation.knows_calls(pool.window));
+    let all: Vec<&Deployment> = heard
+        .flat_map(|measured| measured.part.deployments())
+        .filter(|deployment| pool.window.contains(ended(deployment)))
+        .collect();
+    let named = all.iter().filter(|it| it.actor.as_ref().is_some_and(|actor| !actor.is_bare)).count();
+    let named = u64::try_from(named).unwrap_or(u64::MAX);
+    let ratio = super::statistics::share(named, size(&all)).map(|share| share.ratio);
+    Value::new("joined_ratio", ratio, Unit::Ratio, size(&all))
+}
+
 fn extras(pool: &Pool<'_>, all: &[&Deployment], delivered: &[&Deployment]) -> Vec<Value> {
     let changes = all.iter().filter(|deployment| deployment.is_completed_change());
     let tries: Vec<bool> = changes.filter_map(|deployment| deployment.first_attempt_failed).collect();
@@ -144,6 +158,7 @@ fn extras(pool: &Pool<'_>, all: &[&Deployment], delivered: &[&Deployment]) -> Ve
     let terminal = all.iter().filter(|d| !matches!(d.outcome, Outcome::Unknown | Outcome::InProgress)).count();
     vec![
         Value::new("terminal_ratio", share(terminal, all.len()), Unit::Ratio, size(all)),
+        joined(pool),
         Value::new("first_try_ratio", share(at_first, tries.len()), Unit::Ratio, size(&tries)),
         Value::new("rollback_ratio", share(back, moved.len()), Unit::Ratio, size(&moved)),
         Value::median("batch_size_median", &sizes, Unit::Count),

@@ -1,9 +1,12 @@
 //! Change lead time: from a commit to its first arrival in production.
 //!
 //! In: changes. Out: `median`, `p90`, and with several tiers the `median` of each (`tier`); `excluded` changes by `fate`;
-//! `commit_ratio` (deployments of which a commit with its time is known); a distribution with DORA's bounds. Each change counts once, at its first success; the tier shown is the worst.
+//! `commit_ratio` (deployments of which a commit with its time is known), `to_pipeline_median` (from the commit to the begin of
+//! the execution that delivered it) and `in_pipeline_median` (from there to production); a distribution with DORA's bounds. Each change counts once, at its first success; the tier shown is the worst.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use time::OffsetDateTime;
 
 use super::Metric;
 use super::pool::{Pool, is_delivery};
@@ -65,6 +68,7 @@ impl Metric for ChangeLeadTime {
         let [dated, whole] = [dated.len(), deliveries.len()].map(|n| u64::try_from(n).unwrap_or(u64::MAX));
         let known = share(dated, whole).map(|share| share.ratio);
         values.push(Value::new("commit_ratio", known, Unit::Ratio, whole));
+        values.extend(ways(pool));
         let mut reading = Reading::new(all.n(), values);
         reading.tier = tiers.keys().max().copied();
         reading.uses_events = tiers.contains_key(&Tier::C);
@@ -83,6 +87,27 @@ impl Metric for ChangeLeadTime {
         let reason = "no commit is known of what was deployed; pipeline lead time is measured instead";
         reading.lowered(MeasureStatus::NotMeasurable, reason)
     }
+}
+
+/// Where the time of the changes that count went: before the pipeline, and in it.
+fn ways(pool: &Pool<'_>) -> [Value; 2] {
+    let parts = || pool.measured.iter().map(|measured| measured.part);
+    let begun: BTreeMap<(&str, &str), OffsetDateTime> = parts()
+        .flat_map(|part| part.runs())
+        .map(|run| ((run.pipeline.as_str(), run.execution.as_str()), run.started))
+        .collect();
+    let deployments = parts().flat_map(|part| part.deployments()).filter_map(|deployment| {
+        let key = (deployment.pipeline.as_deref()?, deployment.execution.as_deref()?);
+        Some((deployment.id.as_str(), *begun.get(&key)?))
+    });
+    let begun: BTreeMap<&str, OffsetDateTime> = deployments.collect();
+    let split = pool.changes().filter(|change| lead_time(change).is_some()).filter_map(|change| {
+        let (committed, begin) = (change.committed?, *begun.get(change.deployment.as_str())?);
+        Some((seconds(committed, begin).max(0.0), seconds(begin, change.deployed).max(0.0)))
+    });
+    let (before, within): (Vec<f64>, Vec<f64>) = split.unzip();
+    [("to_pipeline_median", before), ("in_pipeline_median", within)]
+        .map(|(name, sample)| Value::median(name, &sample.into_iter().collect(), Unit::Seconds))
 }
 
 /// Why a change does not count; where its dates contradict its fate, the dates speak.

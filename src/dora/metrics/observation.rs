@@ -48,7 +48,7 @@ pub(super) struct Observation<'a> {
     base: Intervals,
     /// Spans of its account, and of none.
     spans: Vec<&'a Span>,
-    /// Gaps of its account and Region.
+    /// Gaps of its account and Region, and those over its incidents.
     gaps: Vec<&'a HistoryGap>,
     /// Limits of it and of all.
     limits: Vec<&'a Limit>,
@@ -65,22 +65,38 @@ pub(super) struct Observed {
 }
 
 /// Coverage and limits by what they are looked up with.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Register<'a> {
     spans: BTreeMap<Option<&'a AccountId>, Vec<&'a Span>>,
     gaps: BTreeMap<&'a AccountId, Vec<&'a HistoryGap>>,
+    /// Gaps over incidents, wherever they come from, by the service that they are about; none: all of them.
+    incidents: BTreeMap<Option<&'a str>, Vec<&'a HistoryGap>>,
     limits: BTreeMap<Option<&'a str>, Vec<&'a Limit>>,
 }
 
 impl<'a> Register<'a> {
     /// Of a delivery.
     pub(super) fn of(delivery: &'a Delivery) -> Self {
-        let mut register = Self { spans: BTreeMap::new(), gaps: BTreeMap::new(), limits: BTreeMap::new() };
+        let mut register = Self::default();
         for span in &delivery.coverage.spans {
             register.spans.entry(span.account.as_ref()).or_default().push(span);
         }
         for gap in &delivery.coverage.gaps {
-            register.gaps.entry(&gap.gap.account).or_default().push(gap);
+            if gap.source != HistorySource::IncidentFile {
+                register.gaps.entry(&gap.gap.account).or_default().push(gap);
+                continue;
+            }
+            // An alarm stands where it stands, and speaks for the service that it is named for.
+            let named = gap.subject.as_deref().map(|name| Service::named(name, &delivery.services));
+            let keys: Vec<Option<&str>> = match named {
+                // Of a name that no service has, nobody knows whose incidents are missing.
+                None => vec![None],
+                Some(services) if services.is_empty() => vec![None],
+                Some(services) => services.into_iter().map(|service| Some(service.key.0.as_str())).collect(),
+            };
+            for key in keys {
+                register.incidents.entry(key).or_default().push(gap);
+            }
         }
         for limit in &delivery.limits {
             let service = limit.service.as_ref().map(|key| key.0.as_str());
@@ -102,8 +118,9 @@ impl<'a> Register<'a> {
                 before.push(account);
             }
         }
-        let limits = [None, Some(service.key.0.as_str())];
-        let limits = limits.iter().filter_map(|key| self.limits.get(key)).flatten().copied().collect();
+        let keys = [None, Some(service.key.0.as_str())];
+        gaps.extend(keys.iter().filter_map(|key| self.incidents.get(key)).flatten());
+        let limits = keys.iter().filter_map(|key| self.limits.get(key)).flatten().copied().collect();
         let base = looked_at(service, &spans, window);
         let (seen, base) = match (base, records) {
             (Some(base), _) => (Seen::Spans, base),
@@ -190,6 +207,11 @@ impl Observation<'_> {
         self.spans.iter().any(|span| span.source == HistorySource::IncidentFile && overlaps(span, window))
     }
 
+    /// Whether somebody looked at calls in its accounts.
+    pub(super) fn knows_calls(&self, window: &Window) -> bool {
+        self.spans.iter().any(|span| span.source.tells_events() && overlaps(span, window))
+    }
+
     /// Whether the reports of test cases reach back to the window's begin.
     pub(super) fn reports_reach_back(&self, window: &Window) -> bool {
         let reports = self.spans.iter().filter(|span| span.source == HistorySource::TestReports);
@@ -211,6 +233,9 @@ impl Observation<'_> {
         // Rules of stage conditions tell who was let through; no number is made of them.
         if !metric.sources().contains(&gap.source) || gap.gap.action == "codepipeline:ListRuleExecutions" {
             return false;
+        }
+        if gap.source == HistorySource::IncidentFile {
+            return true;
         }
         let here = |region: &Region| gap.gap.region == Region::GLOBAL || gap.gap.region == *region;
         let subject = gap.subject.as_deref();

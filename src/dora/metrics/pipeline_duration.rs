@@ -3,7 +3,8 @@
 //! In: runs of pipelines that ended. Out: `median` and `p90` of the active time (something other than an approval ran),
 //! `total_median` from first begin to last end, `approval_wait_median`, `gap_median` between stages,
 //! `transition_disabled_median` (of those gaps), `retry_idle_median`, all in seconds; `runs` by `outcome`, `retries`
-//! (actions tried more than once), `superseded_ratio`. Superseded and cancelled runs are in no duration.
+//! (actions tried more than once), `superseded_ratio`, `category_median` by `category` (of the runs that have one, the time in
+//! which an action of it ran). Superseded and cancelled runs are in no duration.
 
 use std::collections::BTreeMap;
 
@@ -62,6 +63,14 @@ impl Metric for PipelineDuration {
             Value::new("superseded_ratio", of_all, Unit::Ratio, size(&all)),
         ];
         values.extend(outcomes.iter().map(|(outcome, n)| Value::count("runs", *n).labelled("outcome", word(*outcome))));
+        let mut categories: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        for (category, seconds) in runs.iter().flat_map(|(run, _)| &run.category_seconds) {
+            categories.entry(category).or_default().push(number(*seconds));
+        }
+        values.extend(categories.into_iter().map(|(category, seconds)| {
+            let sample = seconds.into_iter().collect();
+            Value::median("category_median", &sample, Unit::Seconds).labelled("category", category)
+        }));
         let mut reading = Reading::new(active.n(), values);
         reading.distribution = distribution(&active, BOUNDS);
         let unknown = size(&runs).saturating_sub(active.n());

@@ -127,7 +127,8 @@ impl<'a> Part<'a> {
         self.pipeline.is_none() || self.data.service.pipelines.len() == 1
     }
 
-    fn runs(&self) -> impl Iterator<Item = &'a Run> + use<'a> {
+    /// Runs of its pipelines.
+    pub(super) fn runs(&self) -> impl Iterator<Item = &'a Run> + use<'a> {
         let pipeline = self.pipeline;
         let runs = self.data.runs.iter().copied();
         runs.filter(move |run| pipeline.is_none_or(|pipeline| run.pipeline == pipeline))

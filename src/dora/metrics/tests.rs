@@ -5,7 +5,7 @@ use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
 use super::fixture::{
-    AS_OF, account, arn, at, change, deployment, evidence, four_weeks, golden, limit, run, service, silent, span,
+    AS_OF, account, arn, at, change, deployment, evidence, four_weeks, golden, key, limit, run, service, silent, span,
     test_run,
 };
 use super::measure;
@@ -426,6 +426,64 @@ fn a_gap_makes_the_metric_partial_and_a_hole_its_days_unseen() {
     assert_eq!(elsewhere(|gap| gap.subject = Some(arn("T"))), MeasureStatus::Ok);
     assert_eq!(elsewhere(|gap| gap.gap.action = "codepipeline:ListRuleExecutions".to_owned()), MeasureStatus::Ok);
     assert_eq!(elsewhere(|gap| gap.to = Some(at(1, 0, 0))), MeasureStatus::Ok);
+}
+
+#[test]
+fn incidents_that_may_be_missing_lessen_the_numbers_of_exactly_their_services() {
+    let gap = |subject: Option<&str>| HistoryGap {
+        source: HistorySource::IncidentFile,
+        subject: subject.map(str::to_owned),
+        from: None,
+        to: None,
+        gap: Gap {
+            // The alarm stands in the account of operations.
+            account: "999999999999".parse().unwrap(),
+            region: Region::try_from("us-east-1".to_owned()).unwrap(),
+            service: "cloudwatch".to_owned(),
+            action: "cloudwatch:DescribeAlarmHistory".to_owned(),
+            cause: GapCause::Throttled { attempts: 7 },
+            affects: Affects::Details,
+        },
+    };
+    let status = |gap: HistoryGap| {
+        let mut delivery = golden();
+        delivery.services.push(service("T"));
+        delivery.coverage.gaps = vec![gap];
+        let measured = measure(&delivery, &four_weeks());
+        let of = |name: &str| {
+            let group = measured
+                .groups
+                .iter()
+                .find(|group| group.group.kind == GroupKind::Service && group.group.key == key(name).0);
+            let measures = &group.unwrap().measures;
+            let said = measures.iter().find(|measure| measure.metric == MetricName::ChangeFailRate).unwrap();
+            said.reasons.iter().any(|reason| reason.contains("throttled 7 times"))
+        };
+        (of("S"), of("T"))
+    };
+    assert_eq!(status(gap(Some(&key("S").0))), (true, false));
+    assert_eq!(status(gap(Some(&arn("T")))), (false, true));
+    assert_eq!(status(gap(Some("S"))), (true, false), "by name");
+    assert_eq!(status(gap(Some("nobody's"))), (true, true), "whose it is, nobody knows");
+}
+
+#[test]
+fn the_share_of_deployments_that_a_call_names_is_known_only_where_calls_were_looked_at() {
+    let mut delivery = golden();
+    assert_eq!(labelled(&said(&delivery, Often), "joined_ratio", &[]), None);
+    let from = delivery.coverage.spans[0].from;
+    delivery.coverage.spans.push(span(HistorySource::LookupEvents, from, AS_OF));
+    assert_eq!(labelled(&said(&delivery, Often), "joined_ratio", &[]), Some(0.0));
+    let caller = serde_json::json!({"type": "IAMUser", "userName": "carol"});
+    delivery.deployments[0].actor = Some(crate::history::Principal::of_user_identity(&caller));
+    delivery.deployments[1].actor = Some(crate::history::Principal::of_arn("arn:aws:iam::111122223333:user/dave"));
+    let often = said(&delivery, Often);
+    let ratio = found(&often, "joined_ratio", &[]);
+    assert!(ratio.value.is_some_and(|value| (value * number_of(ratio.n) - 1.0).abs() < 1e-9), "{ratio:?}");
+}
+
+fn number_of(n: u64) -> f64 {
+    n.to_string().parse().unwrap()
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! What of a table was looked at, and what it cannot tell.
 //!
-//! In: the selection, and of which accounts and Regions anything came. Out: spans for what is there, gaps for what is
-//! not: an account without any event is one that the trail does not record.
+//! In: the selection, and of which accounts and Regions anything came, on which days. Out: spans for what is there, gaps
+//! for what is not: an account without any event is one that the trail does not record, and a day without any, between
+//! others, one whose log files are missing. A table has no digests, so nothing in it proves that a day was silent; where
+//! another source saw that day, it is known from there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use time::{Duration, OffsetDateTime};
+use time::macros::format_description;
+use time::{Date, Duration, OffsetDateTime};
 
 use super::TableSelection;
 use crate::collect::{CallError, Scope};
@@ -15,8 +18,37 @@ use crate::inventory::{AccountId, Affects, GapCause, Region};
 /// A place in which nothing happens for so long is not believed: AWS's own services call every day.
 const SILENCE: Duration = Duration::hours(24);
 
-/// When a place's first and last event came.
-pub(super) type Presence = BTreeMap<(AccountId, Region), (OffsetDateTime, OffsetDateTime)>;
+/// When events of a place came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Seen {
+    first: OffsetDateTime,
+    last: OffsetDateTime,
+    /// The days, in UTC, on which any came.
+    days: BTreeSet<Date>,
+}
+
+impl Seen {
+    /// The days within a period on which nothing came; those that follow each other as one.
+    fn silent(&self, within: Period) -> Vec<Period> {
+        let mut silent: Vec<Period> = Vec::new();
+        let mut date = Some(within.from.date());
+        while let Some(day) = date.filter(|day| day.midnight().assume_utc() < within.to) {
+            let from = day.midnight().assume_utc();
+            let to = from.saturating_add(Duration::DAY);
+            if from >= within.from && to <= within.to && !self.days.contains(&day) {
+                match silent.last_mut() {
+                    Some(last) if last.to == from => last.to = to,
+                    _ => silent.push(Period { from, to }),
+                }
+            }
+            date = day.next_day();
+        }
+        silent
+    }
+}
+
+/// When events came, by account and Region.
+pub(super) type Presence = BTreeMap<(AccountId, Region), Seen>;
 
 /// A table that is asked: whose spans and gaps these are.
 #[derive(Debug, Clone, Copy)]
@@ -63,21 +95,24 @@ impl Asked<'_> {
                 "the table holds no event of {account} in {region} in this time, of no kind; check that the trail \
                  records them, that the partitions reach there, and that no log files are missing"
             );
-            let cause = GapCause::Service { code: "NoEvents".to_owned(), message };
+            let cause = GapCause::Service { code: HistoryGap::SILENT.to_owned(), message };
             let mut gap = self.gap_over(CallError { action, code: String::new(), cause }, period);
             gap.gap.account = account.clone();
             gap.gap.region = region.clone();
             gap
         };
-        for ((account, region), (first, last)) in presence {
-            let begin = if *first - from > SILENCE { *first } else { from };
-            let end = if to - *last > SILENCE { *last + Duration::SECOND } else { to };
-            coverage.spans.push(self.span(Some(account), Some(region), Period { from: begin, to: end }));
-            for hole in [Period { from, to: begin }, Period { from: end, to }] {
-                if hole.from < hole.to {
-                    coverage.gaps.push(silent(account, region, hole));
-                }
+        for ((account, region), seen) in presence {
+            let begin = if seen.first - from > SILENCE { seen.first } else { from };
+            let end = if to - seen.last > SILENCE { seen.last + Duration::SECOND } else { to };
+            let mut holes = vec![Period { from, to: begin }];
+            holes.extend(seen.silent(Period { from: begin, to: end }));
+            holes.push(Period { from: end, to });
+            for (before, after) in holes.iter().zip(holes.iter().skip(1)) {
+                let known = Period { from: before.to, to: after.from };
+                coverage.spans.push(self.span(Some(account), Some(region), known));
             }
+            let holes = holes.into_iter().filter(|hole| hole.from < hole.to);
+            coverage.gaps.extend(holes.map(|hole| silent(account, region, hole)));
         }
         for account in &self.wanted.accounts {
             let regions = self
@@ -111,10 +146,12 @@ fn or_none<T>(items: &[T]) -> Vec<Option<&T>> {
 }
 
 /// A row of the query for presence; `None` for one that cannot be read.
-pub(super) fn presence_row(row: &[Option<&str>]) -> Option<((AccountId, Region), (OffsetDateTime, OffsetDateTime))> {
-    let [Some(account), region, Some(first), Some(last)] = row else { return None };
+pub(super) fn presence_row(row: &[Option<&str>]) -> Option<((AccountId, Region), Seen)> {
+    let [Some(account), region, Some(first), Some(last), Some(days)] = row else { return None };
     let region = region.and_then(|name| name.parse().ok()).unwrap_or(Region::GLOBAL);
-    Some(((account.parse().ok()?, region), (moment(first)?, moment(last)?)))
+    let day = |text: &str| Date::parse(text, format_description!("[year]-[month]-[day]")).ok();
+    let days = days.split(',').map(day).collect::<Option<_>>()?;
+    Some(((account.parse().ok()?, region), Seen { first: moment(first)?, last: moment(last)?, days }))
 }
 
 fn moment(text: &str) -> Option<OffsetDateTime> {

@@ -76,7 +76,7 @@ pub async fn query_lake(scope: &Scope, store: &EventDataStore, wanted: &TableSel
         answer.history.coverage.gaps.push(asked.gap(error));
     } else if store.proves_coverage {
         let mut presence = Presence::new();
-        let columns = &["recipientaccountid", "awsregion", "first", "last"];
+        let columns = &["recipientaccountid", "awsregion", "first", "last", "days"];
         let query = Query { scope, client, sql: &source.presence(wanted), columns };
         match query.run(&mut answer, |row| presence.extend(presence_row(row))).await {
             Ok(()) => answer.history.coverage.absorb(asked.proven(&presence, READ)),

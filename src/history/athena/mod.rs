@@ -5,7 +5,7 @@
 //! that are too large to be read from here: the query runs where the files are.
 //!
 //! A table does not tell silence from a hole: an account that the trail does not record answers like one in which
-//! nothing happened. So a second query counts what came of each account and Region at all, delivery or not
+//! nothing happened. So a second query asks what came of each account and Region at all, delivery or not, and on which days
 //! ([`AthenaTable::proves_coverage`]); only what it finds becomes a span. Log files are JSON, of which Athena always
 //! reads the whole, so it doubles the bytes that are scanned.
 

@@ -104,10 +104,16 @@ impl Source {
         format!("SELECT {} FROM {} WHERE {}", columns.join(", "), self.name, conditions.join(" AND "))
     }
 
-    /// Asks of which accounts and Regions anything at all came, and when first and last.
+    /// Asks of which accounts and Regions anything at all came, when first and last, and on which days: one row a place,
+    /// however long the time is.
     pub(super) fn presence(&self, wanted: &TableSelection) -> String {
+        let day = match self.dialect {
+            Dialect::Athena => "substr(eventtime, 1, 10)",
+            Dialect::Lake => "date_format(eventtime, '%Y-%m-%d')",
+        };
         format!(
-            "SELECT recipientaccountid, awsregion, min(eventtime) AS first, max(eventtime) AS last FROM {} WHERE {} \
+            "SELECT recipientaccountid, awsregion, min(eventtime) AS first, max(eventtime) AS last, \
+             array_join(array_sort(array_agg(DISTINCT {day})), ',') AS days FROM {} WHERE {} \
              GROUP BY recipientaccountid, awsregion",
             self.name,
             self.conditions(wanted).join(" AND ")

@@ -63,6 +63,7 @@ fn a_table_without_partitions_is_asked_by_its_columns() {
     let sql = Source::table(&plain, &wanted).presence(&wanted);
     assert!(sql.contains("recipientaccountid IN ('111122223333') AND eventtime >="), "{sql}");
     assert!(!sql.contains("timestamp") && !sql.contains("awsregion IN"), "{sql}");
+    assert!(sql.contains("array_agg(DISTINCT substr(eventtime, 1, 10))"), "{sql}");
     let by_day = PartitionColumns {
         day: Some("dt".to_owned()),
         day_separator: DaySeparator::Hyphen,
@@ -119,10 +120,20 @@ fn header(columns: &[&str]) -> Vec<Value> {
     columns.iter().map(|name| json!(name)).collect()
 }
 
-const PRESENCE: &[&str] = &["recipientaccountid", "awsregion", "first", "last"];
+const PRESENCE: &[&str] = &["recipientaccountid", "awsregion", "first", "last", "days"];
+
+/// Days of June.
+fn days(first: u8, last: u8, silent: &[u8]) -> String {
+    let days = (first..=last).filter(|day| !silent.contains(day)).map(|day| format!("2026-06-{day:02}"));
+    days.collect::<Vec<_>>().join(",")
+}
 
 fn presence(first: &str, last: &str) -> Value {
-    let row = ["111122223333", "eu-west-1", first, last].map(|text| json!(text)).to_vec();
+    present(first, last, &days(first[8..10].parse().unwrap(), last[8..10].parse().unwrap(), &[]))
+}
+
+fn present(first: &str, last: &str, days: &str) -> Value {
+    let row = ["111122223333", "eu-west-1", first, last, days].map(|text| json!(text)).to_vec();
     rows(&[header(PRESENCE), row], PRESENCE)
 }
 
@@ -197,6 +208,30 @@ async fn an_account_that_the_table_does_not_hold_is_a_gap_and_no_silence() {
 }
 
 #[tokio::test]
+async fn a_day_without_any_event_between_others_is_a_gap_and_no_silence() {
+    let told = present("2026-06-01T00:03:00Z", "2026-06-28T23:50:00Z", &days(1, 28, &[10, 11, 20]));
+    let endpoint = endpoint(athena(told, CAROL), &[]).await;
+    let wanted = selection(&["111122223333"], &["eu-west-1"]);
+    let coverage = query_athena(&endpoint.scope, &table(), &wanted).await.history.coverage;
+    let spans: Vec<_> = coverage.spans.iter().map(|span| (span.from, span.to)).collect();
+    let day = |day: u8| FROM.replace_day(day).unwrap();
+    assert_eq!(spans, [(FROM, day(10)), (day(12), day(20)), (day(21), TO)]);
+    let silent = coverage.gaps.iter().filter(|gap| gap.gap.sentence().contains("holds no event"));
+    let holes: Vec<_> = silent.map(|gap| (gap.from, gap.to)).collect();
+    assert_eq!(holes, [(Some(day(10)), Some(day(12))), (Some(day(20)), Some(day(21)))]);
+}
+
+#[tokio::test]
+async fn days_that_cannot_be_read_prove_nothing() {
+    let told = present("2026-06-01T00:03:00Z", "2026-06-28T23:50:00Z", "2026-06-01,soon");
+    let endpoint = endpoint(athena(told, CAROL), &[]).await;
+    let wanted = selection(&["111122223333"], &["eu-west-1"]);
+    let coverage = query_athena(&endpoint.scope, &table(), &wanted).await.history.coverage;
+    assert!(coverage.spans.is_empty(), "{:?}", coverage.spans);
+    assert!(coverage.gaps.iter().any(|gap| gap.gap.sentence().contains("holds no event")));
+}
+
+#[tokio::test]
 async fn identities_without_names_are_said_and_not_silently_nobody() {
     let endpoint =
         endpoint(athena(presence("2026-06-01T00:03:00Z", "2026-06-28T23:50:00Z"), r#"["IAMUser","x"]"#), &[]).await;
@@ -253,7 +288,9 @@ fn lake() -> Answers {
             }
             "DescribeQuery" => json!({"QueryStatus": "FINISHED", "QueryStatistics": {"BytesScanned": 70}}),
             _ if input["QueryId"] == "presence" => {
-                let cells = ["111122223333", "eu-west-1", "2026-06-01 00:03:00.000", "2026-06-28 23:50:00.000"];
+                let days = days(1, 28, &[]);
+                let (first, last) = ("2026-06-01 00:03:00.000", "2026-06-28 23:50:00.000");
+                let cells = ["111122223333", "eu-west-1", first, last, days.as_str()];
                 json!({"QueryStatus": "FINISHED", "QueryResultRows": [row(cells.map(|text| json!(text)).to_vec(), PRESENCE)]})
             }
             _ => {

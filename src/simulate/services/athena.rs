@@ -2,7 +2,9 @@
 //!
 //! In: SQL. Out: rows. It does not read SQL, but the texts in it: accounts, Regions, event sources, event names, and the
 //! times between which events lie. Two questions are known: columns of events, and (with `GROUP BY`) of which accounts
-//! and Regions anything came, and when first and last.
+//! and Regions anything came, when first and last, and on which days.
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 use time::format_description::well_known::Rfc3339;
@@ -120,7 +122,7 @@ impl Table {
     fn of(world: &World, sql: &str) -> Self {
         let grouped = sql.to_ascii_uppercase().contains("GROUP BY");
         let columns: Vec<String> = if grouped {
-            ["recipientaccountid", "awsregion", "first", "last"].map(str::to_owned).to_vec()
+            ["recipientaccountid", "awsregion", "first", "last", "days"].map(str::to_owned).to_vec()
         } else {
             columns(sql)
         };
@@ -138,7 +140,10 @@ impl Table {
                 if grouped {
                     if let (Some(first), Some(last)) = (found.first(), found.last()) {
                         let (id, name) = (world.account_id(place.0).to_string(), world.region_name(place.1).to_owned());
-                        rows.push([id, name, rfc3339(first.time), rfc3339(last.time)].map(Some).to_vec());
+                        let days: BTreeSet<String> =
+                            found.iter().map(|record| record.time.date().to_string()).collect();
+                        let days = days.into_iter().collect::<Vec<_>>().join(",");
+                        rows.push([id, name, rfc3339(first.time), rfc3339(last.time), days].map(Some).to_vec());
                     }
                     continue;
                 }

@@ -57,6 +57,31 @@ fn a_pipeline_without_a_deploying_action_is_not_measurable() {
 }
 
 #[test]
+fn a_service_is_elsewhere_only_where_a_definition_was_read_and_nothing_of_it_is_production() {
+    let told = |stages: &[(&str, &str)]| {
+        let mut world = World::new();
+        let stages: Vec<_> = stages
+            .iter()
+            .map(|(stage, category)| {
+                let kind = json!({"Category": category, "Provider": "ECS"});
+                json!({"Name": stage, "Actions": [{"Name": "Out", "ActionTypeId": kind}]})
+            })
+            .collect();
+        world.resources = vec![pipeline(json!({"Name": "S", "Stages": stages}))];
+        let service = world.delivery().services.remove(0);
+        (service.is_elsewhere, service.production.is_some())
+    };
+    assert_eq!(told(&[("Staging", "Deploy")]), (true, false));
+    assert_eq!(told(&[("Staging", "Deploy"), ("Prod", "Deploy")]), (false, true));
+    assert_eq!(told(&[("Staging", "Build")]), (false, false), "nothing of it deploys at all");
+    // That only Staging ran says nothing of what is defined behind it.
+    let mut ran = World::new();
+    ran.execution("e1", 1, at(2, 9, 0), "Succeeded");
+    ran.deploy("e1", "Staging/Out", at(2, 9, 10), "Succeeded");
+    assert!(!ran.delivery().services[0].is_elsewhere);
+}
+
+#[test]
 fn a_wave_over_regions_is_one_deployment() {
     let mut world = World::new();
     world.execution("e1", 1, at(2, 9, 0), "Succeeded");

@@ -45,6 +45,44 @@ fn a_bucket_of_the_delivery_path_that_loses_protection() {
 }
 
 #[test]
+fn a_bucket_of_an_account_whose_pipelines_were_denied_may_be_one_of_them() {
+    let request = json!({"bucketName": "holiday-pictures", "VersioningConfiguration": {"Status": "Suspended"}});
+    let mut world = done("s3", "PutBucketVersioning", request);
+    world.call("kms", "DisableKey", NOON, "mallory", json!({"keyId": "k-9"}), json!(null));
+    let unlisted = |account: &str, region: &str, kind: TypeName| {
+        let mut world = world.clone();
+        let mut gap = denied("codepipeline:ListPipelines");
+        gap.account = account.parse().unwrap();
+        gap.region = region.parse().unwrap();
+        gap.affects = crate::inventory::Affects::Types { types: vec![kind] };
+        world.estate.absorb(&Inventory { gaps: vec![gap], ..Inventory::default() });
+        world
+    };
+    let blind = unlisted(ACCOUNT, "eu-west-1", TypeName::PIPELINE);
+    blind.account("WeakenedBuckets").is_open("codepipeline:ListPipelines");
+    blind.account("ChangedBuckets").is_open("holiday-pictures");
+    blind.account("WeakenedKeys").is_open("k-9");
+    unlisted(ACCOUNT, "us-east-1", TypeName::TRAIL).account("WeakenedBuckets").is_open("holiday-pictures");
+    // A pipeline's bucket stands in its own Region and account.
+    unlisted(ACCOUNT, "us-east-1", TypeName::PIPELINE).account("WeakenedBuckets").is_good();
+    unlisted("444455556666", "eu-west-1", TypeName::PIPELINE).account("WeakenedBuckets").is_good();
+    unlisted(ACCOUNT, "eu-west-1", TypeName::ALARM).account("WeakenedBuckets").is_good();
+    let mut hidden = world.clone();
+    hidden.amend(PIPELINE, |pipeline| {
+        pipeline.properties.shift_remove("ArtifactStore");
+        hide(pipeline, "*", denied("codepipeline:GetPipeline"));
+    });
+    hidden.account("WeakenedBuckets").is_open("codepipeline:GetPipeline");
+}
+
+#[test]
+fn a_new_policy_of_a_bucket_is_told_and_not_judged() {
+    let world = done("s3", "PutBucketPolicy", json!({"bucketName": "artifacts", "bucketPolicy": {"Statement": []}}));
+    world.account("WeakenedBuckets").is_good();
+    world.account("ChangedBuckets").is_bad("PutBucketPolicy of bucket artifacts");
+}
+
+#[test]
 fn a_key_of_the_delivery_path_that_is_taken_away() {
     let disable = |key: &str| done("kms", "DisableKey", json!({"keyId": key})).account("WeakenedKeys");
     disable("arn:aws:kms:eu-west-1:111122223333:key/k-1").is_bad("DisableKey of key k-1");

@@ -204,3 +204,91 @@ fn the_last_editor_does_not_approve() {
     blind.history.coverage.spans.retain(|span| span.region.as_ref().is_none_or(|it| it.as_str() != "us-east-1"));
     blind.service("EditorApprovals").is_open("us-east-1");
 }
+
+fn edited(who: &str) -> (World, String) {
+    let mut world = World::quiet();
+    world.release("x1", NOON, Some("alice"));
+    let pipeline = json!({"pipeline": {"name": "web", "version": 4}});
+    let at = NOON - Duration::days(1);
+    let id = world.call("codepipeline", "UpdatePipeline", at, who, pipeline.clone(), pipeline);
+    (world, id)
+}
+
+#[test]
+fn an_editor_whom_nothing_names_is_unknown_and_no_pass() {
+    edited("bob").0.service("EditorApprovals").is_good();
+    edited("root").0.service("EditorApprovals").is_open("changed last by root of 111122223333");
+    edited("botocore-session-1").0.service("EditorApprovals").is_open("botocore-session-1");
+    edited("AWSCloudFormation").0.service("EditorApprovals").is_good();
+    // Two calls of one second: either may have been the last.
+    let (mut both, _) = edited("bob");
+    let pipeline = json!({"pipeline": {"name": "web", "version": 5}});
+    both.call("codepipeline", "UpdatePipeline", NOON - Duration::days(1), "alice", pipeline.clone(), pipeline);
+    both.service("EditorApprovals").is_bad("changed pipeline web");
+    let (mut large, id) = edited("bob");
+    large.event(&id).request = crate::history::Payload::Omitted { original_size: None };
+    large.event(&id).response = crate::history::Payload::Omitted { original_size: None };
+    large.service("EditorApprovals").is_open("too large to be recorded");
+}
+
+#[test]
+fn a_role_of_another_account_is_changed_there() {
+    let mut world = World::quiet();
+    world.release("x1", NOON, Some("alice"));
+    let role = "arn:aws:iam::444455556666:role/Deploy";
+    world.history.actions[1].role_arn = Some(role.to_owned());
+    world.service("EditorApprovals").is_open("CloudTrail's events");
+    let (from, to) = (world.options.earliest(), AS_OF);
+    world.look(HistorySource::LookupEvents, Some("us-east-1"), None, from, to);
+    world.history.coverage.spans.last_mut().unwrap().account = Some("444455556666".parse().unwrap());
+    world.delivery.coverage = world.history.coverage.clone();
+    world.service("EditorApprovals").is_good();
+    let request = json!({"roleName": "Deploy"});
+    let id = world.call("iam", "PutRolePolicy", NOON - Duration::days(1), "alice", request, json!(null));
+    // The pipeline's own account has a role of that name too.
+    world.service("EditorApprovals").is_good();
+    world.event(&id).account = "444455556666".parse().unwrap();
+    world.service("EditorApprovals").is_bad("changed role Deploy");
+}
+
+#[test]
+fn which_policies_a_role_has_must_be_known_before_a_change_of_one_means_nothing() {
+    let change = |policy: &str, who: &str| {
+        let mut world = World::quiet();
+        world.release("x1", NOON, Some("alice"));
+        let request = json!({"policyArn": format!("arn:aws:iam::{ACCOUNT}:policy/{policy}")});
+        world.call("iam", "CreatePolicyVersion", NOON - Duration::days(1), who, request, json!(null));
+        world
+    };
+    change("deliver", "alice").service("EditorApprovals").is_bad("changed role WebPipeline");
+    change("other", "alice").service("EditorApprovals").is_good();
+    let mut unknown = change("other", "alice");
+    unknown.forget(ROLE);
+    unknown.service("EditorApprovals").is_open("is one of arn:aws:iam::111122223333:role/WebPipeline");
+    let mut hidden = change("other", "alice");
+    hidden.amend(ROLE, |role| hide(role, "ManagedPolicyArns", denied("iam:ListAttachedRolePolicies")));
+    hidden.service("EditorApprovals").is_open("is one of");
+    let mut by_another = change("other", "bob");
+    by_another.forget(ROLE);
+    by_another.service("EditorApprovals").is_good();
+    let mut pipeline = change("other", "bob");
+    pipeline.amend(PIPELINE, |pipeline| hide(pipeline, "RoleArn", denied("codepipeline:GetPipeline")));
+    pipeline.service("EditorApprovals").is_open("codepipeline:GetPipeline");
+}
+
+#[test]
+fn a_program_that_only_an_arn_names_is_no_person() {
+    let by = |principal: Value| {
+        let mut world = World::quiet();
+        world.release("x1", NOON, Some("approve-everything"));
+        let uid = format!("arn:aws:iam::{ACCOUNT}:role/Release");
+        world.amend(&uid, |role| {
+            let trust = json!({"Statement": [{"Effect": "Allow", "Principal": principal}]});
+            role.properties.insert("AssumeRolePolicyDocument".to_owned(), trust);
+        });
+        world.service("MachineApprovals")
+    };
+    by(json!({"Service": "lambda.amazonaws.com"})).is_bad("approve-everything (Release) approved");
+    by(json!({"AWS": "arn:aws:iam::444455556666:root"})).is_open("of which nothing is known");
+    by(json!({"Federated": "arn:aws:iam::1:saml-provider/company"})).is_good();
+}

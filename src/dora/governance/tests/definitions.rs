@@ -91,6 +91,69 @@ fn commit_call(world: &mut World, name: &str, who: &str, request: Value, respons
     world.call("codecommit", name, NOON, who, request, response)
 }
 
+/// The answer to a merge.
+fn merged(branch: &str, letter: char) -> Value {
+    json!({"pullRequest": {"pullRequestTargets": [{"destinationReference": format!("refs/heads/{branch}"),
+        "mergeMetadata": {"mergeCommitId": commit(letter)}}]}})
+}
+
+#[test]
+fn a_branch_that_is_deleted_and_made_anew_brings_what_nobody_reviewed() {
+    let on = |name: &str, branch: &str| {
+        let mut world = World::quiet();
+        let request = json!({"repositoryName": "web", "branchName": branch, "commitId": commit('e')});
+        commit_call(&mut world, name, "bob", request, json!(null));
+        world
+    };
+    on("DeleteBranch", "main").service("ReviewRuleChanges").is_bad("deleted branch main of web, which web takes");
+    on("DeleteBranch", "feature").service("ReviewRuleChanges").is_good();
+    on("CreateBranch", "main").service("DirectPushes").is_bad("eeee");
+    on("CreateBranch", "feature").service("DirectPushes").is_good();
+}
+
+#[test]
+fn a_merge_into_another_branch_or_after_the_push_excuses_no_push() {
+    let pushed = |branch: &str, later: Duration| {
+        let mut world = World::quiet();
+        let request = json!({"references": [{"commit": commit('c'), "ref": "refs/heads/main"}]});
+        let id = commit_call(&mut world, "GitPush", "bob", request, json!(null));
+        world.event(&id).additional = Payload::Json(json!({"repositoryName": "web"}));
+        let request = json!({"pullRequestId": "7", "repositoryName": "web"});
+        let id = commit_call(&mut world, "MergePullRequestByThreeWay", "bob", request, merged(branch, 'c'));
+        world.event(&id).time = NOON + later;
+        world.service("DirectPushes")
+    };
+    pushed("main", Duration::ZERO).is_good();
+    pushed("develop", Duration::ZERO).is_bad("to web/main by GitPush");
+    pushed("main", Duration::HOUR).is_bad("to web/main by GitPush");
+}
+
+#[test]
+fn a_repository_of_another_account_is_looked_for_there() {
+    let mut world = World::quiet();
+    world.amend(PIPELINE, |pipeline| {
+        let action = &mut pipeline.properties["Stages"][0]["Actions"][0];
+        action["RoleArn"] = json!("arn:aws:iam::444455556666:role/Source");
+        action["Region"] = json!("eu-central-1");
+    });
+    world.service("DirectPushes").is_open("CloudTrail's events");
+    world.service("ReviewRuleChanges").is_open("CloudTrail's events");
+    let (from, to) = (world.options.earliest(), AS_OF);
+    world.look(HistorySource::LookupEvents, Some("eu-central-1"), None, from, to);
+    world.history.coverage.spans.last_mut().unwrap().account = Some("444455556666".parse().unwrap());
+    let request = json!({"repositoryName": "web", "branchName": "main", "filePath": "x"});
+    let id = commit_call(&mut world, "PutFile", "bob", request, json!({"commitId": commit('d')}));
+    // A repository of the same name beside the pipeline is another one.
+    world.service("DirectPushes").is_good();
+    world.event(&id).account = "444455556666".parse().unwrap();
+    world.event(&id).region = "eu-central-1".parse().unwrap();
+    world.service("DirectPushes").is_bad("to web/main by PutFile");
+    world.amend(PIPELINE, |pipeline| {
+        pipeline.properties["Stages"][0]["Actions"][0]["Configuration"] = json!({"RepositoryName": "web"});
+    });
+    world.service("DirectPushes").is_open("which branch of web");
+}
+
 #[test]
 fn review_rules_are_kept() {
     let mut world = World::quiet();
@@ -107,9 +170,18 @@ fn review_rules_are_kept() {
     commit_call(&mut overridden, "OverridePullRequestApprovalRules", "bob", request, json!(null));
     // Of another repository, or never merged: it let nothing in.
     overridden.service("ReviewRuleChanges").is_good();
-    let merge = json!({"pullRequestId": "7", "repositoryName": "web"});
-    commit_call(&mut overridden, "MergePullRequestBySquash", "bob", merge, json!({}));
+    let merge = |world: &World, answer: Value| {
+        let mut world = world.clone();
+        let request = json!({"pullRequestId": "7", "repositoryName": "web"});
+        commit_call(&mut world, "MergePullRequestBySquash", "bob", request, answer);
+        world
+    };
+    merge(&overridden, merged("develop", 'c')).service("ReviewRuleChanges").is_good();
+    merge(&overridden, json!({})).service("ReviewRuleChanges").is_open("to which branch of web pull request 7");
+    let mut overridden = merge(&overridden, merged("main", 'c'));
     overridden.service("ReviewRuleChanges").is_bad("overrode the approval rules of pull request 7 of web");
+    overridden.history.events[0].name = "UpdatePullRequestApprovalRuleContent".to_owned();
+    overridden.service("ReviewRuleChanges").is_bad("rewrote one of the approval rules of pull request 7 of web");
     overridden.without_events().service("ReviewRuleChanges").is_open("CloudTrail's events");
     let mut elsewhere = World::quiet();
     elsewhere.define(None);

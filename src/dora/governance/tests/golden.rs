@@ -35,7 +35,7 @@ fn the_golden_vector_has_a_bypass_a_retry_and_a_rollback_with_its_actor() {
     world.service("Rollbacks").is_bad("carol (Release) rolled back: execution r1 of web");
     let services = world.observe();
     let service = services.iter().find(|it| it.type_name == TypeName::DELIVERY_SERVICE).unwrap();
-    assert_eq!(service.properties["BypassDeployments"][0]["Events"], json!(["e-d9", "eu-west-1/d9"]));
+    assert_eq!(service.properties["BypassDeployments"][0]["Records"], json!(["event e-d9", "deployment d9"]));
     assert_eq!(service.properties["DeploysWithCodeDeploy"], json!(true));
 }
 

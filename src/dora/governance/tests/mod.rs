@@ -23,6 +23,8 @@ pub(super) const ACCOUNT: &str = "111122223333";
 pub(super) const PIPELINE: &str = "arn:aws:codepipeline:eu-west-1:111122223333:web";
 pub(super) const GROUP: &str = "arn:aws:codedeploy:eu-west-1:111122223333:deploymentgroup:web/fleet";
 pub(super) const ROLE: &str = "arn:aws:iam::111122223333:role/WebPipeline";
+/// What [`World::define`] knows.
+const KINDS: &[TypeName] = &[TypeName::PIPELINE, TypeName::DEPLOYMENT_GROUP, TypeName::TRAIL, TypeName::ROLE];
 /// In the middle of the window.
 pub(super) const NOON: OffsetDateTime = datetime!(2026-06-10 12:00 UTC);
 const AS_OF: OffsetDateTime = datetime!(2026-06-29 0:00 UTC);
@@ -105,6 +107,22 @@ impl World {
         self.look(HistorySource::SourceHost, None, Some("acme/web"), from, to);
     }
 
+    /// Changes what the inventory has of a resource.
+    pub(super) fn amend(&mut self, uid: &str, change: impl Fn(&mut Resource)) {
+        let mut resources: Vec<Resource> = KINDS.iter().flat_map(|kind| self.estate.of_type(kind)).cloned().collect();
+        resources.iter_mut().filter(|resource| resource.uid.as_str() == uid).for_each(change);
+        self.estate = Estate::default();
+        self.estate.absorb(&Inventory { resources, ..Inventory::default() });
+    }
+
+    /// The inventory without some of its resources.
+    pub(super) fn forget(&mut self, uid: &str) {
+        let resources = KINDS.iter().flat_map(|kind| self.estate.of_type(kind));
+        let resources: Vec<Resource> = resources.filter(|resource| resource.uid.as_str() != uid).cloned().collect();
+        self.estate = Estate::default();
+        self.estate.absorb(&Inventory { resources, ..Inventory::default() });
+    }
+
     /// The inventory: a pipeline, its deployment group with an alarm, its bucket and a trail.
     pub(super) fn define(&mut self, source: Option<&str>) {
         let kind = |category: &str, provider: &str| json!({"Category": category, "Provider": provider});
@@ -133,9 +151,15 @@ impl World {
             resource.properties = properties.as_object().unwrap().clone();
             resource
         };
+        let company = json!({"Federated": format!("arn:aws:iam::{ACCOUNT}:saml-provider/company")});
+        let people = json!({"AssumeRolePolicyDocument": {"Statement": [
+            {"Effect": "Allow", "Action": "sts:AssumeRoleWithSAML", "Principal": company}]}});
+        let path = json!({"ManagedPolicyArns": ["arn:aws:iam::111122223333:policy/deliver"]});
         self.estate = Estate::default();
         self.estate.absorb(&Inventory {
             resources: vec![
+                of(TypeName::ROLE, &format!("arn:aws:iam::{ACCOUNT}:role/Release"), people),
+                of(TypeName::ROLE, ROLE, path),
                 of(TypeName::PIPELINE, PIPELINE, pipeline),
                 of(TypeName::DEPLOYMENT_GROUP, GROUP, group),
                 of(TypeName::TRAIL, "arn:aws:cloudtrail:eu-west-1:111122223333:trail/all", trail),
@@ -351,6 +375,18 @@ impl World {
     }
 }
 
+/// A gap of a refused call.
+pub(super) fn denied(action: &str) -> Gap {
+    Gap {
+        account: ACCOUNT.parse().unwrap(),
+        region: "eu-west-1".parse().unwrap(),
+        service: action.split(':').next().unwrap().to_owned(),
+        action: action.to_owned(),
+        cause: crate::inventory::GapCause::AccessDenied { message: "no".to_owned() },
+        affects: crate::inventory::Affects::Details,
+    }
+}
+
 fn member(name: &str, id: &str, time: OffsetDateTime) -> Member {
     Member {
         name: name.to_owned(),
@@ -420,6 +456,45 @@ fn of_a_service_that_nobody_looked_at_nothing_is_known() {
     for (property, _) in ACCOUNT_RULES {
         world.account(property).is_open("not looked at");
     }
+}
+
+#[test]
+fn where_everything_was_seen_and_nothing_is_there_codedeploy_has_no_part() {
+    let told = |world: &World| {
+        let resource = world.observe().into_iter().find(|it| it.type_name == TypeName::DELIVERY_SERVICE).unwrap();
+        resource.properties.get("DeploysWithCodeDeploy").and_then(Value::as_bool)
+    };
+    // It would deploy with CodeDeploy, and to what is not known.
+    assert_eq!(told(&World::quiet()), None);
+    let mut stacks = World::quiet();
+    stacks.amend(PIPELINE, |pipeline| {
+        let text = serde_json::to_string(&pipeline.properties["Stages"]).unwrap();
+        let text = text.replace("\"CodeDeploy\"", "\"CloudFormation\"");
+        pipeline.properties.insert("Stages".to_owned(), serde_json::from_str(&text).unwrap());
+    });
+    assert_eq!(told(&stacks), Some(false));
+    assert_eq!(told(&stacks.clone().without(|source| source == HistorySource::PipelineExecutions)), None);
+    stacks.forget(PIPELINE);
+    assert_eq!(told(&stacks), None, "what its pipeline would do was not seen");
+    let mut released = World::quiet();
+    released.release("x1", NOON, None);
+    assert_eq!(told(&released), Some(true));
+}
+
+#[test]
+fn what_global_services_say_elsewhere_makes_no_place_there() {
+    let mut world = World::quiet();
+    world.history.coverage.spans.retain(|span| span.region.as_ref().is_none_or(|it| it.as_str() != "us-east-1"));
+    let (from, to) = (world.options.earliest(), AS_OF);
+    world.look(HistorySource::LookupEvents, Some("us-east-1"), Some("PutRolePolicy"), from, to);
+    world.call("iam", "PutRolePolicy", NOON, "alice", json!({"roleName": "x"}), json!(null));
+    let places = |world: &World| {
+        let accounts = world.observe().into_iter().filter(|it| it.type_name == TypeName::DELIVERY_ACCOUNT);
+        accounts.map(|it| it.region.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(places(&world), ["eu-west-1"]);
+    world.look(HistorySource::LookupEvents, Some("us-east-1"), None, from, to);
+    assert_eq!(places(&world), ["eu-west-1", "us-east-1"]);
 }
 
 #[test]

@@ -295,5 +295,26 @@ fn a_hook_reports_for_itself() {
     report(&|event| event.user_agent = Some("aws-sdk-nodejs exec-env/AWS_Lambda_nodejs20.x".to_owned())).is_good();
     let person = "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Dev_1";
     report(&|event| event.principal.role = Some(person.to_owned())).is_bad("reported Succeeded for a hook of d-x1");
+    report(&|event| event.principal.session = Some("AWSCodeBuild-0f0e".to_owned())).is_open("AWSCodeBuild-0f0e");
     released().without_events().service("ForeignHookResults").is_open("CloudTrail's events");
+}
+
+#[test]
+fn where_the_hooks_are_named_everybody_else_is_none() {
+    let report = |hooks: &[&str], change: &dyn Fn(&mut Event)| {
+        let mut world = released();
+        world.options.hooks = hooks.iter().map(|it| (*it).to_owned()).collect();
+        let request = json!({"deploymentId": "d-x1", "lifecycleEventHookExecutionId": "h", "status": "Succeeded"});
+        let id =
+            world.call("codedeploy", "PutLifecycleEventHookExecutionStatus", NOON, "check-fleet", request, json!({}));
+        change(world.event(&id));
+        world.service("ForeignHookResults")
+    };
+    let function = |event: &mut Event| event.user_agent = Some("x exec-env/AWS_Lambda_nodejs20.x".to_owned());
+    for named in ["Release", "arn:aws:iam::*:role/Rel*", "*:assumed-role/Release/check-*"] {
+        report(&[named], &|_| {}).is_good();
+    }
+    report(&["arn:aws:iam::*:role/hook-*"], &|_| {}).is_bad("check-fleet (Release) reported Succeeded");
+    report(&["hook-*"], &function).is_bad("reported Succeeded for a hook of d-x1");
+    report(&["Rel"], &function).is_bad("reported");
 }
