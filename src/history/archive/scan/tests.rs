@@ -273,6 +273,17 @@ fn each_edge_of_a_small_window_may_be_anywhere_in_a_record() {
 }
 
 #[test]
+fn a_key_spelled_with_escapes_is_found_however_far_behind_a_backslash() {
+    for offset in 0..1100 {
+        let file = format!(
+            r#"{{"Records":[{{"eventVersion":"1.11","pad":"\"{}","ev\u0065ntSource":"s3.amazonaws.com","eventName":"PutBucketPolicy"}}]}}"#,
+            "x".repeat(offset)
+        );
+        assert_eq!(scanned(file.as_bytes(), usize::MAX, Limits::default()).0.len(), 1, "{offset}");
+    }
+}
+
+#[test]
 fn a_long_forged_list_within_a_record_is_none() {
     let forged = HIT.replacen('{', r#"{"eventVersion":"1.11","#, 1);
     let list = vec![forged.as_str(); 40].join(",");
