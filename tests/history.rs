@@ -350,3 +350,43 @@ fn a_demonstration_with_history_can_be_measured_from_its_files() {
         assert_eq!(output.status.code(), Some(64), "{wrong:?}");
     }
 }
+
+#[test]
+fn saved_answers_of_aws_are_a_history() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, answer: serde_json::Value| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, answer.to_string()).unwrap();
+        format!("arn:aws:codepipeline:eu-west-1:111122223333:web={}", path.display())
+    };
+    let executions = write(
+        "executions.json",
+        json!({"pipelineExecutionSummaries": [{"pipelineExecutionId": "e1", "status": "Succeeded",
+            "startTime": "2026-06-10T09:00:00Z", "lastUpdateTime": "2026-06-10T09:30:00Z"}]}),
+    );
+    let actions = write(
+        "actions.json",
+        json!({"actionExecutionDetails": [{"pipelineExecutionId": "e1", "actionExecutionId": "a1", "stageName": "Prod",
+            "actionName": "Deploy", "status": "Succeeded", "startTime": "2026-06-10T09:10:00Z",
+            "lastUpdateTime": "2026-06-10T09:30:00Z",
+            "input": {"actionTypeId": {"category": "Deploy", "owner": "AWS", "provider": "ECS", "version": "1"}}}]}),
+    );
+    let torn = write("torn.json", json!({"actionExecutionDetails": [{"pipelineExecutionId": "e1"}]}));
+    let out = directory.path().join("out");
+    let asked =
+        ["dora", "report", "--out", out.to_str().unwrap(), "--as-of", "2026-06-29T00:00:00Z", "--format", "json"];
+    let report = |answers: &[&str]| {
+        let named = answers.iter().flat_map(|answer| ["--answers", answer]);
+        pipewarden(&asked.iter().copied().chain(named).collect::<Vec<_>>())
+    };
+    let good = report(&[&executions, &actions]);
+    assert_eq!(good.status.code(), Some(0), "{}", String::from_utf8_lossy(&good.stderr));
+    let told: serde_json::Value = serde_json::from_slice(&good.stdout).unwrap();
+    assert_eq!(told["deployments"].as_array().unwrap().len(), 1, "{told}");
+    for (answer, words) in [(torn.as_str(), "actionExecutionDetails[0]"), ("web=executions.json", "neither the ARN")] {
+        let bad = report(&[answer]);
+        assert_eq!(bad.status.code(), Some(64));
+        let said = String::from_utf8_lossy(&bad.stderr).into_owned();
+        assert!(said.contains(words), "{said}");
+    }
+}
