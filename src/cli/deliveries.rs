@@ -4,6 +4,8 @@
 //! and the documents of `dora/`.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -20,7 +22,8 @@ use crate::history::{
     History, HistoryGap, HistorySource, HistoryStore, Period, incidents_of_alarms, read_incident_file,
 };
 use crate::organization::Sessions;
-use crate::report::dora::DORA_FORMATS;
+use crate::report::DeliveryInBrief;
+use crate::report::dora::{DORA_FORMATS, in_brief};
 use crate::run::RunDirectory;
 
 /// Whether history is read.
@@ -132,11 +135,34 @@ pub(super) fn settle(run: &RunDirectory, out: &Path, config: &Config) -> Result<
         let path = format!("dora/{}", format.file_name());
         run.write_document(&path, &|out| format.write(&measurements, out)).map_err(written)?;
     }
+    run.write_document(BRIEF, &|out| {
+        serde_json::to_writer_pretty(&mut *out, &in_brief(&measurements))?;
+        out.write_all(b"\n")
+    })
+    .map_err(written)?;
     run.write_document("history.json", &|out| {
         serde_json::to_writer_pretty(&mut *out, &json!({"schemaVersion": 1, "segments": segments}))?;
         out.write_all(b"\n")
     })
     .map_err(written)
+}
+
+/// What the overview says of deliveries.
+const BRIEF: &str = "dora/brief.json";
+
+/// What the overview of a run's report says of deliveries; nothing where the run has no page on them.
+pub(super) fn brief_of(run: &RunDirectory) -> Result<Option<DeliveryInBrief>, Failure> {
+    let path = run.path().join(BRIEF);
+    match fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            Failure::because(format!(
+                "{} cannot be read: {error}; collect the run again with `--history`",
+                path.display()
+            ))
+        }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::because(format!("{} cannot be read: {error}", path.display()))),
+    }
 }
 
 /// As [`Config::dora`], with what the command line says instead.

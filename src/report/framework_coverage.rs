@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::Report;
-use crate::finding::{ComplianceType, Framework, Requirement};
+use crate::finding::{ComplianceType, Finding, Framework, Requirement};
 
 /// What a run says of one requirement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +47,17 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// Counts one more finding.
+    pub(super) fn count(&mut self, finding: &Finding) {
+        match finding.compliance {
+            ComplianceType::Compliant => self.compliant += 1,
+            ComplianceType::NonCompliant if finding.exception.is_some() => self.excepted += 1,
+            ComplianceType::NonCompliant => self.violations += 1,
+            ComplianceType::InsufficientData => self.insufficient += 1,
+            ComplianceType::NotApplicable => {}
+        }
+    }
+
     fn add(&mut self, other: Self) {
         self.compliant += other.compliant;
         self.violations += other.violations;
@@ -90,17 +101,14 @@ pub(super) fn of<'a>(report: &'a Report<'_>) -> io::Result<Vec<Answered<'a>>> {
     let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
     for finding in report.findings.findings()? {
         let finding = finding?;
-        let excepted = finding.exception.is_some();
-        let tally = tallies.entry(finding.control.clone()).or_default();
-        match finding.compliance {
-            ComplianceType::Compliant => tally.compliant += 1,
-            ComplianceType::NonCompliant if excepted => tally.excepted += 1,
-            ComplianceType::NonCompliant => tally.violations += 1,
-            ComplianceType::InsufficientData => tally.insufficient += 1,
-            ComplianceType::NotApplicable => {}
-        }
+        tallies.entry(finding.control.clone()).or_default().count(&finding);
     }
-    Ok(report.frameworks.values().map(|framework| answered(report, framework, &tallies)).collect())
+    Ok(of_tallies(report, &tallies))
+}
+
+/// As [`of`], where the findings are counted by control already.
+pub(super) fn of_tallies<'a>(report: &'a Report<'_>, tallies: &BTreeMap<String, Tally>) -> Vec<Answered<'a>> {
+    report.frameworks.values().map(|framework| answered(report, framework, tallies)).collect()
 }
 
 fn answered<'a>(report: &'a Report<'_>, framework: &'a Framework, tallies: &BTreeMap<String, Tally>) -> Answered<'a> {

@@ -20,6 +20,35 @@ pub struct OverTime {
     /// The runs before and this one, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trend: Vec<TrendPoint>,
+    /// What the run's own page on delivery says in brief, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryInBrief>,
+}
+
+/// The delivery metrics of the services, in brief and in words; the page with everything is `dora/dora.html` of the run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveryInBrief {
+    /// What the numbers are of: `90 days until …`.
+    pub frame: String,
+    /// How many services there are, and of how many something can be said.
+    pub services: String,
+    /// The five metrics, and others of which a number is known.
+    pub metrics: Vec<MetricInBrief>,
+}
+
+/// How one metric is distributed over services.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MetricInBrief {
+    /// Its name for people.
+    pub title: String,
+    /// What a quarter, half and three quarters of the services do not exceed, in words; a dash where nothing is known.
+    pub quartiles: [String; 3],
+    /// Services with a number.
+    pub with: u64,
+    /// Services without one, for whatever reason.
+    pub without: u64,
 }
 
 /// Two runs, compared finding by finding.
@@ -43,6 +72,21 @@ pub struct Remediation {
     pub resolved: u64,
     /// From the run that first saw one to the run that saw it resolved, in hours, summed over all of them.
     pub total_hours: f64,
+}
+
+impl Remediation {
+    /// Hours on average; none where nothing was resolved.
+    #[must_use]
+    pub fn mean_hours(&self) -> Option<f64> {
+        let resolved = u32::try_from(self.resolved).unwrap_or(u32::MAX);
+        (resolved > 0).then(|| self.total_hours / f64::from(resolved))
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { resolved: self.resolved + other.resolved, total_hours: self.total_hours + other.total_hours }
+    }
 }
 
 /// One run of a trend.

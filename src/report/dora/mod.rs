@@ -3,6 +3,7 @@
 //! In: [`Measurements`]. Out: bytes in a writer. A number that is not known is absent in every format, never zero.
 
 mod backfill;
+mod brief;
 mod cloudwatch;
 mod deployments_csv;
 mod emf;
@@ -21,6 +22,7 @@ mod summary;
 mod wording;
 
 pub use backfill::Backfill;
+pub use brief::in_brief;
 pub use cloudwatch::{CLOUDWATCH_NAMESPACE, CloudWatchPoint, CloudWatchPoints, CloudWatchUnit, cloudwatch_points};
 pub use deployments_csv::DeploymentsCsv;
 pub use emf::Emf;

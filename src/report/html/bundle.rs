@@ -9,8 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 /// Colours first.
-const STYLES: [&str; 2] =
-    [include_str!("../../../reports/html/theme.css"), include_str!("../../../reports/html/findings.css")];
+const STYLES: [&str; 3] = [
+    include_str!("../../../reports/html/theme.css"),
+    include_str!("../../../reports/html/overview.css"),
+    include_str!("../../../reports/html/findings.css"),
+];
 
 /// Each module only uses those before it.
 const MODULES: [&str; 13] = [
