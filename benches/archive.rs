@@ -2,8 +2,10 @@
 //! `DuckDB` on the same question where `python3` has it.
 //!
 //! `cargo bench --bench archive` writes its own archive, seeded: about 300 MB inflated, of which one record in 200 is
-//! wanted (`PIPEWARDEN_BENCH_WANTED=n` makes it one in `n`). CPU seconds are the best of several runs, because the
-//! machine may be busy. Linux only, because it reads `/proc`; nothing here can fail a test.
+//! wanted (`PIPEWARDEN_BENCH_WANTED=n` makes it one in `n`; `PIPEWARDEN_BENCH_FOLDER` keeps it in an empty folder, and
+//! reads it there the next time). The floor and what is measured take turns in one process, because the machine may be
+//! busy; figures are medians of CPU seconds and of each turn's ratio. `PIPEWARDEN_BENCH_DUCKDB=0` leaves `DuckDB` out.
+//! Linux only, because it reads `/proc`; nothing here can fail a test.
 
 #![expect(
     clippy::unwrap_used,
@@ -17,8 +19,8 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
-use std::{env, hint};
+use std::time::{Duration, Instant};
+use std::{env, hint, thread};
 
 use fastrand::Rng;
 use flate2::Compression;
@@ -29,7 +31,10 @@ use pipewarden::history::{History, Period};
 use time::macros::datetime;
 
 const INFLATED: u64 = 300_000_000;
-const RUNS: usize = 7;
+const RUNS: usize = 15;
+
+/// How often each query of `DuckDB` is run.
+const PEER_RUNS: usize = 3;
 
 /// What accounts are full of, by weight.
 const USUAL: [(&str, &str, u32); 11] = [
@@ -150,21 +155,34 @@ fn inflate(files: &[PathBuf]) -> u64 {
     bytes
 }
 
-/// CPU seconds of all threads, also of those that ended.
+/// CPU seconds of all threads; none that worked has ended, since pools live as long as the benchmark.
 fn cpu() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<f64> =
-        stat.rsplit(')').next().unwrap().split_whitespace().map(|field| field.parse().unwrap_or(0.0)).collect();
-    fields.iter().skip(11).take(2).sum::<f64>() / 100.0
+    // The kernel adds up what a thread used when the thread stops.
+    thread::sleep(Duration::from_millis(1));
+    let threads = fs::read_dir("/proc/self/task").unwrap();
+    let used = threads.filter_map(|thread| fs::read_to_string(thread.unwrap().path().join("schedstat")).ok());
+    used.map(|text| text.split_whitespace().next().unwrap().parse::<f64>().unwrap()).sum::<f64>() / 1e9
 }
 
-/// The least CPU and wall seconds of several runs.
-fn best<T>(mut work: impl FnMut() -> T) -> (f64, f64) {
-    (0..RUNS).fold((f64::MAX, f64::MAX), |best, _| {
-        let (start, wall) = (cpu(), Instant::now());
-        hint::black_box(work());
-        (best.0.min(cpu() - start), best.1.min(wall.elapsed().as_secs_f64()))
-    })
+/// CPU and wall seconds of a run.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    cpu: f64,
+    wall: f64,
+}
+
+fn cost<T>(work: impl FnOnce() -> T) -> Cost {
+    let (start, begin) = (cpu(), Instant::now());
+    hint::black_box(work());
+    let wall = begin.elapsed().as_secs_f64();
+    Cost { cpu: cpu() - start, wall }
+}
+
+/// Least, median and largest.
+fn spread(values: impl IntoIterator<Item = f64>) -> [f64; 3] {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    [values[0], values[values.len() / 2], values[values.len() - 1]]
 }
 
 /// Peak memory of this process in MiB.
@@ -178,7 +196,7 @@ fn peak() -> f64 {
 const PEER: &str = r#"
 import resource, sys, duckdb
 folder, way = sys.argv[1], sys.argv[2]
-con = duckdb.connect(); con.execute("set threads=1")
+con = duckdb.connect(); con.execute("set threads=1"); con.execute("set enable_progress_bar=false")
 size = "maximum_object_size=16777216"
 typed = "STRUCT(eventTime VARCHAR, eventSource VARCHAR, eventName VARCHAR, recipientAccountId VARCHAR, requestParameters JSON)[]"
 rows, field = {
@@ -196,10 +214,33 @@ con.execute(f"""with e as (select {rows})
 u = resource.getrusage(resource.RUSAGE_SELF); print(u.ru_utime + u.ru_stime)
 "#;
 
+/// The archive's files and how many bytes they inflate to.
+fn archive(folder: &Path, one_in: u32) -> (Vec<PathBuf>, u64) {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    if files.is_empty() {
+        return write(folder, one_in);
+    }
+    files.sort();
+    let inflated = inflate(&files);
+    (files, inflated)
+}
+
+/// CPU seconds of `DuckDB`'s whole process.
+fn peer(folder: &Path, way: &str) -> Result<f64, String> {
+    let output = Command::new("python3").args(["-c", PEER]).arg(folder).arg(way).output();
+    let output = output.map_err(|error| error.to_string())?;
+    String::from_utf8_lossy(&output.stdout).trim().parse().map_err(|_| {
+        let text = String::from_utf8_lossy(&output.stderr);
+        format!("{}: {}", output.status, text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no answer"))
+    })
+}
+
 fn main() {
     let one_in = env::var("PIPEWARDEN_BENCH_WANTED").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
-    let folder = tempfile::tempdir().unwrap();
-    let (files, inflated) = write(folder.path(), one_in);
+    let kept = env::var_os("PIPEWARDEN_BENCH_FOLDER").map(PathBuf::from);
+    let own = tempfile::tempdir().unwrap();
+    let folder = kept.as_deref().unwrap_or(own.path());
+    let (files, inflated) = archive(folder, one_in);
     let packed: u64 = files.iter().map(|file| fs::metadata(file).unwrap().len()).sum();
     println!(
         "{} files, {:.0} MB, inflated {:.0} MB, one record in {one_in} wanted",
@@ -207,44 +248,50 @@ fn main() {
         packed as f64 / 1e6,
         inflated as f64 / 1e6
     );
-    let row = |what: &str, (seconds, wall): (f64, f64), floor: f64| {
-        println!(
-            "{what:<28} {seconds:>7.2} CPU s {:>6.2} GB/s wall, {:>6.2} × the floor",
-            inflated as f64 / wall / 1e9,
-            seconds / floor
-        );
-    };
-    let floor = best(|| inflate(&files));
-    row("inflating only (the floor)", floor, floor.0);
-
     let selection = ArchiveSelection {
         accounts: Vec::new(),
         regions: Vec::new(),
         period: Period { from: datetime!(2026-06-10 0:00 UTC), to: datetime!(2026-06-11 0:00 UTC) },
         verify: None,
     };
-    let archive = ArchiveFolder::new(folder.path());
+    let archive = ArchiveFolder::new(folder);
+    let pools = [1, 2].map(|threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
     let before = peak();
-    let mut ours = floor;
-    for threads in [1, 2] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        let read = || -> History { pool.install(|| read_archive(&archive, &selection)) };
-        let cost = best(read);
-        row(&format!("reading, {threads} thread(s)"), cost, floor.0);
-        if threads == 1 {
-            ours = cost;
-        }
-    }
-    let events = read_archive(&archive, &selection).events.len();
-    println!("{events} events; peak memory grew from {before:.0} to {:.0} MiB", peak());
+    let read = |pool: &rayon::ThreadPool| -> History { pool.install(|| read_archive(&archive, &selection)) };
+    let events = read(&pools[0]).events.len();
+    let after_one = peak();
+    read(&pools[1]);
+    println!("{events} events; peak memory {before:.0} MiB, {after_one:.0} with one thread, {:.0} with two", peak());
 
+    let mut runs: Vec<[Cost; 3]> = Vec::new();
+    for _ in 0..RUNS {
+        runs.push([cost(|| inflate(&files)), cost(|| read(&pools[0])), cost(|| read(&pools[1]))]);
+    }
+    for (number, what) in
+        ["inflating only (the floor)", "reading, one thread", "reading, two threads"].iter().enumerate()
+    {
+        let [_, cpu, _] = spread(runs.iter().map(|run| run[number].cpu));
+        let [least, ratio, most] = spread(runs.iter().map(|run| run[number].cpu / run[0].cpu));
+        let [fastest, wall, _] = spread(runs.iter().map(|run| run[number].wall));
+        println!(
+            "{what:<27} {cpu:.3} CPU s, {ratio:.2} × the floor ({least:.2} to {most:.2}); wall {wall:.3} s, at best \
+             {fastest:.3} s = {:.2} GB/s",
+            inflated as f64 / fastest / 1e9
+        );
+    }
+    let [least, gain, most] = spread(runs.iter().map(|run| run[1].wall / run[2].wall));
+    println!("two threads are {gain:.2} times as fast as one by the clock ({least:.2} to {most:.2})");
+    if env::var("PIPEWARDEN_BENCH_DUCKDB").is_ok_and(|text| text == "0") {
+        return;
+    }
+    let [_, ours, _] = spread(runs.iter().map(|run| run[1].cpu));
     for way in ["paths", "automatic", "typed"] {
-        let output = Command::new("python3").args(["-c", PEER]).arg(folder.path()).arg(way).output();
-        match output.map(|output| String::from_utf8_lossy(&output.stdout).trim().parse::<f64>()) {
-            Ok(Ok(seconds)) => {
-                println!("DuckDB, {way:<20} {seconds:>7.2} CPU s, {:.1} × ours", seconds / ours.0);
+        match (0..PEER_RUNS).map(|_| peer(folder, way)).collect::<Result<Vec<f64>, String>>() {
+            Ok(seconds) => {
+                let [least, median, most] = spread(seconds);
+                println!("DuckDB, {way:<19} {median:.2} CPU s ({least:.2} to {most:.2}), {:.1} × ours", median / ours);
             }
-            _ => println!("DuckDB, {way}: not here, or it could not answer"),
+            Err(why) => println!("DuckDB, {way}: {why}"),
         }
     }
 }

@@ -155,6 +155,7 @@ const ALSO: &[(&str, &str, &str)] = &[
     ("aws_sdk_kms", "cli", "manifests are signed"),
     ("aws_sdk_s3", "deliver", "runs are kept in a bucket too"),
     ("aws_sdk_sns", "deliver", "messages on runs"),
+    ("base64", "deliver", "checksums as S3 writes them"),
     ("aws_smithy_types", "deliver", "bodies and times of calls"),
     ("reqwest", "deliver", "webhooks and trackers"),
 ];

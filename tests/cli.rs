@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// A pipewarden without anything of this machine's environment, so that no real credentials are ever found.
-fn pipewarden(args: &[&str], folder: &Path) -> Output {
+pub(crate) fn pipewarden(args: &[&str], folder: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pipewarden"))
         .args(args)
         .current_dir(folder)

@@ -22,14 +22,20 @@ mod browser;
 mod check;
 /// The command line as a user meets it: exit codes and error messages.
 mod cli;
+/// Deliveries of finished runs, over the wire.
+mod deliveries;
 /// The program and its tests must not build the SDKs twice.
 mod dependencies;
 /// Documents that are written from the source.
 mod documents;
+/// Runs as evidence: the chain, signatures.
+mod evidence;
 /// Histories of the simulated organization against what really happened there.
 mod history;
 /// Readers of source hosts against the simulated ones.
 mod hosts;
+/// Findings over runs: every kind of change against the known truth, pruning, `diff` and `runs`.
+mod lifecycle;
 /// SDK configuration for a server on loopback.
 mod loopback;
 /// A server that nobody here wrote.
@@ -42,5 +48,9 @@ mod policies;
 mod report;
 /// Every format of the delivery metrics: schemas, an exposition parser, hostile names, the dashboard.
 mod report_dora;
+/// Findings as other programs speak of them: OCSF, ASFF, `JUnit`, each against its official schema.
+mod report_events;
 /// The run directory.
 mod run;
+/// Formats for other programs: SARIF, Parquet, and what JSON and CSV say of owners and runs before.
+mod tables;

@@ -9,6 +9,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -37,8 +38,13 @@ fn run(command: &mut Command, what: &str) {
     );
 }
 
-/// The virtual environment, made once per set of pinned versions.
-fn environment() -> PathBuf {
+/// The virtual environment, made once per set of pinned versions; other tests ask its botocore and its validators.
+pub(crate) fn environment() -> PathBuf {
+    static ENVIRONMENT: OnceLock<PathBuf> = OnceLock::new();
+    ENVIRONMENT.get_or_init(install).clone()
+}
+
+fn install() -> PathBuf {
     let folder = installed();
     let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/moto-requirements.txt");
     let pinned = fs::read_to_string(&requirements).unwrap();

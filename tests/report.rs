@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pipewarden::finding::{
-    ComplianceType, Control, ExceptionRef, Finding, Framework, Requirement, ResourceRef, Severity,
+    Change, ComplianceType, Control, ExceptionRef, Finding, Framework, Lifecycle, Requirement, ResourceRef, Severity,
 };
 use pipewarden::inventory::{
     AccountId, Affects, Coverage, CoverageKey, Gap, GapCause, Outcome, Region, ResourceUid, Skip, TypeName,
 };
 use pipewarden::report::{
-    AccountInfo, Counts, FORMATS, FindingPass, FindingSource, OverTime, Report, ReportFormat, RunInfo, SCHEMA_VERSION,
-    Terminal, visible,
+    AccountInfo, Comparison, Counts, FORMATS, FindingPass, FindingSource, OverTime, Report, ReportFormat, RunInfo,
+    SCHEMA_VERSION, Terminal, visible,
 };
 use serde_json::{Value, json};
 
@@ -38,16 +38,16 @@ fn owasp() -> Framework {
 }
 
 /// Everything a report borrows.
-struct Fixture {
+pub(super) struct Fixture {
     controls: Vec<Control>,
     accounts: Vec<AccountInfo>,
     coverage: Coverage,
     gaps: Vec<Gap>,
-    findings: Vec<Finding>,
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Fixture {
-    fn empty() -> Self {
+    pub(super) fn empty() -> Self {
         Self {
             controls: Vec::new(),
             accounts: Vec::new(),
@@ -57,11 +57,11 @@ impl Fixture {
         }
     }
 
-    fn report(&self) -> Report<'_> {
+    pub(super) fn report(&self) -> Report<'_> {
         self.report_of(&self.findings)
     }
 
-    fn report_of<'a>(&'a self, source: &'a dyn FindingSource) -> Report<'a> {
+    pub(super) fn report_of<'a>(&'a self, source: &'a dyn FindingSource) -> Report<'a> {
         let mut counts = Counts::default();
         self.findings.iter().for_each(|finding| counts.add(finding));
         Report {
@@ -196,7 +196,7 @@ fn denied(message: &str) -> GapCause {
 }
 
 /// All four results, an exception, gaps of several kinds, a skipped account and an account that could not be entered.
-fn mixed() -> Fixture {
+pub(super) fn mixed() -> Fixture {
     let mut fixture = Fixture::empty();
     fixture.controls = vec![approval(), encryption(), pipeline_type(), trail()];
     add_accounts(&mut fixture);
@@ -345,21 +345,25 @@ fn add_coverage(fixture: &mut Fixture) {
     ];
 }
 
-fn written(format: &dyn ReportFormat, report: &Report<'_>) -> String {
+fn bytes_of(format: &dyn ReportFormat, report: &Report<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     format.write(report, &mut bytes).unwrap();
-    String::from_utf8(bytes).unwrap()
+    bytes
 }
 
-fn format(name: &str) -> &'static dyn ReportFormat {
+pub(super) fn written(format: &dyn ReportFormat, report: &Report<'_>) -> String {
+    String::from_utf8(bytes_of(format, report)).unwrap()
+}
+
+pub(super) fn format(name: &str) -> &'static dyn ReportFormat {
     *FORMATS.iter().find(|format| format.name() == name).unwrap()
 }
 
-fn project(path: &str) -> PathBuf {
+pub(super) fn project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-fn assert_valid(schema: &str, document: &Value) {
+pub(super) fn assert_valid(schema: &str, document: &Value) {
     let schema: Value =
         serde_json::from_slice(&fs::read(project(&format!("reports/schema/{schema}.v1.schema.json"))).unwrap())
             .unwrap();
@@ -374,7 +378,8 @@ fn assert_valid(schema: &str, document: &Value) {
 fn every_format_writes_its_sample() {
     let fixture = mixed();
     for format in FORMATS {
-        let text = written(*format, &fixture.report());
+        // A table is no sample to read by eye; `tests/tables.rs` reads it back.
+        let Ok(text) = String::from_utf8(bytes_of(*format, &fixture.report())) else { continue };
         let path = project("reports/samples").join(format.file_name());
         if std::env::var_os("UPDATE_SAMPLES").is_some() {
             fs::write(&path, &text).unwrap();
@@ -398,7 +403,7 @@ fn formats_have_names_of_their_own_and_write_the_same_bytes_twice() {
             assert_ne!(format.name(), other.name());
             assert_ne!(format.file_name(), other.file_name());
         }
-        assert_eq!(written(*format, &fixture.report()), written(*format, &fixture.report()), "{}", format.name());
+        assert!(bytes_of(*format, &fixture.report()) == bytes_of(*format, &fixture.report()), "{}", format.name());
     }
 }
 
@@ -499,6 +504,43 @@ fn the_summary_tells_the_worst_first_and_what_was_not_seen() {
 }
 
 #[test]
+fn the_summary_says_what_changed_since_the_run_before_and_new_violations_come_first() {
+    let mut fixture = mixed();
+    let lifecycle = |change, first: &str| Lifecycle {
+        change,
+        first_observed_at: first.to_owned(),
+        last_observed_at: "2026-11-21T02:00:00Z".to_owned(),
+        last_known: None,
+    };
+    let bad =
+        |finding: &&mut Finding| finding.compliance == ComplianceType::NonCompliant && finding.exception.is_none();
+    let total = fixture.findings.iter_mut().filter(bad).count();
+    for (number, finding) in fixture.findings.iter_mut().filter(bad).enumerate() {
+        // Only the last in order is new, so that it would be the last to be shown.
+        finding.lifecycle = Some(if number + 1 == total {
+            lifecycle(Change::New, "2026-11-21T02:00:00Z")
+        } else {
+            lifecycle(Change::Unchanged, "2026-11-18T02:00:00Z")
+        });
+    }
+    let new = fixture.findings.iter_mut().filter(bad).last().unwrap().clone();
+    for name in ["terminal", "markdown"] {
+        let plain = written(format(name), &fixture.report());
+        assert!(!plain.contains("NEW"), "without a run before nothing is marked");
+        let mut report = fixture.report();
+        let mut previous = report.run.clone();
+        previous.run_id = "20261120T020000Z".to_owned();
+        let violations = BTreeMap::from([(Change::New, 1), (Change::Unchanged, 6), (Change::NotSeen, 2)]);
+        report.over_time.comparison = Some(Comparison { previous, violations, remediation: BTreeMap::new() });
+        let text = written(format(name), &report).split_whitespace().collect::<Vec<_>>().join(" ");
+        let place = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what:?} in {name}:\n{text}"));
+        place("since run 20261120T020000Z: 1 new, 0 worsened, 0 resolved, 2 not seen this time, 6 unchanged");
+        assert!(place(&format!("NEW {}", new.control)) < place("Violations, worst first"));
+        place("stands since 2026-11-18 (3 days)");
+    }
+}
+
+#[test]
 fn the_terminal_keeps_to_its_width_and_says_the_same_in_colour() {
     let fixture = mixed();
     for width in [80, 100, 120] {
@@ -547,7 +589,7 @@ fn each_outcome_has_its_own_verdict() {
 }
 
 /// Names as anybody with an account may choose them.
-fn hostile() -> Fixture {
+pub(super) fn hostile() -> Fixture {
     let mut fixture = Fixture::empty();
     let mut control = approval();
     control.title = String::from("=HYPERLINK(\"https://evil.example\") | <script>");

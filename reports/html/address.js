@@ -30,7 +30,7 @@ export function read(hash) {
     else if (name === 'finding') wanted.finding = decoded(value);
     else if (name === 'sort' && SORTABLE.includes(value.replace(/^-/, ''))) wanted.sort = value;
     else if (name === 'group' && GROUPS.includes(value)) wanted.group = value;
-    else if (name === 'columns') wanted.columns = value.split(',');
+    else if (name === 'columns') wanted.columns = value.split(',').map(decoded);
     else if (name === 'result' && value === '*') everything = true;
     else if (FACETS.includes(name)) wanted.chosen[name] = new Set(value.split(',').map(decoded));
   }
@@ -51,7 +51,7 @@ export function written({ search, chosen, sort, group, columns, finding }) {
   if (search !== '') parts.push(`q=${encodeURIComponent(search)}`);
   if (sort !== '') parts.push(`sort=${sort}`);
   if (group !== '') parts.push(`group=${group}`);
-  if (columns !== null) parts.push(`columns=${columns.join(',')}`);
+  if (columns !== null) parts.push(`columns=${columns.map(encodeURIComponent).join(',')}`);
   if (finding !== '') parts.push(`finding=${encodeURIComponent(finding)}`);
   return parts.length === 0 ? '#findings' : `#findings?${parts.join('&')}`;
 }

@@ -116,6 +116,7 @@ class Page {
     if (this.shownHash === location.hash) return;
     this.shownHash = location.hash;
     this.wanted = wanted;
+    this.say('');
     this.show();
     if (wanted.finding === '') {
       this.detail.close();
@@ -123,6 +124,7 @@ class Page {
       return;
     }
     const row = await this.data.find(wanted.finding);
+    if (this.wanted !== wanted) return;
     if (row < 0) this.say(`This report has no finding ${named(wanted.finding)}.`);
     else {
       await this.detail.show(row, true);

@@ -11,13 +11,14 @@ use rayon::prelude::*;
 
 use super::collection::{UNOWNED, listed_accounts};
 use super::deliveries::{DELIVERIES, HISTORY};
+use super::finders::finders;
 use super::trails::TRAIL;
 use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings, exception_controls};
 use crate::facts::{self, Joins, Rules};
 use crate::finding::{Finding, ResourceRef};
 use crate::inventory::{AccountId, Affects, Arn, Coverage, Gap, GapCause, Inventory, Region, Resource, Tags, TypeName};
 use crate::owners::{Owned, Owners};
-use crate::report::{AccountInfo, FindingSource, OverTime, Report};
+use crate::report::{AccountInfo, OverTime, Report};
 use crate::run::{FindingSpool, INVENTORY, ORGANIZATION, REFERENCED, RunDirectory, RunError};
 
 /// An evaluation that could not be finished.
@@ -29,9 +30,6 @@ pub enum EvaluationError {
     /// A policy failed.
     #[error(transparent)]
     Evaluate(#[from] EvaluateError),
-    /// The findings that were just written cannot be read.
-    #[error("the findings of the run cannot be read back: {0}")]
-    Spool(#[source] std::io::Error),
     /// The start time of the run is no time.
     #[error("the run started at `{0}`, which is not an RFC 3339 time; its plan.json is damaged")]
     Time(String),
@@ -66,6 +64,7 @@ pub struct Judged {
     coverage: Coverage,
     gaps: Vec<Gap>,
     organization: String,
+    over_time: OverTime,
     /// Accounts from inside of which at least one call was answered.
     pub visible_accounts: usize,
 }
@@ -106,21 +105,24 @@ impl Evaluation<'_> {
         }
         gaps.sort();
         gaps.dedup();
-        let mut spool = spool.finish()?;
-        if let (Some(account), false) =
-            (auditing_account(&organization, &collected), self.policies.exceptions().is_empty())
-        {
-            // Whether an exception is needed is known only when everything is judged.
-            spool = merged(run, &spool, asking.exceptions(&account))?;
-        }
-        Ok(Judged {
-            spool,
+        let mut judged = Judged {
+            spool: spool.finish()?,
             accounts: infos(&organization),
             coverage,
             gaps,
             organization: organization_id(&organization),
             visible_accounts,
-        })
+            over_time: OverTime::default(),
+        };
+        // Whether an exception is needed is known only when everything is judged, and so is what became of findings
+        // that are not there any more.
+        let more = match auditing_account(&organization, &collected) {
+            Some(account) if !self.policies.exceptions().is_empty() => asking.exceptions(&account),
+            _ => Vec::new(),
+        };
+        let placed = run.put_among_runs(&judged.report(run, self.policies), more, &finders())?;
+        (judged.spool, judged.over_time) = placed;
+        Ok(judged)
     }
 
     /// Everything that one resource's facts may need to know of others.
@@ -205,7 +207,7 @@ impl Judged {
             gaps: &self.gaps,
             findings: &self.spool,
             calls: self.coverage.totals(),
-            over_time: OverTime::default(),
+            over_time: self.over_time.clone(),
         }
     }
 
@@ -230,21 +232,6 @@ fn auditing_account(organization: &Inventory, collected: &[AccountId]) -> Option
     let management = organization.resources.iter().find(is_management).map(|resource| resource.account.clone());
     let asked = || organization.coverage.rows().map(|(key, _)| key.account.clone()).next();
     management.or_else(asked).or_else(|| collected.first().cloned())
-}
-
-/// The spool with a few more findings in their places.
-fn merged(run: &RunDirectory, spool: &FindingSpool, more: Vec<Finding>) -> Result<FindingSpool, EvaluationError> {
-    let mut more = more.into_iter().peekable();
-    let mut whole = run.spool()?;
-    for finding in spool.findings().map_err(EvaluationError::Spool)? {
-        let finding = finding.map_err(EvaluationError::Spool)?;
-        while let Some(earlier) = more.next_if(|other| other.sort_key() < finding.sort_key()) {
-            whole.push(earlier)?;
-        }
-        whole.push(Arc::unwrap_or_clone(finding))?;
-    }
-    whole.append(more)?;
-    Ok(whole.finish()?)
 }
 
 fn never_collected(account: &AccountId) -> Gap {
@@ -331,6 +318,7 @@ fn organization_id(organization: &Inventory) -> String {
 mod tests {
     use super::*;
     use crate::finding::ComplianceType;
+    use crate::report::FindingSource;
     use crate::run::Plan;
 
     #[test]

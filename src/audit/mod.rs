@@ -8,6 +8,7 @@ mod collection;
 mod deliveries;
 mod evaluation;
 mod explanation;
+mod finders;
 mod lookup;
 mod ownership;
 mod regions;
@@ -20,6 +21,7 @@ pub use deliveries::{
 };
 pub use evaluation::{Evaluation, EvaluationError, Judged};
 pub use explanation::{ExplainError, Explained, FactOrigin};
+pub use finders::finders;
 pub use lookup::{LookupError, Wanted, homes, look_up};
 pub use regions::RegionChoice;
 pub use trails::{TRAIL, TrailBucket, TrailSources};

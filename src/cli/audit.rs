@@ -5,11 +5,13 @@ use clap::Args;
 use super::Exit;
 use super::aws::{self, AwsOptions};
 use super::collect;
+use super::deliver::DeliverOptions;
 use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
 use super::fingerprint;
 use super::options::{PolicyOptions, ReportOptions, RunOptions, judge, question};
 use super::policies;
+use super::runs;
 use super::sign;
 
 /// Options of `audit`.
@@ -25,6 +27,8 @@ pub(super) struct AuditArgs {
     history: HistoryArgs,
     #[command(flatten)]
     report: ReportOptions,
+    #[command(flatten)]
+    deliver: DeliverOptions,
 }
 
 pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
@@ -35,7 +39,7 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
     let redaction = fingerprint::redaction(&config, &args.run.out)?;
     let runtime = aws::runtime()?;
     let sdk = runtime.block_on(aws::from_environment(&args.aws, config.home_region.as_ref()));
-    let run = runtime.block_on(async {
+    let (run, sessions) = runtime.block_on(async {
         let sessions = aws::sessions(sdk.clone(), &config, hosts, redaction).await?;
         let asked = question(&config, &policies, &args.history.question(collect::of_aws(&args.aws)));
         let run = args.run.run_directory(&asked, 0, time::OffsetDateTime::now_utc())?;
@@ -43,13 +47,16 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
         if args.history.history {
             deliveries::collect(&run, &args.run.out, &sessions, &config).await?;
         }
-        Ok::<_, Failure>(run)
+        Ok::<_, Failure>((run, sessions))
     })?;
     if args.history.history {
         deliveries::settle(&run, &args.run.out, &config)?;
     }
     let judged = judge(&run, &config, &policies)?;
-    let exit = args.report.conclude(&run, &judged, &policies)?;
-    runtime.block_on(sign::sign(&run, &config, &sdk))?;
-    Ok(exit)
+    // A run that could not be signed is finished all the same, and those who wait for it hear of it.
+    let concluded = args.report.conclude(&run, &judged, &policies);
+    let concluded = concluded.and_then(|exit| runtime.block_on(sign::sign(&run, &config, &sdk)).map(|()| exit));
+    let delivered = runtime.block_on(args.deliver.after(concluded, &run, &args.run.out, &config, &sessions))?;
+    runs::prune_after(&run, &args.run.out, &config);
+    Ok(delivered)
 }

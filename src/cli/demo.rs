@@ -12,8 +12,9 @@ use super::aws;
 use super::collect;
 use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
-use super::options::{PolicyOptions, ReportOptions, RunOptions, Threshold, judge, question, say};
+use super::options::{PolicyOptions, ReportOptions, RunOptions, Threshold, judge, question, say, threshold};
 use super::policies;
+use super::runs;
 use crate::collect::git_hosts::{HostEntry, HostError, Secrets, SourceHosts};
 use crate::config::Archive;
 use crate::inventory::{Redaction, Region};
@@ -85,6 +86,9 @@ struct DemoReportOptions {
     /// Exit with 1 if something is non-compliant, as `audit` does
     #[arg(long)]
     fail: bool,
+    /// Exit with 1 if a violation at or above this severity is new or worse since the run before, as `audit` does
+    #[arg(long, value_name = "SEVERITY", value_parser = threshold)]
+    fail_on_new: Option<Threshold>,
 }
 
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
@@ -130,9 +134,12 @@ pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
     let report = ReportOptions {
         format: Vec::new(),
         fail_on: Threshold(args.report.fail.then_some(crate::finding::Severity::Low)),
+        fail_on_new: args.report.fail_on_new,
         fail_on_gaps: false,
     };
-    report.conclude(&run, &judged, &policies)
+    let exit = report.conclude(&run, &judged, &policies)?;
+    runs::prune_after(&run, &args.run.out, &config);
+    Ok(exit)
 }
 
 /// The source hosts of the simulation, with the tokens that it takes.

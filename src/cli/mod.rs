@@ -8,8 +8,10 @@ mod aws;
 mod check;
 mod collect;
 mod controls;
+mod deliver;
 mod deliveries;
 mod demo;
+mod diff;
 mod dora;
 mod evaluate;
 mod exit_code;
@@ -23,6 +25,7 @@ mod policies;
 mod progress;
 mod report;
 mod role;
+mod runs;
 mod sign;
 mod simulate;
 mod verify;
@@ -61,6 +64,12 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Print a report of a finished run in another format
     Report(report::ReportArgs),
+    /// Deliver a finished run (again): buckets, Security Hub, messages
+    Deliver(deliver::DeliverArgs),
+    /// What changed between two finished runs: new, worse, resolved, and not seen
+    Diff(diff::DiffArgs),
+    /// List the runs with their trend, and prune them
+    Runs(runs::RunsArgs),
     /// Check that runs are still what was written: every file, the chain, the signature
     Verify(verify::VerifyArgs),
     /// Sign the manifest of a finished run with a key of KMS
@@ -97,6 +106,9 @@ pub fn main() -> ExitCode {
         Command::Collect(args) => collect::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Deliver(args) => deliver::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Runs(args) => runs::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Sign(args) => sign::run(&args),
         Command::Dora(args) => dora::run(&args),

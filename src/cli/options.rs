@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{ArgPredicate, PossibleValuesParser};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
@@ -13,8 +13,8 @@ use super::failure::Failure;
 use crate::audit::{Evaluation, EvaluationError, Judged};
 use crate::config::{Config, Written};
 use crate::evaluate::Policies;
-use crate::finding::Severity;
-use crate::report::{FORMATS, ReportFormat, Terminal};
+use crate::finding::{Change, Finding, Severity};
+use crate::report::{FORMATS, Report, ReportFormat, Terminal};
 use crate::run::{Plan, RunDirectory, RunError, RunId};
 
 /// What is audited, and where the run goes.
@@ -48,9 +48,14 @@ pub(super) struct ReportOptions {
     /// Formats to write into the run directory [default: all]
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = PossibleValuesParser::new(FORMATS.iter().map(|f| f.name())))]
     pub(super) format: Vec<String>,
-    /// Exit with 1 if something is non-compliant at or above this severity; `none` never does
+    /// Exit with 1 if something is non-compliant at or above this severity; `none` never does, and is the default with
+    /// `--fail-on-new`
     #[arg(long, value_name = "SEVERITY", default_value = "low", value_parser = threshold)]
+    #[arg(default_value_if("fail_on_new", ArgPredicate::IsPresent, "none"))]
     pub(super) fail_on: Threshold,
+    /// Exit with 1 if a violation at or above this severity is new or worse since the run before; on a first run all are
+    #[arg(long, value_name = "SEVERITY", value_parser = threshold)]
+    pub(super) fail_on_new: Option<Threshold>,
     /// Exit with 2 if something could not be seen
     #[arg(long)]
     pub(super) fail_on_gaps: bool,
@@ -147,12 +152,32 @@ impl ReportOptions {
             .violations
             .iter()
             .any(|(severity, count)| *count > 0 && self.fail_on.0.is_some_and(|from| *severity >= from));
+        let fails = fails || self.has_news(&report)?;
         Ok(match (fails, self.fail_on_gaps && judged.gaps() > 0) {
             (true, _) => Exit::NonCompliant,
             (false, true) => Exit::Gaps,
             (false, false) => Exit::Compliant,
         })
     }
+}
+
+impl ReportOptions {
+    /// Whether `--fail-on-new` fails the run.
+    fn has_news(&self, report: &Report<'_>) -> Result<bool, Failure> {
+        let Some(from) = self.fail_on_new.and_then(|threshold| threshold.0) else { return Ok(false) };
+        for finding in report.findings.findings().map_err(|error| Failure::failed(&error))? {
+            let finding = finding.map_err(|error| Failure::failed(&error))?;
+            if is_news(&finding) && finding.fails(from) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether a finding is new or worse since the run before.
+pub(super) fn is_news(finding: &Finding) -> bool {
+    finding.lifecycle.as_ref().is_none_or(|lifecycle| matches!(lifecycle.change, Change::New | Change::Worsened))
 }
 
 /// The terminal format as wide and colourful as the terminal at hand.

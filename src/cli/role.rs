@@ -1,9 +1,12 @@
-//! `pipewarden role`: what the audit role must be allowed, from the collectors themselves.
+//! `pipewarden role`: what the audit role must be allowed, from the collectors themselves; and what deliveries must be, from
+//! the receivers.
 //!
-//! In: the actions that collectors declare. Out: an IAM policy, or a template that makes the role in every account of an
-//! organization as a `StackSet`. JSON, which CloudFormation takes as it takes YAML.
+//! In: the actions that collectors and receivers declare. Out: an IAM policy, or a template that makes the role in every
+//! account of an organization as a `StackSet`. JSON, which CloudFormation takes as it takes YAML. Deliveries write, so their
+//! permissions are never in the same policy as the audit's, which reads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -13,6 +16,8 @@ use super::failure::Failure;
 use super::options::{print, say};
 use crate::audit::ACCOUNT_ACTIONS;
 use crate::collect::COLLECTORS;
+use crate::config::Written;
+use crate::deliver::{Grant, KINDS, Target};
 use crate::history::ACCOUNT_SOURCES;
 use crate::organization::DIRECTORY_ACTIONS;
 
@@ -46,16 +51,46 @@ pub(super) struct RoleArgs {
     /// With what `--history` of `audit` reads
     #[arg(long)]
     history: bool,
+    /// What deliveries do instead: for the identity that delivers, or its role in the accounts of findings
+    #[arg(long, conflicts_with = "history")]
+    deliveries: bool,
+    /// With --deliveries: allow only what this configuration file delivers to
+    #[arg(long, value_name = "FILE", requires = "deliveries")]
+    config: Option<PathBuf>,
 }
 
 /// The longest managed policy that IAM takes, without white space.
 const LONGEST_POLICY: usize = 6_144;
 
+/// What a template says of its role.
+struct Words {
+    name: &'static str,
+    /// Of the role.
+    description: &'static str,
+    /// Of its policies.
+    permissions: &'static str,
+}
+
+const AUDIT: Words = Words {
+    name: "PipewardenAudit",
+    description: "Entered by pipewarden to audit the software delivery path; read-only",
+    permissions: "Reads the configuration of the delivery path, never its contents",
+};
+const DELIVER: Words = Words {
+    name: "PipewardenDeliver",
+    description: "Entered by pipewarden to deliver findings; reads nothing",
+    permissions: "Imports findings of pipewarden",
+};
+
 pub(super) fn run(args: &RoleArgs) -> Result<Exit, Failure> {
-    let actions = actions(args.role, args.history);
+    let (actions, words) =
+        if args.deliveries { (of_deliveries(args.role), DELIVER) } else { (actions(args.role, args.history), AUDIT) };
     let document = match (args.format, args.role) {
-        (Form::Policy, _) => {
-            let policy = policy(&actions);
+        (Form::Policy, role) => {
+            let policy = match (args.deliveries, role) {
+                (true, RoleOf::Audit) => delivering(&targets(args)?),
+                _ => policy(&actions),
+            };
             if length(&policy) > LONGEST_POLICY {
                 say(&format!(
                     "this policy has more than {LONGEST_POLICY} characters, the most that IAM takes as one; `--format cloudformation` splits it"
@@ -63,7 +98,7 @@ pub(super) fn run(args: &RoleArgs) -> Result<Exit, Failure> {
             }
             policy
         }
-        (Form::Cloudformation, RoleOf::Member) => template(&actions),
+        (Form::Cloudformation, RoleOf::Member) => template(&actions, &words),
         (Form::Cloudformation, RoleOf::Audit) => {
             return Err(Failure::usage(
                 "the template is of the role in every account; `--for audit` prints what the identity that starts the audit may do, as a policy",
@@ -86,10 +121,49 @@ fn actions(role: RoleOf, history: bool) -> Vec<&'static str> {
     actions.into_iter().collect()
 }
 
+/// What deliveries call, all kinds together.
+fn of_deliveries(role: RoleOf) -> Vec<&'static str> {
+    let actions: BTreeSet<&str> = KINDS
+        .iter()
+        .flat_map(|kind| match role {
+            RoleOf::Member => kind.member_actions(),
+            RoleOf::Audit => kind.actions(),
+        })
+        .copied()
+        .collect();
+    actions.into_iter().collect()
+}
+
+fn targets(args: &RoleArgs) -> Result<Vec<Target>, Failure> {
+    let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
+    Ok(written.resolve(&file).map_err(Failure::usage)?.deliveries.targets)
+}
+
+/// A policy of exactly what is configured; of everything that could be, where nothing is.
+fn delivering(targets: &[Target]) -> Value {
+    let grants: Vec<Grant> = if targets.is_empty() {
+        vec![Grant { actions: of_deliveries(RoleOf::Audit), resources: vec!["*".to_owned()] }]
+    } else {
+        targets.iter().flat_map(|target| target.receiver.grants()).collect()
+    };
+    let mut by_actions: BTreeMap<BTreeSet<&str>, BTreeSet<String>> = BTreeMap::new();
+    for grant in grants {
+        by_actions.entry(grant.actions.into_iter().collect()).or_default().extend(grant.resources);
+    }
+    let statements: Vec<Value> = by_actions
+        .into_iter()
+        .enumerate()
+        .map(|(nth, (actions, resources))| {
+            json!({"Sid": format!("PipewardenDelivers{}", nth + 1), "Effect": "Allow", "Action": actions, "Resource": resources})
+        })
+        .collect();
+    json!({"Version": "2012-10-17", "Statement": statements})
+}
+
 fn policy(actions: &[&str]) -> Value {
     json!({
         "Version": "2012-10-17",
-        "Statement": [{"Sid": "PipewardenReads", "Effect": "Allow", "Action": actions, "Resource": "*"}],
+        "Statement": [{"Sid": "Pipewarden", "Effect": "Allow", "Action": actions, "Resource": "*"}],
     })
 }
 
@@ -119,18 +193,18 @@ fn reference(name: &str) -> Value {
 }
 
 /// The member role for a `StackSet`: whom it trusts is a parameter, what it may do is not.
-fn template(actions: &[&str]) -> Value {
+fn template(actions: &[&str], words: &Words) -> Value {
     json!({
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "The role that pipewarden enters in every account. Deploy it as a service-managed StackSet with CAPABILITY_NAMED_IAM; StackSets leave the management account out, so add it there as a stack if that account is audited through a role.",
-        "Parameters": parameters(),
+        "Parameters": parameters(words),
         "Conditions": {"WithExternalId": {"Fn::Not": [{"Fn::Equals": [reference("ExternalId"), ""]}]}},
-        "Resources": resources(actions),
+        "Resources": resources(actions, words),
         "Outputs": {"RoleArn": {"Value": {"Fn::GetAtt": ["Role", "Arn"]}}},
     })
 }
 
-fn parameters() -> Value {
+fn parameters(words: &Words) -> Value {
     json!({
         "AuditRoleArn": {
             "Type": "String",
@@ -150,7 +224,7 @@ fn parameters() -> Value {
         },
         "RoleName": {
             "Type": "String",
-            "Default": "PipewardenAudit",
+            "Default": words.name,
             "Description": "The name in pipewarden.toml; the same in every account",
             "AllowedPattern": "[A-Za-z0-9+=,.@_-]{1,64}",
         },
@@ -165,21 +239,20 @@ fn parameters() -> Value {
 }
 
 /// The role and as many managed policies as its actions need.
-fn resources(actions: &[&str]) -> serde_json::Map<String, Value> {
+fn resources(actions: &[&str], words: &Words) -> serde_json::Map<String, Value> {
     let parts = split(actions);
     let names: Vec<String> = (1..=parts.len()).map(|nth| format!("Reads{nth}")).collect();
     let policies: Vec<Value> = names.iter().map(|name| reference(name)).collect();
     let mut resources = serde_json::Map::new();
     for (name, part) in names.iter().zip(&parts) {
-        let description = "Reads the configuration of the delivery path, never its contents";
-        let properties = json!({"Description": description, "PolicyDocument": policy(part)});
+        let properties = json!({"Description": words.permissions, "PolicyDocument": policy(part)});
         resources.insert(name.clone(), json!({"Type": "AWS::IAM::ManagedPolicy", "Properties": properties}));
     }
     let role = json!({
         "Type": "AWS::IAM::Role",
         "Properties": {
             "RoleName": reference("RoleName"),
-            "Description": "Entered by pipewarden to audit the software delivery path; read-only",
+            "Description": words.description,
             "MaxSessionDuration": reference("MaxSessionDuration"),
             "AssumeRolePolicyDocument": trust(),
             "ManagedPolicyArns": policies,
@@ -239,7 +312,7 @@ mod tests {
     #[test]
     fn the_template_allows_what_collectors_declare_and_refers_to_what_there_is() {
         let actions = actions(RoleOf::Member, false);
-        let text = serde_json::to_string_pretty(&template(&actions)).unwrap();
+        let text = serde_json::to_string_pretty(&template(&actions, &AUDIT)).unwrap();
         let template: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(allowed(&template), actions);
         let mut used = BTreeSet::new();
@@ -258,11 +331,43 @@ mod tests {
     }
 
     #[test]
+    fn the_audit_may_not_do_what_deliveries_do() {
+        let (member, audit) = (actions(RoleOf::Member, true), actions(RoleOf::Audit, false));
+        for kind in KINDS {
+            let writes = |action: &&str| !["sts:AssumeRole", "s3:ListBucket", "s3:GetObject"].contains(action);
+            for action in kind.actions().iter().chain(kind.member_actions()).copied().filter(|action| writes(action)) {
+                assert!(!member.contains(&action) && !audit.contains(&action), "{action}");
+            }
+        }
+        let template = template(&of_deliveries(RoleOf::Member), &DELIVER);
+        assert_eq!(allowed(&template), ["securityhub:BatchImportFindings"]);
+        assert_eq!(template["Parameters"]["RoleName"]["Default"], "PipewardenDeliver");
+    }
+
+    #[test]
+    fn deliveries_may_do_what_is_configured_and_no_more() {
+        let everything = delivering(&[]);
+        assert_eq!(everything["Statement"][0]["Action"], json!(of_deliveries(RoleOf::Audit)));
+        let tables = BTreeMap::from([(
+            "s3".to_owned(),
+            json!([{"name": "a", "bucket": "archive"}, {"name": "b", "bucket": "vault", "prefix": "x/"}]),
+        )]);
+        let deliveries = crate::deliver::Deliveries::read(&tables).unwrap();
+        let policy = delivering(&deliveries.targets);
+        let text = policy.to_string();
+        assert!(!text.contains("\"*\"") && !text.contains("sns:") && !text.contains("kms:"), "{text}");
+        let on_buckets = json!(["arn:aws:s3:::archive", "arn:aws:s3:::vault"]);
+        let statements = policy["Statement"].as_array().unwrap();
+        assert!(statements.iter().any(|s| s["Action"] == json!(["s3:ListBucket"]) && s["Resource"] == on_buckets));
+        assert!(text.contains("arn:aws:s3:::vault/x/runs/*"), "{text}");
+    }
+
+    #[test]
     fn many_actions_are_split_without_losing_any() {
         let many: Vec<String> =
             (0..1_000).map(|nth| format!("service{nth:04}:DescribeSomethingOfSomeLength")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        let template = template(&many);
+        let template = template(&many, &AUDIT);
         assert_eq!(allowed(&template), many);
         let attached = template["Resources"]["Role"]["Properties"]["ManagedPolicyArns"].as_array().unwrap();
         assert!(

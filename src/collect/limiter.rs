@@ -42,6 +42,8 @@ impl Rate {
     pub fn of_action(action: &str) -> Option<Self> {
         match action {
             "cloudtrail:LookupEvents" => Some(Self { per_second: 1.9, burst: 1.0 }),
+            // 10 per second with a burst of 30, per account and Region.
+            "securityhub:BatchImportFindings" => Some(Self { per_second: 9.0, burst: 28.0 }),
             "s3:GetObject" => Some(Self { per_second: 1000.0, burst: 100.0 }),
             _ => None,
         }

@@ -12,7 +12,7 @@ pub use delivery::{Archive, Athena, Dora, History, Lake, WrittenFreeze, WrittenS
 pub use owners::WrittenOwners;
 pub use written::{
     Accounts, Approvals, Builds, Caps, Exceptions, Expired, Hop, Organization, Policies, Production, Regions, Role,
-    Secrets, Signing, Sources, Stages, Templates, Tiers, Written,
+    Runs, Secrets, Signing, Sources, Stages, Templates, Tiers, Written,
 };
 
 use std::path::Path;
@@ -73,6 +73,8 @@ pub struct Config {
     pub policies: Policies,
     /// What is asked of exceptions.
     pub exceptions: Exceptions,
+    /// Where finished runs are delivered.
+    pub deliveries: crate::deliver::Deliveries,
     /// Who answers for what.
     pub owners: Owners,
     /// As written, for the manifest.
@@ -158,6 +160,9 @@ impl Written {
         if caps.accounts == 0 || caps.calls == 0 || caps.calls_per_service == 0 {
             return Err(wrong("concurrency", "every cap must be at least 1".to_owned()));
         }
+        if self.runs.keep == Some(0) || self.runs.keep_days == Some(0) {
+            return Err(wrong("runs", "a limit must be at least 1; leave it out for no limit".to_owned()));
+        }
         for entry in &self.hosts {
             entry.check().map_err(|error| {
                 wrong(&format!("hosts.{}", error.key), format!("{}: {}", error.host, error.problem))
@@ -167,6 +172,8 @@ impl Written {
         self.dora.options(file, time::OffsetDateTime::UNIX_EPOCH, crate::facts::ProductionRules::default())?;
         self.account_sources(file)?;
         self.trails(file)?;
+        let deliveries = crate::deliver::Deliveries::read(&self.deliveries)
+            .map_err(|misconfigured| wrong(&misconfigured.key, misconfigured.problem))?;
         let audit = AuditOptions {
             filter,
             sessions: self.sessions(file)?,
@@ -185,6 +192,7 @@ impl Written {
             settings,
             policies: self.policies.clone(),
             exceptions: self.exceptions.clone(),
+            deliveries,
             owners: self.owners(file)?,
             file: file.to_owned(),
             written: self,
@@ -293,6 +301,8 @@ mod tests {
             ("[settings]\nretention = 3", "known are alarmWithoutDataDays"),
             ("[settings]\nobjectLockRetentionDays = -1", "negative"),
             ("[concurrency]\ncalls = 0", "at least 1"),
+            ("[runs]\nkeep = 0", "leave it out"),
+            ("[runs]\nkeep_weeks = 3", "unknown field `keep_weeks`"),
             ("[stages]\nbefore_production = [\"dance\"]", "stages.before_production"),
             ("[stages.markers]\ndance = [\"x\"]", "known are unit"),
             ("[tiers.checks]\ncritical = [\"dance\"]", "tiers.checks.critical"),
@@ -306,6 +316,8 @@ mod tests {
             ("[owners]\ntags = []", "unknown field `tags`"),
             ("[owners]\nfile = \"no/such/file\"", "owners.file"),
             ("[exceptions]\nexpired = \"ignore\"", "`error` or `report`"),
+            ("[[deliveries.s3]]\nbukcet = \"x\"", "deliveries.s3.s3"),
+            ("[deliveries.pigeon]", "no such delivery"),
         ] {
             let error = resolve(text).err().unwrap_or_default();
             assert!(error.contains(needle), "{text}: {error}");

@@ -12,6 +12,7 @@ use super::delivery::{Dora, History};
 use super::owners::WrittenOwners;
 use crate::collect::Concurrency;
 use crate::collect::git_hosts::HostEntry;
+use crate::run::Keeping;
 
 /// The file as written.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -69,6 +70,31 @@ pub struct Written {
     /// How deployments are measured.
     #[serde(skip_serializing_if = "Dora::is_default")]
     pub dora: Dora,
+    /// Where finished runs are delivered, by table; each kind reads its own. It decides nothing that a run says, so it is
+    /// no part of a run.
+    #[serde(skip_serializing)]
+    pub deliveries: BTreeMap<String, serde_json::Value>,
+    /// Which runs are kept. It decides no answer, so it is no part of the question that a run is continued for.
+    #[serde(skip_serializing)]
+    pub runs: Runs,
+}
+
+/// `[runs]`: a run beyond any of the limits is pruned when an audit has ended; nothing is pruned without the table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Runs {
+    /// How many finished runs stay, the newest first.
+    pub keep: Option<usize>,
+    /// How old a run may become.
+    pub keep_days: Option<u32>,
+}
+
+impl Runs {
+    /// The limits, if there are any.
+    #[must_use]
+    pub fn keeping(self) -> Option<Keeping> {
+        (self != Self::default()).then_some(Keeping { runs: self.keep, days: self.keep_days })
+    }
 }
 
 /// `[accounts]`

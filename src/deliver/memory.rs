@@ -28,7 +28,8 @@ struct Line {
 pub struct Memory {
     path: PathBuf,
     entries: BTreeMap<String, Value>,
-    file: File,
+    /// None: only looked at.
+    file: Option<File>,
 }
 
 impl Memory {
@@ -48,7 +49,21 @@ impl Memory {
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed("write"))?;
         // What follows must begin on a line of its own.
         file.set_len(whole).map_err(failed("write"))?;
-        Ok(Self { path, entries, file })
+        Ok(Self { path, entries, file: Some(file) })
+    }
+
+    /// As [`Self::open`], for looking only: nothing is made or changed, and [`Self::put`] is refused.
+    ///
+    /// # Errors
+    /// [`DeliveryError::Memory`] if it cannot be read.
+    pub fn look(out: &Path, name: &str) -> Result<Self, DeliveryError> {
+        let path = out.join(FOLDER).join(format!("{name}.jsonl"));
+        let (entries, _) = read(&path).map_err(|source| DeliveryError::Memory {
+            action: "read",
+            path: path.display().to_string(),
+            source,
+        })?;
+        Ok(Self { path, entries, file: None })
     }
 
     /// What is remembered under a key.
@@ -70,22 +85,37 @@ impl Memory {
     /// # Errors
     /// [`DeliveryError::Memory`] if the disk refuses.
     pub fn put(&mut self, key: &str, value: Value) -> Result<(), DeliveryError> {
-        let line = Line { key: key.to_owned(), value };
-        let write = |file: &mut File| {
-            let mut text = serde_json::to_vec(&line)?;
-            text.push(b'\n');
+        self.put_all([(key.to_owned(), value)])
+    }
+
+    /// Remembers many things, brought to the disk once.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub fn put_all(&mut self, entries: impl IntoIterator<Item = (String, Value)>) -> Result<(), DeliveryError> {
+        let lines: Vec<Line> = entries.into_iter().map(|(key, value)| Line { key, value }).collect();
+        let write = |file: Option<&mut File>| {
+            let file =
+                file.ok_or_else(|| io::Error::new(io::ErrorKind::PermissionDenied, "opened for looking only"))?;
+            let mut text = Vec::new();
+            for line in &lines {
+                serde_json::to_writer(&mut text, line)?;
+                text.push(b'\n');
+            }
             file.write_all(&text)?;
             file.sync_data()
         };
-        write(&mut self.file).map_err(|source| DeliveryError::Memory {
+        write(self.file.as_mut()).map_err(|source| DeliveryError::Memory {
             action: "write",
             path: self.path.display().to_string(),
             source,
         })?;
-        if line.value.is_null() {
-            self.entries.remove(key);
-        } else {
-            self.entries.insert(line.key, line.value);
+        for Line { key, value } in lines {
+            if value.is_null() {
+                self.entries.remove(&key);
+            } else {
+                self.entries.insert(key, value);
+            }
         }
         Ok(())
     }

@@ -4,13 +4,31 @@
 //! sent beside the runs. A delivery starts after the manifest is written, so none that fails can lose a report; it is
 //! repeated by delivering the same run again, which sends nothing twice.
 
+mod asff;
+mod every;
 mod memory;
+mod notice;
+mod outcome;
+mod receiver;
+mod refusals;
+mod retry;
+mod s3;
+mod s3_upload;
+mod security_hub;
+mod security_hub_import;
+mod sns;
 
+pub use every::{FailedRun, Opened, deliver_all, notify_failure, open_all, preview_all};
 pub use memory::Memory;
+pub use notice::{Notice, NoticeFinding, Verdict, When};
+pub use outcome::{Outcome, Status, read_record, table, write_record};
+pub use receiver::{Deliveries, Grant, Kind, Misconfigured, Receiver, Target, Way};
+pub use retry::{Failed, Pace, Retry};
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
+use crate::collect::CallError;
 use crate::report::Report;
 use crate::run::{Manifest, RunDirectory};
 
@@ -24,6 +42,28 @@ pub struct Package<'a> {
     pub report: &'a Report<'a>,
     /// When it is delivered, for receivers that ask.
     pub now: OffsetDateTime,
+    /// Where a person finds the report: an address, or the run's folder.
+    pub report_location: String,
+}
+
+/// What a delivery would send.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Preview {
+    /// Things by what they are: `files`, `findings`, `message`.
+    pub things: Vec<PreviewLine>,
+    /// Things that the receiver has already, as far as the memory knows.
+    pub unchanged: u64,
+}
+
+/// Things of one sort that would be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviewLine {
+    /// What they are, with the place where it matters: `findings to 111122223333 in eu-west-1`.
+    pub what: String,
+    /// How many.
+    pub count: u64,
+    /// Their size.
+    pub bytes: u64,
 }
 
 /// What came of a delivery.
@@ -65,12 +105,48 @@ pub enum DeliveryError {
     },
 }
 
+impl DeliveryError {
+    /// A call to AWS that came to nothing.
+    pub(crate) fn of_call(receiver: &str, error: &CallError, hint: impl Into<String>) -> Self {
+        Self::Receiver {
+            receiver: receiver.to_owned(),
+            problem: format!("{}: {}", error.action, error.cause),
+            hint: hint.into(),
+        }
+    }
+
+    /// A file or the findings of the run that cannot be read.
+    pub(crate) fn unreadable(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Run(crate::run::RunError::Io { action: "read", path, source })
+    }
+}
+
 /// One configured receiver.
 #[async_trait]
 pub trait Delivery: Send + Sync {
     /// What the configuration calls it; unique among all deliveries, `a-z`, `0-9` and `-`.
     fn name(&self) -> &str;
 
+    /// Where it goes, for the table of outcomes; never a secret: `s3://bucket/prefix`.
+    fn receiver(&self) -> String;
+
+    /// What [`Self::deliver`] would send; nothing is asked and nothing is sent.
+    async fn preview(&self, package: &Package<'_>, memory: &Memory) -> Result<Preview, DeliveryError>;
+
     /// Delivers; what `memory` says was delivered is not sent again.
     async fn deliver(&self, package: &Package<'_>, memory: &mut Memory) -> Result<Delivered, DeliveryError>;
+
+    /// Says that a run ended without a verdict; `None` where the receiver takes no messages.
+    async fn deliver_failure(
+        &self,
+        _failed: &FailedRun<'_>,
+        _memory: &mut Memory,
+    ) -> Result<Option<Delivered>, DeliveryError> {
+        Ok(None)
+    }
 }
+
+/// All kinds of receivers. The tables under `[deliveries]`, `pipewarden role --deliveries` and the tests follow from the
+/// slice.
+pub const KINDS: &[&dyn Kind] = &[&s3::S3, &security_hub::SecurityHub, &sns::Sns];

@@ -31,5 +31,5 @@ pub use explain::{Clause, Considered, Explanation, Outcome, Step};
 pub use guidance::Guidance;
 pub use handbook::handbook;
 pub use policy_set::{Loading, Policies, PolicySource};
-pub use usage::exception_controls;
+pub use usage::{EXCEPTION, exception_controls};
 pub use vocabulary::{FactWord, Vocabulary};

@@ -19,7 +19,7 @@ use crate::finding::{ComplianceType, Control, ExceptionRef, Finding, ResourceRef
 use crate::inventory::{AccountId, Arn, Gap, Region, ResourceUid, TypeName};
 
 /// What stands for an exception in a report.
-const EXCEPTION: TypeName = TypeName::new("Pipewarden::Exception");
+pub const EXCEPTION: TypeName = TypeName::new("Pipewarden::Exception");
 
 /// It matched a violation.
 const MET: u8 = 1;

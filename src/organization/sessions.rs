@@ -68,6 +68,15 @@ impl Sessions {
         Scope::new(self.own_account.clone(), self.partition, self.home_region.clone(), &self.own, self.gate.clone())
     }
 
+    /// The same way into accounts, through another role at its end.
+    #[must_use]
+    pub fn through(&self, last: RoleHop) -> Self {
+        let mut options = SessionOptions::clone(&self.options);
+        options.hops.pop();
+        options.hops.push(last);
+        Self { options: Arc::new(options), ..self.clone() }
+    }
+
     /// Enters an account. The scope comes back in any case, because its ledger holds the tries.
     pub async fn open(&self, account: &AccountId) -> (Scope, Result<(), Gap>) {
         let outside =

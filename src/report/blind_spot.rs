@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Report;
+use super::wording::remedy;
 use crate::finding::Finding;
 use crate::inventory::{AccountId, Region};
 
@@ -116,10 +117,32 @@ impl Blind {
     }
 }
 
+/// What to do about the gap whose sentence stands in a text, if there is one and it is known.
+pub(super) fn remedy_in(text: &str) -> Option<String> {
+    let place = parsed(text)?;
+    remedy(&BlindSpot {
+        action: place.action,
+        word: place.word,
+        unknown: 0,
+        accounts: Vec::new(),
+        example: place.example,
+    })
+}
+
 /// Reads a sentence of [`crate::inventory::Gap::sentence`] back, for gaps that stand on a resource's property only; any
 /// other sentence is its own cause.
 fn place_in(sentence: &str, finding: &Finding) -> Place {
-    let parsed = sentence.match_indices(" in ").find_map(|(at, separator)| {
+    parsed(sentence).unwrap_or_else(|| Place {
+        action: sentence.to_owned(),
+        word: "unknown".to_owned(),
+        account: finding.resource.account.clone(),
+        region: finding.resource.region.clone(),
+        example: String::new(),
+    })
+}
+
+fn parsed(sentence: &str) -> Option<Place> {
+    sentence.match_indices(" in ").find_map(|(at, separator)| {
         let (before, after) = sentence.split_at_checked(at)?;
         let (place, cause) = after.strip_prefix(separator)?.split_once(": ")?;
         let (account, region) = place.split_once(' ')?;
@@ -130,13 +153,6 @@ fn place_in(sentence: &str, finding: &Finding) -> Place {
             region: region.parse().ok()?,
             example: cause.to_owned(),
         })
-    });
-    parsed.unwrap_or_else(|| Place {
-        action: sentence.to_owned(),
-        word: "unknown".to_owned(),
-        account: finding.resource.account.clone(),
-        region: finding.resource.region.clone(),
-        example: String::new(),
     })
 }
 

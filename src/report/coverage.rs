@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::json_document::{end, start, write_array, write_field};
 use super::spreadsheet::{table, write_row};
+use super::wording::call_status;
 use super::{Report, ReportFormat};
 use crate::inventory::{AccountId, CallCounts, Gap, Region};
 
@@ -34,16 +35,6 @@ const COLUMNS: [&str; 13] = [
     "error",
     "reason",
 ];
-
-/// One word for a line of the ledger: its worst end.
-fn status(counts: &CallCounts) -> &'static str {
-    match counts {
-        CallCounts { denied: 1.., .. } => "denied",
-        CallCounts { error: 1.., .. } => "error",
-        CallCounts { throttled: 1.., .. } => "throttled",
-        _ => "ok",
-    }
-}
 
 impl ReportFormat for CoverageCsv {
     fn name(&self) -> &'static str {
@@ -74,7 +65,7 @@ impl ReportFormat for CoverageCsv {
                 .map(|count| count.to_string());
             let [calls, ok, denied, throttled, error] = &numbers;
             let place = [key.account.as_str(), name, unit, key.region.as_str()];
-            let what = [&*key.service, &*key.action, status(counts), calls, ok, denied, throttled, error, ""];
+            let what = [&*key.service, &*key.action, call_status(counts), calls, ok, denied, throttled, error, ""];
             write_row(&mut table, &[&place[..], &what[..]].concat())?;
         }
         for skip in &report.coverage.skipped {
@@ -133,7 +124,7 @@ impl ReportFormat for CoverageJson {
                 region: &key.region,
                 service: &key.service,
                 action: &key.action,
-                status: status(counts),
+                status: call_status(counts),
                 counts,
             })
         });

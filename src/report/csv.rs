@@ -1,7 +1,8 @@
 //! `findings.csv`: one line per finding, for a spreadsheet or a database.
 //!
 //! In: a report. Out: RFC 4180 with a header line. A cell that a spreadsheet would take for a formula gets a leading
-//! apostrophe; everything else is written exactly as it is. Readers that need exact bytes read `findings.json`.
+//! apostrophe; everything else is written exactly as it is. Readers that need exact bytes read `findings.json`. New columns
+//! come last. A finding that the run before had and this one has not is no row: whoever counts rows counts this run.
 
 use std::io::{self, Write};
 
@@ -14,7 +15,7 @@ use crate::finding::{ComplianceType, Finding};
 /// The `csv` format.
 pub struct Csv;
 
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 24] = [
     "finding_id",
     "control",
     "title",
@@ -33,6 +34,12 @@ const COLUMNS: [&str; 18] = [
     "exception_owner",
     "exception_expires",
     "frameworks",
+    "owner",
+    "owner_source",
+    "change",
+    "first_observed_at",
+    "last_observed_at",
+    "last_known",
 ];
 
 impl ReportFormat for Csv {
@@ -69,7 +76,10 @@ fn write_finding<W: Write>(report: &Report<'_>, finding: &Finding, table: &mut W
         .map_or_else(String::new, |control| control.remediation_for(&finding.evidence));
     let gaps = finding.gaps.join("; ");
     let frameworks = control.map_or_else(String::new, |control| control.frameworks.join(", "));
-    let cells: [&str; 18] = [
+    let owner = finding.owner.as_ref();
+    let owner_source = owner.map_or_else(String::new, |owner| owner.source.to_string());
+    let lifecycle = finding.lifecycle.as_ref();
+    let cells: [&str; 24] = [
         &finding.id,
         &finding.control,
         control.map_or("", |control| &control.title),
@@ -88,6 +98,12 @@ fn write_finding<W: Write>(report: &Report<'_>, finding: &Finding, table: &mut W
         exception.map_or("", |exception| &exception.owner),
         exception.map_or("", |exception| &exception.expires),
         &frameworks,
+        owner.map_or("", |owner| &owner.name),
+        &owner_source,
+        lifecycle.map_or("", |lifecycle| lifecycle.change.as_str()),
+        lifecycle.map_or("", |lifecycle| &lifecycle.first_observed_at),
+        lifecycle.map_or("", |lifecycle| &lifecycle.last_observed_at),
+        lifecycle.and_then(|lifecycle| lifecycle.last_known).map_or("", ComplianceType::as_str),
     ];
     write_row(table, &cells)
 }

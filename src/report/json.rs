@@ -1,7 +1,8 @@
 //! `findings.json`: everything, for programs.
 //!
 //! In: a report. Out: one JSON document in the shape of `reports/schema/findings.v1.schema.json`, one finding per line,
-//! written finding by finding. The version is raised when a field changes its meaning or goes; new fields may come.
+//! written finding by finding. What the run before had and this one has not stands apart from the findings, under `gone`.
+//! The version is raised when a field changes its meaning or goes; new fields may come.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -64,9 +65,11 @@ impl ReportFormat for Json {
         write_field(out, "run", &report.run)?;
         write_field(out, "counts", &CountsRow::of(&report.counts))?;
         write_field(out, "calls", &report.calls)?;
+        write_field(out, "overTime", &report.over_time)?;
         write_array(out, "accounts", report.accounts.values().map(Ok))?;
         write_array(out, "controls", report.controls.values().map(Ok))?;
         write_findings(report, out)?;
+        write_array(out, "gone", report.findings.gone()?)?;
         end(out)
     }
 }

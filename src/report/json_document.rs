@@ -59,6 +59,12 @@ impl<'a> ArrayWriter<'a> {
     }
 
     pub(super) fn end(self) -> io::Result<()> {
-        self.out.write_all(if self.empty { b"]" } else { b"\n]" })
+        self.end_in().map(drop)
+    }
+
+    /// Ends it, and gives the document back for its next field.
+    pub(super) fn end_in(self) -> io::Result<&'a mut dyn Write> {
+        self.out.write_all(if self.empty { b"]" } else { b"\n]" })?;
+        Ok(self.out)
     }
 }

@@ -10,8 +10,8 @@ use super::digest::{AccountViolations, Digest, Limits};
 use super::markup::plain;
 use super::text::{NAME, counted, grouped};
 use super::wording::{
-    Verdict, account_label, calls_by_service, calls_in_words, evidence_in_words, looked_at, regions_in_words, remedy,
-    skipped_by_reason, verdict,
+    Verdict, account_label, age, calls_by_service, calls_in_words, changes_in_words, evidence_in_words, looked_at,
+    news, regions_in_words, remedy, skipped_by_reason, verdict,
 };
 use super::{Report, ReportFormat};
 use crate::finding::ComplianceType;
@@ -41,6 +41,7 @@ impl ReportFormat for Markdown {
     fn write(&self, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         let digest = Digest::of(report, LIMITS)?;
         write_head(out, report, &digest)?;
+        write_news(out, report, &digest)?;
         if !digest.accounts.is_empty() {
             writeln!(out, "\n## Violations, worst first")?;
         }
@@ -72,12 +73,39 @@ fn write_head(out: &mut dyn Write, report: &Report<'_>, digest: &Digest) -> io::
         write!(out, "| {} ", grouped(report.counts.of(compliance)))?;
     }
     writeln!(out, "|\n\n{}\n", plain(&looked_at(report), 400))?;
+    if let Some(comparison) = &report.over_time.comparison {
+        writeln!(out, "Changed {}\n", plain(&changes_in_words(comparison), 400))?;
+    }
     let run = &report.run;
     write!(out, "Run {} by pipewarden {}", plain(&run.run_id, NAME), plain(&run.tool_version, NAME))?;
     if !run.organization.is_empty() {
         write!(out, ", organization {}", plain(&run.organization, NAME))?;
     }
     writeln!(out)
+}
+
+fn write_news(out: &mut dyn Write, report: &Report<'_>, digest: &Digest) -> io::Result<()> {
+    if digest.news.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## New or worse since the run before, worst first\n")?;
+    for finding in &digest.news {
+        let resource = &finding.resource;
+        writeln!(
+            out,
+            "- **{}** {} {}: **{}** in {} {}",
+            finding.severity,
+            news(report, finding).unwrap_or_default(),
+            plain(&finding.control, NAME),
+            plain(resource.uid.short_name(), NAME),
+            plain(&account_label(report, &resource.account), 200),
+            resource.region
+        )?;
+    }
+    if digest.more_news > 0 {
+        writeln!(out, "- … and {}: `pipewarden diff` names them", counted(digest.more_news, "more violation"))?;
+    }
+    Ok(())
 }
 
 fn write_account(out: &mut dyn Write, report: &Report<'_>, account: &AccountViolations) -> io::Result<()> {
@@ -89,7 +117,9 @@ fn write_account(out: &mut dyn Write, report: &Report<'_>, account: &AccountViol
         writeln!(out, "- **{}** {} ({})", violated.severity, plain(title, 400), plain(&violated.id, NAME))?;
         for finding in &violated.shown {
             let name = plain(finding.resource.uid.short_name(), NAME);
-            write!(out, "  - **{name}** ({})", finding.resource.region)?;
+            let mark = news(report, finding).map_or_else(String::new, |mark| format!("{mark} "));
+            let age = age(finding, &report.run).map_or_else(String::new, |age| format!(", {age}"));
+            write!(out, "  - {mark}**{name}** ({}{age})", finding.resource.region)?;
             let evidence = evidence_in_words(finding);
             if !evidence.is_empty() {
                 write!(out, ": {}", plain(&evidence, 1_000))?;

@@ -3,10 +3,14 @@
 //! In: a [`Report`], which streams its findings in order, so that a format never needs them all in memory. Out: bytes
 //! in a writer. Values of `--format`, the documents and the tests follow from the slice.
 
+pub mod asff;
+mod asff_fit;
+mod asff_model;
 mod blind_spot;
 pub mod check;
 mod coverage;
 mod csv;
+mod difference;
 mod digest;
 pub mod dora;
 mod framework_coverage;
@@ -15,25 +19,41 @@ mod frameworks_csv;
 mod html;
 mod json;
 mod json_document;
+mod junit;
 mod markdown;
 mod markup;
+pub mod ocsf;
+mod ocsf_model;
 mod over_time;
 mod page;
+mod parquet;
+mod parquet_table;
+mod sarif;
+mod sarif_model;
 mod spreadsheet;
+mod standing;
 mod terminal;
 mod terminal_coverage;
 mod text;
 mod tone;
+mod uri;
 mod wording;
+mod xml;
 
 pub use self::csv::Csv;
+pub use self::parquet::Parquet;
+pub use asff::Asff;
 pub use coverage::{CoverageCsv, CoverageJson};
+pub use difference::{Difference, DifferenceJson, DifferencePage, Differing};
 pub use frameworks::Frameworks;
 pub use frameworks_csv::FrameworksCsv;
 pub use html::Html;
 pub use json::Json;
+pub use junit::Junit;
 pub use markdown::Markdown;
+pub use ocsf::Ocsf;
 pub use over_time::{Comparison, DeliveryInBrief, MetricInBrief, OverTime, Remediation, TrendPoint};
+pub use sarif::Sarif;
 pub use terminal::Terminal;
 pub use text::{visible, wrap};
 
@@ -50,8 +70,22 @@ use crate::inventory::{AccountId, CallCounts, Coverage, Gap};
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// All formats.
-pub const FORMATS: &[&dyn ReportFormat] =
-    &[&Terminal::PLAIN, &Markdown, &Html, &Csv, &Json, &CoverageCsv, &CoverageJson, &Frameworks, &FrameworksCsv];
+pub const FORMATS: &[&dyn ReportFormat] = &[
+    &Terminal::PLAIN,
+    &Markdown,
+    &Csv,
+    &Json,
+    &Html,
+    &Sarif,
+    &Parquet,
+    &CoverageCsv,
+    &CoverageJson,
+    &Frameworks,
+    &FrameworksCsv,
+    &Ocsf,
+    &Asff,
+    &Junit,
+];
 
 /// One way to write a report.
 pub trait ReportFormat: Sync {

@@ -74,6 +74,21 @@ pub struct Remediation {
     pub total_hours: f64,
 }
 
+impl Remediation {
+    /// Hours on average; none where nothing was resolved.
+    #[must_use]
+    pub fn mean_hours(&self) -> Option<f64> {
+        let resolved = u32::try_from(self.resolved).unwrap_or(u32::MAX);
+        (resolved > 0).then(|| self.total_hours / f64::from(resolved))
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { resolved: self.resolved + other.resolved, total_hours: self.total_hours + other.total_hours }
+    }
+}
+
 /// One run of a trend.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

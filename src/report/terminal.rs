@@ -9,7 +9,7 @@ use super::digest::{AccountViolations, ControlTally, Digest, Limits, ViolatedCon
 use super::page::{NARROWEST, Page, TEXT, WIDEST};
 use super::text::{NAME, counted, grouped, short, visible};
 use super::tone::Tone;
-use super::wording::{Verdict, account_label, evidence_in_words, looked_at, verdict};
+use super::wording::{Verdict, account_label, age, changes_in_words, evidence_in_words, looked_at, news, verdict};
 use super::{Report, ReportFormat, terminal_coverage};
 use crate::finding::{ComplianceType, Severity};
 
@@ -59,6 +59,7 @@ impl ReportFormat for Terminal {
         let digest = Digest::of(report, self.limits)?;
         let mut page = Page::new(out, self.width, self.color);
         write_head(&mut page, report, &digest)?;
+        write_news(&mut page, report, &digest)?;
         write_violations(&mut page, report, &digest)?;
         terminal_coverage::write(&mut page, report, &digest)?;
         write_exceptions(&mut page, report, &digest)?;
@@ -121,7 +122,35 @@ fn write_head(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -> io::
         count => format!(" · and {} under a valid exception", grouped(count)),
     };
     page.labelled("Violated", Tone::Strong, &format!("{}{excepted}", violations.join(" · ")))?;
-    page.labelled("Looked at", Tone::Strong, &looked_at(report))
+    page.labelled("Looked at", Tone::Strong, &looked_at(report))?;
+    match &report.over_time.comparison {
+        Some(comparison) => page.labelled("Changed", Tone::Strong, &changes_in_words(comparison)),
+        None => Ok(()),
+    }
+}
+
+fn write_news(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -> io::Result<()> {
+    if digest.news.is_empty() {
+        return Ok(());
+    }
+    page.heading("New or worse since the run before, worst first", "")?;
+    for finding in &digest.news {
+        let resource = &finding.resource;
+        let what = format!(
+            "{} {}: {} in {} {}",
+            news(report, finding).unwrap_or_default(),
+            short(&finding.control, NAME),
+            short(resource.uid.short_name(), NAME),
+            account_label(report, &resource.account),
+            resource.region
+        );
+        page.labelled(finding.severity.as_str(), Tone::of_severity(finding.severity), &what)?;
+    }
+    if digest.more_news > 0 {
+        let more = counted(digest.more_news, "more violation");
+        page.line(2, &format!("… and {more}: `pipewarden diff` names them"))?;
+    }
+    Ok(())
 }
 
 fn write_violations(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -> io::Result<()> {
@@ -180,7 +209,9 @@ fn write_violated(page: &mut Page<'_>, report: &Report<'_>, violated: &ViolatedC
     for (finding, advice) in violated.shown.iter().zip(&advice) {
         let resource = &finding.resource;
         let name = short(resource.uid.short_name(), NAME);
-        page.wrapped(TEXT, TEXT + 2, None, &format!("• {name} ({})", resource.region))?;
+        let mark = news(report, finding).map_or_else(String::new, |mark| format!("{mark} "));
+        let age = age(finding, &report.run).map_or_else(String::new, |age| format!(", {age}"));
+        page.wrapped(TEXT, TEXT + 2, None, &format!("• {mark}{name} ({}{age})", resource.region))?;
         let evidence = evidence_in_words(finding);
         if !evidence.is_empty() {
             page.wrapped(TEXT + 2, TEXT + 2, None, &evidence)?;

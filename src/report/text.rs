@@ -117,6 +117,27 @@ pub(super) fn words(fact: &str) -> String {
     out
 }
 
+/// What to do about a control in general: `{unapprovedActions}` reads `<unapproved actions>`.
+pub(super) fn remediation(template: &str) -> String {
+    let mut out = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        match after.split_once('}') {
+            Some((fact, behind)) if !fact.is_empty() && fact.chars().all(|c| c.is_ascii_alphanumeric()) => {
+                out.push_str(&["<", &words(fact), ">"].concat());
+                rest = behind;
+            }
+            _ => {
+                out.push('{');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
 /// A fact's value in words: `yes`, `none`, the first elements of a set and how many more.
 pub(super) fn value(value: &Value) -> String {
     let text = match value {
@@ -194,6 +215,14 @@ mod tests {
         assert_eq!(value(&json!(["a", "b"])), "a, b");
         let many: Vec<u32> = (0..20).collect();
         assert_eq!(value(&json!(many)), "0, 1, 2, 3, 4, 5 and 14 more");
+    }
+
+    #[test]
+    fn facts_in_general_advice_are_words() {
+        assert_eq!(
+            remediation("Gate {unapprovedActions} in {} or {a b} {x"),
+            "Gate <unapproved actions> in {} or {a b} {x"
+        );
     }
 
     #[test]

@@ -5,11 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Report;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use super::blind_spot::BlindSpot;
 use super::digest::{Digest, Violations};
-use super::text::{NAME, counted, grouped, short, value, words};
-use crate::finding::{ComplianceType, Finding};
+use super::text::{NAME, counted, grouped, short, value, visible, words};
+use super::{Comparison, Report, RunInfo};
+use crate::finding::{Change, ComplianceType, Finding};
 use crate::inventory::{AccountId, CallCounts, Region};
 
 /// Regions named before the rest is only counted.
@@ -69,6 +72,69 @@ fn are(number: u64, noun: &str) -> String {
     format!("{} {}", counted(number, noun), if number == 1 { "is" } else { "are" })
 }
 
+/// `since run 20261120T020000Z: 3 new, 1 worsened, 4 resolved, 2 not seen this time`
+pub(super) fn changes_in_words(comparison: &Comparison) -> String {
+    let of = |change| comparison.violations.get(&change).copied().unwrap_or(0);
+    let named = [
+        (Change::New, "new"),
+        (Change::Worsened, "worsened"),
+        (Change::Improved, "improved"),
+        (Change::Resolved, "resolved"),
+        (Change::NotSeen, "not seen this time"),
+        (Change::Unchanged, "unchanged"),
+    ];
+    let parts: Vec<String> = named
+        .into_iter()
+        .filter(|(change, _)| *change != Change::Improved || of(*change) > 0)
+        .map(|(change, word)| format!("{} {word}", grouped(of(change))))
+        .collect();
+    format!("since run {}: {}", visible(&comparison.previous.run_id), parts.join(", "))
+}
+
+/// `3 days`, `5 hours`: the largest unit that is at least one.
+pub(super) fn duration_in_words(hours: f64) -> String {
+    let whole = |number: f64| {
+        // Negative and endless numbers never come here; a cast of a rounded number below 2^53 is exact.
+        let text = format!("{number:.0}");
+        text.parse::<u64>().unwrap_or(0)
+    };
+    if hours >= 48.0 {
+        counted(whole(hours / 24.0), "day")
+    } else if hours >= 1.0 {
+        counted(whole(hours), "hour")
+    } else {
+        "less than an hour".to_owned()
+    }
+}
+
+/// `stands since 2026-11-18 (3 days)`; nothing where one of the times is none.
+pub(super) fn stood_for(verb: &str, since: &str, until: &str) -> String {
+    let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+    let (Some(from), Some(to)) = (parse(since), parse(until)) else { return String::new() };
+    let date = from.date();
+    if to <= from {
+        return format!("{verb} since {date}");
+    }
+    format!("{verb} since {date} ({})", duration_in_words((to - from).as_seconds_f64() / 3_600.0))
+}
+
+/// `first seen 2026-11-18 (3 days)`, for a violation that an earlier run saw too.
+pub(super) fn age(finding: &Finding, run: &RunInfo) -> Option<String> {
+    let lifecycle = finding.lifecycle.as_ref()?;
+    let known = lifecycle.first_observed_at != run.started_at;
+    known.then(|| stood_for("stands", &lifecycle.first_observed_at, &run.started_at)).filter(|text| !text.is_empty())
+}
+
+/// Whether a violation is new, or worse than before, since the run that the report was compared with.
+pub(super) fn news(report: &Report<'_>, finding: &Finding) -> Option<&'static str> {
+    report.over_time.comparison.as_ref()?;
+    match finding.lifecycle.as_ref()?.change {
+        Change::New => Some("NEW"),
+        Change::Worsened => Some("WORSE"),
+        _ => None,
+    }
+}
+
 /// `222222222222  payments-prod  /Workloads/Prod`
 pub(super) fn account_label(report: &Report<'_>, id: &AccountId) -> String {
     match report.accounts.get(id) {
@@ -116,6 +182,16 @@ pub(super) fn calls_in_words(calls: &CallCounts) -> String {
         grouped(calls.throttled),
         grouped(calls.error)
     )
+}
+
+/// One word for a line of the ledger: its worst end.
+pub(super) fn call_status(counts: &CallCounts) -> &'static str {
+    match counts {
+        CallCounts { denied: 1.., .. } => "denied",
+        CallCounts { error: 1.., .. } => "error",
+        CallCounts { throttled: 1.., .. } => "throttled",
+        _ => "ok",
+    }
 }
 
 /// `eu-central-1, eu-west-1`, or how many if there are more than a line holds.

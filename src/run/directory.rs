@@ -9,8 +9,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use super::broadcast::write_formats;
+use super::gone::GONE;
 use super::manifest::{entries_of, files_in, hash_file};
-use super::pending_folder::PendingFolder;
 use super::stored_report::{self, STORED_REPORT, StoredReport};
 use super::{FindingSpool, FindingSpoolWriter, MANIFEST, Manifest, PLAN, Plan, PreviousRun, RunError, RunId, SPOOL};
 use crate::inventory::file as inventory_file;
@@ -28,7 +29,7 @@ pub const ORGANIZATION: &str = "organization";
 /// Name of the file that says why a run has no verdict.
 pub const FAILED: &str = "failed.txt";
 
-const RUNS: &str = "runs";
+pub(super) const RUNS: &str = "runs";
 const LOCK: &str = ".lock";
 const ACCOUNT: &str = "account=";
 
@@ -254,6 +255,12 @@ impl RunDirectory {
     /// [`RunError`] if the run is finished, another process works on it, or the disk refuses.
     pub fn spool(&self) -> Result<FindingSpoolWriter, RunError> {
         self.claim()?;
+        // What an earlier attempt found gone is found anew.
+        let gone = self.path.join(GONE);
+        match fs::remove_file(&gone) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(RunError::not_writable(&gone)(error)),
+            _ => {}
+        }
         FindingSpoolWriter::create(&self.path.join(SPOOL))
     }
 
@@ -304,12 +311,8 @@ impl RunDirectory {
         let evidence = FORMATS.iter().filter(|format| {
             format.is_evidence() && !formats.iter().any(|other| other.file_name() == format.file_name())
         });
-        let mut folder = PendingFolder::of(&self.path);
-        for format in formats.iter().chain(evidence) {
-            let written = format.write_files(report, &mut folder).and_then(|()| folder.end_file());
-            let path = self.path.join(format.file_name());
-            written.map_err(|source| RunError::Report { format: format.name(), path, source })?;
-        }
+        let formats: Vec<&dyn ReportFormat> = formats.iter().chain(evidence).copied().collect();
+        let mut folder = write_formats(report, &formats, &self.path)?;
         stored_report::write(report, &mut folder).map_err(RunError::io("write", &self.path.join(STORED_REPORT)))?;
         folder.keep().map_err(RunError::io("write", &self.path))
     }
@@ -389,7 +392,7 @@ fn write_draft(draft: &Path, plan: &Plan) -> io::Result<()> {
     file.keep()
 }
 
-fn lock(runs: &Path) -> Result<File, RunError> {
+pub(super) fn lock(runs: &Path) -> Result<File, RunError> {
     let path = runs.join(LOCK);
     let options = OpenOptions::new().create(true).truncate(false).write(true).clone();
     let file = options.open(&path).map_err(RunError::not_writable(&path))?;
@@ -403,13 +406,13 @@ fn lock(runs: &Path) -> Result<File, RunError> {
 }
 
 /// The runs in the folder, oldest first; none if the folder is not there.
-fn run_ids(runs: &Path) -> Result<Vec<RunId>, RunError> {
+pub(super) fn run_ids(runs: &Path) -> Result<Vec<RunId>, RunError> {
     let mut ids: Vec<RunId> = names_in(runs)?.iter().filter_map(|name| name.parse().ok()).collect();
     ids.sort();
     Ok(ids)
 }
 
-fn names_in(folder: &Path) -> Result<Vec<String>, RunError> {
+pub(super) fn names_in(folder: &Path) -> Result<Vec<String>, RunError> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -101,6 +101,9 @@ pub enum RunError {
         /// What the format or the system said.
         source: io::Error,
     },
+    /// The findings of a run cannot be read on; the message names the file.
+    #[error("the findings of a run cannot be read: {0}")]
+    Findings(#[from] io::Error),
     /// The disk refused.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {

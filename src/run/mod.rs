@@ -11,37 +11,53 @@
 //!   inventory/account=<id>/inventory.jsonl.gz      written when the account is complete
 //!   inventory/account=<id>/referenced.jsonl.gz
 //!   findings.spool.jsonl.gz                        all findings in order; every format is made from it
+//!   gone.spool.jsonl.gz                            what the run before had and this one has not, and why
 //!   report.jsonl.gz                                what else a report is made of: controls, accounts, calls, gaps
 //!   findings.csv, findings.json, summary.txt, …
 //!   coverage.csv, coverage.json
 //!   manifest.json                                  written last: without it the run is unfinished
 //!   manifest.signature.json                        where a key is configured
 //!   failed.txt                                     instead of it, where a run ended without a verdict
+//! <out>/pruned/<run-id>.manifest.json              what is left of a run that was pruned: its link of the chain
 //! ```
 //!
 //! No module here reads a clock: times come in with the [`Plan`], so that a resumed run writes the bytes that an unbroken
 //! one would have written.
 
+mod among;
+mod broadcast;
+mod comparison;
+mod difference;
 mod directory;
 mod error;
+mod gone;
 mod id;
+mod listing;
 mod manifest;
 mod pending_folder;
 mod plan;
+mod pruning;
+mod sight;
 mod signature;
 mod spool;
 mod stored_report;
 mod verify;
 
+pub use comparison::CARRIED_FOR_DAYS;
+pub use difference::difference;
 pub use directory::{FAILED, INVENTORY, ORGANIZATION, REFERENCED, RunDirectory};
 pub use error::RunError;
+pub use gone::GONE;
 pub use id::RunId;
+pub use listing::{ListedRun, RunState, find_run, list};
 pub use manifest::{FileEntry, MANIFEST, Manifest, PreviousRun};
 pub use plan::{PLAN, Plan};
+pub use pruning::{Keeping, PRUNED, Pruned, prune};
+pub use sight::{Finder, Finders};
 pub use signature::{PublicKey, SIGNATURE, Signature, SignatureError, SigningAlgorithm};
 pub use spool::{FindingSpool, FindingSpoolWriter, SPOOL};
 pub use stored_report::{STORED_REPORT, StoredReport};
-pub use verify::{Link, Signed, Verified, VerifyError, verify};
+pub use verify::{Link, Signed, Verified, VerifyError, link_of, verify};
 
 /// Version of the shape of `plan.json`, `manifest.json` and the spool.
 pub const SCHEMA_VERSION: u32 = 1;

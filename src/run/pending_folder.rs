@@ -1,6 +1,7 @@
 //! Files of a run that take their names together.
 //!
-//! In: the files of all formats, one after the other. Out: all of them, or none if one of them fails.
+//! In: the files of one format, one after the other; then the folders of all formats. Out: all of the files, or none if
+//! one of them fails, with no empty folder left behind.
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,11 +16,13 @@ pub(super) struct PendingFolder {
     root: PathBuf,
     current: Option<PendingFile>,
     complete: Vec<CompleteFile>,
+    /// Folders made for files, outer ones first.
+    made: Vec<PathBuf>,
 }
 
 impl PendingFolder {
     pub(super) fn of(root: &Path) -> Self {
-        Self { root: root.to_owned(), current: None, complete: Vec::new() }
+        Self { root: root.to_owned(), current: None, complete: Vec::new(), made: Vec::new() }
     }
 
     /// Brings the file that is being written to the disk.
@@ -30,11 +33,53 @@ impl PendingFolder {
         Ok(())
     }
 
+    /// Takes over the files of another folder of the same root.
+    pub(super) fn absorb(&mut self, mut other: Self) -> io::Result<()> {
+        self.end_file()?;
+        other.end_file()?;
+        // Whatever happens next: folders go after all files that may be in them.
+        self.made.append(&mut other.made);
+        let twice = other.complete.iter().find(|file| self.has(file.target()));
+        if let Some(file) = twice {
+            let relative = file.target().strip_prefix(&self.root).unwrap_or(file.target());
+            return Err(written_twice(&relative.to_string_lossy()));
+        }
+        self.complete.append(&mut other.complete);
+        Ok(())
+    }
+
     /// Gives all files their names.
     pub(super) fn keep(mut self) -> io::Result<()> {
         self.end_file()?;
-        self.complete.into_iter().try_for_each(CompleteFile::keep)
+        std::mem::take(&mut self.complete).into_iter().try_for_each(CompleteFile::keep)
     }
+
+    fn has(&self, target: &Path) -> bool {
+        self.complete.iter().any(|file| file.target() == target)
+    }
+
+    fn make_folder(&mut self, folder: &Path) -> io::Result<()> {
+        let inside: Vec<&Path> =
+            folder.ancestors().take_while(|path| *path != self.root).filter(|path| !path.exists()).collect();
+        fs::create_dir_all(folder)?;
+        self.made.extend(inside.into_iter().rev().map(Path::to_owned));
+        Ok(())
+    }
+}
+
+impl Drop for PendingFolder {
+    fn drop(&mut self) {
+        self.current = None;
+        self.complete.clear();
+        for folder in self.made.iter().rev() {
+            // Only an empty one can be removed; one with a kept file stays.
+            let _ = fs::remove_dir(folder);
+        }
+    }
+}
+
+fn written_twice(relative: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, format!("two formats write `{relative}`"))
 }
 
 impl ReportFolder for PendingFolder {
@@ -46,12 +91,11 @@ impl ReportFolder for PendingFolder {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
         let path = self.root.join(relative);
-        if self.complete.iter().any(|file| file.target() == path) {
-            let text = format!("two formats write `{relative}`");
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+        if self.has(&path) {
+            return Err(written_twice(relative));
         }
         if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+            self.make_folder(folder)?;
         }
         Ok(self.current.insert(PendingFile::create(&path)?))
     }
@@ -78,7 +122,30 @@ mod tests {
 
         let mut folder = PendingFolder::of(root.path());
         folder.create("c.txt").unwrap();
+        folder.create("new/deep/c.txt").unwrap();
+        folder.create("part/c.txt").unwrap();
         drop(folder);
-        assert!(!root.path().join("c.txt").exists());
+        assert!(!root.path().join("c.txt").exists() && !root.path().join("new").exists());
+        assert!(root.path().join("part/b.txt").exists(), "what was there stays");
+    }
+
+    #[test]
+    fn folders_are_joined_and_no_file_has_two_writers() {
+        let root = tempfile::tempdir().unwrap();
+        let with = |name: &str| {
+            let mut folder = PendingFolder::of(root.path());
+            folder.create(name).unwrap().write_all(name.as_bytes()).unwrap();
+            folder
+        };
+        let mut all = with("a.txt");
+        all.absorb(with("part/b.txt")).unwrap();
+        let error = all.absorb(with("part/b.txt")).unwrap_err().to_string();
+        assert!(error.contains("two formats write `part/b.txt`"), "{error}");
+        drop(all);
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+        let mut all = with("a.txt");
+        all.absorb(with("part/b.txt")).unwrap();
+        all.keep().unwrap();
+        assert!(root.path().join("a.txt").exists() && root.path().join("part/b.txt").exists());
     }
 }

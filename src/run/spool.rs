@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::gone::{GONE, GoneReader};
 use super::{RunError, SCHEMA_VERSION};
 use crate::finding::Finding;
 use crate::inventory::json_lines::{LineError, LinesReader, LinesWriter, PendingFile};
-use crate::report::{Counts, FindingPass, FindingSource};
+use crate::report::{Counts, FindingPass, FindingSource, GonePass};
 
 /// Name of the file.
 pub const SPOOL: &str = "findings.spool.jsonl.gz";
@@ -127,7 +128,14 @@ impl FindingSpool {
         };
         let mut findings = SpoolReader::open(path).map_err(invalid)?;
         findings.by_ref().try_for_each(|finding| finding.map(drop)).map_err(invalid)?;
-        Ok(Self { path: path.to_owned(), counts: findings.counts })
+        let spool = Self { path: path.to_owned(), counts: findings.counts };
+        spool.gone().and_then(|mut gone| gone.try_for_each(|gone| gone.map(drop))).map_err(invalid)?;
+        Ok(spool)
+    }
+
+    /// A spool of which nothing is read, for what stands beside it.
+    pub(super) fn unread(path: &Path) -> Self {
+        Self { path: path.to_owned(), counts: Counts::default() }
     }
 
     /// All findings counted.
@@ -140,6 +148,15 @@ impl FindingSpool {
 impl FindingSource for FindingSpool {
     fn findings(&self) -> io::Result<FindingPass<'_>> {
         Ok(Box::new(SpoolReader::open(&self.path)?.map(|finding| finding.map(Arc::new))))
+    }
+
+    fn gone(&self) -> io::Result<GonePass<'_>> {
+        match GoneReader::open(&self.path.with_file_name(GONE)) {
+            Ok(gone) => Ok(Box::new(gone)),
+            // A run that was never put among others has no such file.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Box::new(std::iter::empty())),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::sight::{Finders, Seen};
 use super::{FindingSpool, RunError, SCHEMA_VERSION};
 use crate::finding::{Control, Framework};
 use crate::inventory::json_lines::{LinesReader, LinesWriter};
@@ -77,6 +78,22 @@ pub(super) fn write(report: &Report<'_>, folder: &mut dyn ReportFolder) -> io::R
     }
     lines.push(&RecordRef::End { records })?;
     lines.finish().map(drop)
+}
+
+/// How a run stood among those before it, without reading the rest of its report.
+pub(super) fn over_time_of(path: &Path) -> Result<OverTime, RunError> {
+    let file = File::open(path).map_err(RunError::io("read", path))?;
+    let mut lines = LinesReader::new(file);
+    let head = lines.next_record::<Head>().map_err(|error| RunError::Invalid {
+        path: path.to_owned(),
+        problem: format!("cannot be read: {error}"),
+        hint: "restore the file",
+    })?;
+    head.map(|head| head.over_time).ok_or_else(|| RunError::Invalid {
+        path: path.to_owned(),
+        problem: "is empty".to_owned(),
+        hint: "restore the file",
+    })
 }
 
 /// The report of a run, read from its files.
@@ -151,6 +168,21 @@ impl StoredReport {
             Record::Gap(gap) => self.gaps.push(gap),
             Record::End { .. } => {}
         }
+    }
+
+    /// Which run.
+    pub(super) fn run(&self) -> &RunInfo {
+        &self.run
+    }
+
+    /// What the run could see.
+    pub(super) fn seen(&self, finders: &Finders) -> Seen {
+        Seen::of(&self.coverage, &self.gaps, finders)
+    }
+
+    /// The findings, and what is gone.
+    pub(super) fn source(&self) -> &FindingSpool {
+        &self.spool
     }
 
     /// What the formats take.

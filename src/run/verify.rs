@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::manifest::{files_in, hash_file};
+use super::pruning::kept_manifest;
 use super::signature::{self, PublicKey, SIGNATURE, SignatureError};
 use super::{MANIFEST, Manifest, RunError, RunId};
 
@@ -80,9 +81,9 @@ pub enum VerifyError {
 pub enum Link {
     /// There was none.
     First,
-    /// It is there, and its manifest is the one that was seen.
+    /// It is there, or its manifest was kept when it was pruned, and that manifest is the one that was seen.
     Holds(RunId),
-    /// It is no longer there, so nobody can say.
+    /// Nothing is left of it, so nobody can say.
     Gone(RunId),
 }
 
@@ -161,9 +162,16 @@ fn signed(path: &Path, manifest: &Path, key: Option<&PublicKey>) -> Result<Signe
     }
 }
 
-fn link_of(folder: &Path, manifest: &Manifest) -> Result<Link, VerifyError> {
+/// How the run in a folder, given by its absolute path, is linked to the run before; only that run's manifest is read.
+///
+/// # Errors
+/// [`VerifyError::Chain`] if the run before is not the one that was seen, or it cannot be read.
+pub fn link_of(folder: &Path, manifest: &Manifest) -> Result<Link, VerifyError> {
     let Some(previous) = &manifest.previous else { return Ok(Link::First) };
-    let path = folder.with_file_name(previous.run_id.as_str()).join(MANIFEST);
+    let mut path = folder.with_file_name(previous.run_id.as_str()).join(MANIFEST);
+    if let (false, Some(out)) = (path.exists(), folder.parent().and_then(Path::parent)) {
+        path = kept_manifest(out, &previous.run_id);
+    }
     match hash_file(&path) {
         Ok((_, found)) if found == previous.manifest_sha256 => Ok(Link::Holds(previous.run_id.clone())),
         Ok((_, found)) => Err(VerifyError::Chain {

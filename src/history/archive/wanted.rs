@@ -1,5 +1,7 @@
 //! Which records are worth parsing, told from the few bytes behind the key `"eventSource"`.
 
+use memchr::memchr2;
+
 /// The key that every record has once.
 pub(super) const KEY: &[u8] = b"\"eventSource\"";
 const NAME_KEY: &[u8] = b"\"eventName\"";
@@ -62,13 +64,16 @@ impl Wanted {
 
 /// The next byte that is no white space, and what follows it.
 fn token(text: &[u8]) -> Option<(u8, &[u8])> {
-    text.trim_ascii_start().split_first().map(|(first, rest)| (*first, rest))
+    match text.split_first() {
+        Some((first, rest)) if !first.is_ascii_whitespace() => Some((*first, rest)),
+        _ => text.trim_ascii_start().split_first().map(|(first, rest)| (*first, rest)),
+    }
 }
 
 /// A string without escapes that ends within what is looked at, and what follows its end.
 fn plain_text(text: &[u8]) -> Option<(&[u8], &[u8])> {
     let text = text.get(..LOOK_AHEAD).unwrap_or(text);
-    let end = text.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    let end = memchr2(b'"', b'\\', text)?;
     let (inner, rest) = text.split_at_checked(end)?;
     rest.strip_prefix(b"\"").map(|rest| (inner, rest))
 }

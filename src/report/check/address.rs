@@ -3,7 +3,7 @@
 //! In: a path of the command line, and where the repository and the current folder are. Out: the path that code hosts
 //! know the file by, plain or as a URI. Nothing is asked of the disk.
 
-use std::fmt::Write as _;
+use crate::report::uri::encoded;
 
 /// What paths are relative to; both absolute, with `/`, and empty where not known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,20 +71,6 @@ fn normal(path: &str) -> String {
     }
     let joined = parts.join("/");
     if path.starts_with('/') { format!("/{joined}") } else { joined }
-}
-
-/// Percent-encoded, but for what may stand in a path. A colon may not, because in a first segment it ends a scheme.
-fn encoded(path: &str) -> String {
-    let mut out = String::with_capacity(path.len() + 8);
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=@".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing into a `String` cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 
 use super::{CheckFormat, CheckReport, UnreadableFile, wording};
 use crate::finding::{ComplianceType, TemplateChange, TemplateFinding};
-use crate::report::text::{NAME, short, visible};
+use crate::report::text::{NAME, short};
+use crate::report::xml::{attribute, writable};
 
 /// The `junit` format.
 pub struct Junit;
@@ -141,18 +142,4 @@ fn write(xml: &mut Writer<&mut dyn Write>, case: &Case) -> io::Result<()> {
         xml.write_event(Event::End(BytesEnd::new(name)))?;
     }
     xml.write_event(Event::End(BytesEnd::new("testcase")))
-}
-
-fn attribute(element: &mut BytesStart<'_>, name: &str, value: &str) {
-    element.push_attribute((name, writable(value).as_ref()));
-}
-
-/// Text that XML can hold: control characters are written out, and the two code points that are no characters replaced.
-fn writable(text: &str) -> Cow<'_, str> {
-    let shown = visible(text);
-    if shown.contains(['\u{fffe}', '\u{ffff}']) {
-        Cow::Owned(shown.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}"))
-    } else {
-        shown
-    }
 }

@@ -14,7 +14,6 @@ mod junit;
 mod markdown;
 mod overview;
 mod sarif;
-mod sarif_model;
 mod secret;
 mod terminal;
 mod wording;

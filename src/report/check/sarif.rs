@@ -13,21 +13,21 @@ use std::io::{self, Write};
 use std::rc::Rc;
 
 use super::overview::Overview;
-use super::sarif_model::{
-    ArtifactLocation, AutomationDetails, Configuration, Driver, Invocation, Location, Log, LogicalLocation, Message,
-    Notification, NotificationLocation, NotificationText, PhysicalLocation, Region, Result, Rule, RuleProperties, Run,
-    Suppression, Text, Tool, UriBase,
-};
 use super::{CheckFormat, CheckReport, Roots, wording};
 use crate::finding::{ComplianceType, Severity, SourcePlace, TemplateChange, TemplateFinding};
 use crate::inventory::{Position, Span};
 use crate::report::markup::plain;
-use crate::report::text::{NAME, counted, short, visible};
+use crate::report::sarif_model::{
+    ArtifactLocation, AutomationDetails, Configuration, Driver, Invocation, Location, Log, LogicalLocation, Message,
+    Notification, NotificationLocation, NotificationText, PhysicalLocation, Properties, RUNS, Region, Result, Rule,
+    RuleProperties, Run, SCHEMA, STORED_RESULTS, Suppression, Text, Tool, UriBase, VERSION, level, repository, rule_id,
+    security_severity, without_links,
+};
+use crate::report::text::{NAME, counted, remediation, short, visible};
 
 /// The `sarif` format.
 pub struct Sarif;
 
-const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 const ROOT: &str = "%SRCROOT%";
 
 /// Limits of GitHub's code scanning.
@@ -39,7 +39,7 @@ struct Limits {
     bytes: usize,
 }
 
-const GITHUB: Limits = Limits { results: 5_000, runs: 20, bytes: 90_000_000 };
+const GITHUB: Limits = Limits { results: STORED_RESULTS, runs: RUNS, bytes: 90_000_000 };
 /// Related places of a result; GitHub takes 1,000.
 const RELATED: usize = 100;
 /// Tags of a rule; GitHub takes 20 and shows 10.
@@ -101,9 +101,10 @@ fn write_log(report: &CheckReport, limits: &Limits, out: &mut dyn Write) -> io::
             ROOT,
             UriBase { description: Message { text: "The root of the repository.".to_owned(), markdown: None } },
         )]),
+        properties: None,
         results,
     });
-    serde_json::to_writer(&mut *out, &Log { schema: SCHEMA, version: "2.1.0", runs: runs.collect() })?;
+    serde_json::to_writer(&mut *out, &Log { schema: SCHEMA, version: VERSION, runs: runs.collect() })?;
     writeln!(out)
 }
 
@@ -140,10 +141,6 @@ impl Rules {
     }
 }
 
-fn rule_id(control: &str, undecided: bool) -> String {
-    if undecided { format!("{control}/undecided") } else { control.to_owned() }
-}
-
 fn driver<'a>(report: &'a CheckReport, rules: &Rules) -> Driver<'a> {
     Driver {
         name: "pipewarden",
@@ -154,19 +151,14 @@ fn driver<'a>(report: &'a CheckReport, rules: &Rules) -> Driver<'a> {
     }
 }
 
-/// Where the project is published, if it is.
-fn repository() -> Option<&'static str> {
-    Some(env!("CARGO_PKG_REPOSITORY")).filter(|address| !address.is_empty())
-}
-
 fn rule(report: &CheckReport, id: &str, undecided: bool) -> Rule {
     let control = report.controls.get(id);
     let severity = control.map_or(Severity::Low, |control| control.severity);
     let title = wording::title(report, id);
     let fix = report.fixes.get(id).cloned().unwrap_or_default();
-    let remediation = control.map_or_else(String::new, |control| wording::remediation(&control.remediation));
-    let mut text = [title.as_str(), &fix.rationale, &remediation].map(|text| visible(text).into_owned()).join("\n\n");
-    let mut markdown = [title.as_str(), &fix.rationale, &remediation].map(|text| plain(text, 2_000)).join("\n\n");
+    let mend = control.map_or_else(String::new, |control| remediation(&control.remediation));
+    let mut text = [title.as_str(), &fix.rationale, &mend].map(|text| visible(text).into_owned()).join("\n\n");
+    let mut markdown = [title.as_str(), &fix.rationale, &mend].map(|text| plain(text, 2_000)).join("\n\n");
     for (name, language, fragment) in
         [("CloudFormation", "yaml", &fix.cloudformation), ("Terraform", "hcl", &fix.terraform)]
     {
@@ -190,24 +182,6 @@ fn rule(report: &CheckReport, id: &str, undecided: bool) -> Rule {
         help: Message { text, markdown: Some(markdown) },
         default_configuration: Configuration { level: if undecided { "note" } else { level(severity) } },
         properties: RuleProperties { tags, security_severity: (!undecided).then(|| security_severity(severity)) },
-    }
-}
-
-fn level(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Critical | Severity::High => "error",
-        Severity::Medium => "warning",
-        Severity::Low => "note",
-    }
-}
-
-/// On the scale of CVSS, in the middle of the band that GitHub gives the same name.
-fn security_severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Critical => "9.5",
-        Severity::High => "8.0",
-        Severity::Medium => "5.5",
-        Severity::Low => "2.5",
     }
 }
 
@@ -237,13 +211,14 @@ impl<'a> Builder<'a> {
             status: "accepted",
             justification,
         });
-        let mut properties = BTreeMap::from([("severity", finding.finding.severity.as_str())]);
-        if !finding.property_path.is_empty() {
-            properties.insert("propertyPath", finding.property_path.as_str());
-        }
+        let properties = Properties {
+            property_path: Some(finding.property_path.as_str()).filter(|path| !path.is_empty()),
+            severity: finding.finding.severity.as_str(),
+            ..Properties::default()
+        };
         Result {
-            rule_id: rule_id(control, undecided),
-            rule_index: rules.index(control, undecided),
+            rule_id: rule_id(control, undecided).into(),
+            rule_index: Some(rules.index(control, undecided)),
             kind: if undecided { "review" } else { "fail" },
             level: (!undecided).then(|| level(finding.finding.severity)),
             message: message(report, finding),
@@ -267,8 +242,6 @@ impl<'a> Builder<'a> {
 }
 
 fn message(report: &CheckReport, finding: &TemplateFinding) -> Message {
-    // Brackets would make a link of text in SARIF's own small markup.
-    let escaped = |text: &str| text.replace('\\', "\\\\").replace('[', "\\[").replace(']', "\\]");
     let text = wording::message(report, finding);
     let mut markdown = format!(
         "**{}** {}\n\n{}",
@@ -283,7 +256,7 @@ fn message(report: &CheckReport, finding: &TemplateFinding) -> Message {
     for (number, related) in finding.related.iter().take(RELATED).enumerate() {
         markdown.push_str(&["\n- [", &plain(&related.message, 300), "](", &(number + 1).to_string(), ")"].concat());
     }
-    Message { text: escaped(&text), markdown: Some(markdown) }
+    Message { text: without_links(&text), markdown: Some(markdown) }
 }
 
 fn physical(roots: &Roots, place: &SourcePlace) -> PhysicalLocation {
@@ -316,13 +289,6 @@ fn logical(finding: &TemplateFinding) -> Vec<LogicalLocation> {
         kind: "construct",
     });
     std::iter::once(resource).chain(construct).collect()
-}
-
-impl Invocation {
-    /// The same end, without saying it all again.
-    fn quiet(other: &Self) -> Self {
-        Self { execution_successful: other.execution_successful, tool_execution_notifications: Vec::new() }
-    }
 }
 
 fn invocation(report: &CheckReport, left_out: usize) -> Invocation {
@@ -368,7 +334,11 @@ fn invocation(report: &CheckReport, left_out: usize) -> Invocation {
         let text = format!("and {}; `--format json` has all", counted(more as u64, "more notification"));
         notifications.push(Notification { level: "note", message: NotificationText { text }, locations: Vec::new() });
     }
-    Invocation { execution_successful: report.unreadable.is_empty(), tool_execution_notifications: notifications }
+    Invocation {
+        execution_successful: report.unreadable.is_empty(),
+        start_time_utc: None,
+        tool_execution_notifications: notifications,
+    }
 }
 
 #[cfg(test)]

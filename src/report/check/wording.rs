@@ -6,7 +6,7 @@
 use super::CheckReport;
 use super::overview::Undecided;
 use crate::finding::{Alternative, Blind, ComplianceType, SourcePlace, TemplateChange, TemplateFinding};
-use crate::report::text::{NAME, counted, grouped, short, words};
+use crate::report::text::{NAME, counted, grouped, short};
 use std::fmt::Write as _;
 
 /// The longest advice.
@@ -21,27 +21,6 @@ pub(super) fn title(report: &CheckReport, control: &str) -> String {
 pub(super) fn advice(report: &CheckReport, finding: &TemplateFinding) -> String {
     let control = report.controls.get(&finding.finding.control);
     control.map_or_else(String::new, |control| short(&control.remediation_for(&finding.finding.evidence), ADVICE))
-}
-
-/// What to do about a control in general: `{unapprovedActions}` reads `<unapproved actions>`.
-pub(super) fn remediation(template: &str) -> String {
-    let mut out = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        out.push_str(before);
-        match after.split_once('}') {
-            Some((fact, behind)) if !fact.is_empty() && fact.chars().all(|c| c.is_ascii_alphanumeric()) => {
-                out.push_str(&["<", &words(fact), ">"].concat());
-                rest = behind;
-            }
-            _ => {
-                out.push('{');
-                rest = after;
-            }
-        }
-    }
-    out.push_str(rest);
-    out
 }
 
 /// A fragment to write, in the language of the file.
@@ -195,14 +174,6 @@ pub(super) fn message(report: &CheckReport, finding: &TemplateFinding) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn facts_in_general_advice_are_words() {
-        assert_eq!(
-            remediation("Gate {unapprovedActions} in {} or {a b} {x"),
-            "Gate <unapproved actions> in {} or {a b} {x"
-        );
-    }
 
     #[test]
     fn both_answers_are_said_with_the_default() {

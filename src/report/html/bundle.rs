@@ -80,25 +80,32 @@ mod tests {
         assert!(!style().to_lowercase().contains("</style") && !style().contains('\r'));
     }
 
+    /// What a line at the margin of a module declares.
+    fn declared(line: &str) -> Option<&str> {
+        let rest = line.strip_prefix("export ").unwrap_or(line);
+        let rest = rest.strip_prefix("async ").unwrap_or(rest);
+        let rest = ["function ", "const ", "class ", "let "].iter().find_map(|word| rest.strip_prefix(word))?;
+        rest.split(|sign: char| !sign.is_alphanumeric() && sign != '_').next()
+    }
+
     #[test]
-    fn modules_use_only_what_comes_before_them() {
-        let mut before: Vec<String> = Vec::new();
+    fn modules_use_only_what_comes_before_them_and_share_no_name() {
+        let (mut exported, mut names) = (Vec::new(), Vec::new());
         for module in MODULES {
             for line in module.lines().filter(|line| line.starts_with("import ")) {
-                let (names, _) = line.strip_prefix("import { ").unwrap().split_once(" } from './").unwrap();
-                for name in names.split(", ") {
-                    assert!(before.iter().any(|known| known == name), "{name} is used before it is there: {line}");
+                let (used, _) = line.strip_prefix("import { ").unwrap().split_once(" } from './").unwrap();
+                for name in used.split(", ") {
+                    assert!(exported.contains(&name), "{name} is used before it is there: {line}");
                 }
             }
-            for line in module.lines().filter_map(|line| line.strip_prefix("export ")) {
-                let words = line
-                    .split([' ', '(', ';', '='])
-                    .filter(|word| !["async", "function", "const", "class", ""].contains(word));
-                let name = words.clone().next().unwrap().trim_end_matches('*').to_owned();
-                assert!(!before.contains(&name), "two modules have {name}");
-                before.push(name);
+            for (line, name) in module.lines().filter_map(|line| Some((line, declared(line)?))) {
+                assert!(!names.contains(&name), "two modules have {name}");
+                names.push(name);
+                if line.starts_with("export ") {
+                    exported.push(name);
+                }
             }
         }
-        assert!(before.len() > 30, "{before:?}");
+        assert!(exported.len() > 30 && names.len() > exported.len(), "{names:?}");
     }
 }

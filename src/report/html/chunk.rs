@@ -40,10 +40,10 @@ pub(super) struct Size {
 struct Details<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<&'a str>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    evidence: &'a BTreeMap<String, Value>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    gaps: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evidence: Option<&'a BTreeMap<String, Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gaps: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exception: Option<&'a ExceptionRef>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,8 +111,8 @@ impl Chunk {
         self.ids.extend(id.unwrap_or_default());
         let details = Details {
             id: id.is_none().then_some(finding.id.as_str()),
-            evidence: &finding.evidence,
-            gaps: &finding.gaps,
+            evidence: Some(&finding.evidence).filter(|evidence| !evidence.is_empty()),
+            gaps: Some(finding.gaps.as_slice()).filter(|gaps| !gaps.is_empty()),
             exception: finding.exception.as_ref(),
             owner_from: finding.owner.as_ref().map(|owner| owner.source.to_string()),
             last_observed: lifecycle.map(|lifecycle| dictionary.time(&lifecycle.last_observed_at)),

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::block;
 use super::chunk::Size;
 use crate::finding::{Control, Framework};
+use crate::inventory::AccountId;
 use crate::report::{Report, RunInfo};
 
 /// Version of the shape of the blocks; the script beside it in the same page reads only this one.
@@ -117,17 +118,7 @@ impl Dictionary {
             compared_with: report.over_time.comparison.as_ref().map(|comparison| &comparison.previous),
             chunks: &self.sizes,
             controls: names.iter().map(|id| ControlEntry::of(id, report.controls.get(id))).collect(),
-            accounts: self
-                .accounts
-                .names
-                .iter()
-                .map(|id| {
-                    let known = report.accounts.iter().find(|(known, _)| known.as_str() == id).map(|(_, info)| info);
-                    let named = known.map(|info| (info.name.as_str(), info.organizational_unit_path.as_str()));
-                    let (name, path) = named.unwrap_or_default();
-                    [id.as_str(), name, path]
-                })
-                .collect(),
+            accounts: self.accounts.names.iter().map(|id| account(report, id)).collect(),
             regions: &self.regions.names,
             types: &self.types.names,
             owners: &self.owners.names,
@@ -136,6 +127,12 @@ impl Dictionary {
         };
         block::write(out, "dictionary", &serde_json::to_vec(&document)?)
     }
+}
+
+/// Id, name and unit.
+fn account<'a>(report: &'a Report<'_>, id: &'a str) -> [&'a str; 3] {
+    let known = id.parse().ok().and_then(|id: AccountId| report.accounts.get(&id));
+    known.map_or([id, "", ""], |info| [id, &info.name, &info.organizational_unit_path])
 }
 
 #[derive(Serialize)]
@@ -169,7 +166,7 @@ impl<'a> ControlEntry<'a> {
             id,
             title: control.map_or("", |control| &control.title),
             remediation: control.map_or("", |control| &control.remediation),
-            frameworks: control.map_or(&[], |control| &control.frameworks),
+            frameworks: control.map(|control| control.frameworks.as_slice()).unwrap_or_default(),
         }
     }
 }

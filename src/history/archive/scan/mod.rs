@@ -7,17 +7,23 @@
 //!
 //! Only the records that are handed out are checked to be JSON; of everything else, that its brackets are balanced.
 
+mod arrays;
+
 use std::io::{self, Read};
 
+use memchr::memrchr;
+
+use self::arrays::Arrays;
 use super::structure::{BLOCK, Carry, Structure};
 use super::sweep::{Marks, Sweep};
 use super::wanted::{KEY, LOOK_AHEAD, Wanted};
 
-/// What is read and swept at once.
-const PIECE: usize = 128 * 1024;
+/// How every record begins that CloudTrail writes, but the first. A bracket before a quote is in no string, unless what
+/// follows the quote could follow a string's end; so wherever this stands in JSON, an object begins.
+const BEGIN: &[u8] = b",{\"eventVersion\":";
 
-/// What is held before brackets are counted in bytes that no wanted name stands in: most files are smaller.
-const WINDOW: usize = 1 << 20;
+/// From how far on the walk leaps to the next name.
+const FAR: usize = 256;
 
 /// Depths of brackets: in the file's object, in its array of records, in a record.
 const FILE: u32 = 1;
@@ -31,11 +37,15 @@ pub(super) struct Limits {
     pub(super) record: usize,
     /// Inflated bytes of a file.
     pub(super) file: u64,
+    /// Bytes that are read and swept at once; more than a name and what is looked at behind it.
+    pub(super) piece: usize,
+    /// Bytes that are held before what they are is settled. The inflated bytes are still in the processor's cache then.
+    pub(super) window: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { record: 8 << 20, file: 4 << 30 }
+        Self { record: 8 << 20, file: 4 << 30, piece: 128 << 10, window: 256 << 10 }
     }
 }
 
@@ -131,15 +141,14 @@ struct Pieces<'b, R> {
     buffer: &'b mut Vec<u8>,
     filled: usize,
     inflated: u64,
-    limit: u64,
+    limits: Limits,
     ended: bool,
     failed: Option<Failure>,
 }
 
 impl<'b, R: Read> Pieces<'b, R> {
     fn new(source: R, buffer: &'b mut Vec<u8>, limits: Limits) -> Self {
-        let mut pieces =
-            Self { source, buffer, filled: 0, inflated: 0, limit: limits.file, ended: false, failed: None };
+        let mut pieces = Self { source, buffer, filled: 0, inflated: 0, limits, ended: false, failed: None };
         pieces.make_room(0);
         pieces
     }
@@ -148,7 +157,7 @@ impl<'b, R: Read> Pieces<'b, R> {
     fn failure(&mut self) -> Option<ScanError> {
         self.failed.take().map(|failure| match failure {
             Failure::Read(error) => ScanError::Read { inflated: self.inflated, error },
-            Failure::TooLarge => ScanError::TooLarge { limit: self.limit },
+            Failure::TooLarge => ScanError::TooLarge { limit: self.limits.file },
         })
     }
 
@@ -158,7 +167,7 @@ impl<'b, R: Read> Pieces<'b, R> {
 
     /// Reads a piece, less only at the end.
     fn fill(&mut self) {
-        let full = self.filled + PIECE;
+        let full = self.filled + self.limits.piece;
         while !self.ended && self.filled < full {
             let Some(room) = self.buffer.get_mut(self.filled..full) else { return };
             match self.source.read(room) {
@@ -166,7 +175,7 @@ impl<'b, R: Read> Pieces<'b, R> {
                 Ok(count) => {
                     self.filled += count;
                     self.inflated += count as u64;
-                    if self.inflated > self.limit {
+                    if self.inflated > self.limits.file {
                         self.ended = true;
                         self.failed = Some(Failure::TooLarge);
                     }
@@ -181,7 +190,7 @@ impl<'b, R: Read> Pieces<'b, R> {
     }
 
     fn is_full(&self) -> bool {
-        self.filled >= WINDOW
+        self.filled >= self.limits.window
     }
 
     /// Forgets the first bytes, and makes room for a piece.
@@ -190,8 +199,8 @@ impl<'b, R: Read> Pieces<'b, R> {
             self.buffer.copy_within(forgotten..self.filled, 0);
             self.filled = self.filled.saturating_sub(forgotten);
         }
-        if self.buffer.len() < self.filled + PIECE {
-            let room = (self.buffer.len() * 2).max(self.filled + PIECE);
+        if self.buffer.len() < self.filled + self.limits.piece {
+            let room = (self.buffer.len() * 2).max(self.filled + self.limits.piece);
             self.buffer.resize(room, 0);
         }
     }
@@ -204,6 +213,8 @@ struct Walk {
     limits: Limits,
     carry: Carry,
     depth: u32,
+    /// The last place between two records; none is open where that is not known.
+    arrays: Arrays,
     /// Everything before was walked through.
     walked: usize,
     /// Names before were looked for. Never before `walked`.
@@ -277,21 +288,71 @@ impl Walk {
         marks: &mut Marks<'_>,
         found: &mut dyn FnMut(&[u8]),
     ) -> Result<(), ScanError> {
-        let (blocks, rest) = held.get(self.walked..end).unwrap_or_default().as_chunks::<BLOCK>();
         let mut sight = Sight { held, found };
-        for block in blocks {
-            if self.lazy && !self.flagged && marks.next == usize::MAX {
-                return Ok(());
+        let mut refused = None;
+        'leaping: loop {
+            if self.is_idle(marks.next, refused) {
+                if marks.next == usize::MAX {
+                    return Ok(());
+                }
+                refused = Some(marks.next);
+                self.leap(end, marks, &mut sight)?;
             }
-            self.block(block, marks, &mut sight)?;
+            let (blocks, rest) = held.get(self.walked..end).unwrap_or_default().as_chunks::<BLOCK>();
+            for block in blocks {
+                self.block(block, marks, &mut sight)?;
+                if self.is_idle(marks.next, refused) {
+                    continue 'leaping;
+                }
+            }
+            if !rest.is_empty() {
+                let mut last = [b' '; BLOCK];
+                last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+                self.block(&last, marks, &mut sight)?;
+                self.walked = end;
+            }
+            return Ok(());
         }
-        if !rest.is_empty() && (!self.lazy || self.flagged || marks.next != usize::MAX) {
-            let mut last = [b' '; BLOCK];
-            last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-            self.block(&last, marks, &mut sight)?;
-            self.walked = end;
-        }
-        Ok(())
+    }
+
+    /// Whether nothing has to be known of what comes until the `next` name, and that one is far enough to leap.
+    fn is_idle(&self, next: usize, refused: Option<usize>) -> bool {
+        let far = self.arrays.open > 0 && next > self.walked + FAR && refused != Some(next);
+        self.lazy && !self.flagged && (next == usize::MAX || far)
+    }
+
+    /// Goes on at the beginning of the record that the next name stands in, if that can be told without a walk.
+    fn leap(&mut self, end: usize, marks: &mut Marks<'_>, sight: &mut Sight<'_>) -> Result<(), ScanError> {
+        let Some(begin) = self.last_record(sight.held, marks.next) else { return Ok(()) };
+        // Blocks stay where they would be, so that only the last one is not whole.
+        let outside = (begin - self.walked) % BLOCK;
+        let at = begin - outside;
+        let Some(whole) = sight.held.get(at..end).and_then(<[u8]>::first_chunk::<BLOCK>) else { return Ok(()) };
+        let mut block = *whole;
+        block.iter_mut().take(outside).for_each(|byte| *byte = b' ');
+        self.enter(at);
+        self.block(&block, marks, sight)
+    }
+
+    /// Where the last record begins of those that begin before `end`, further on than the walk.
+    fn last_record(&mut self, held: &[u8], end: usize) -> Option<usize> {
+        let text = held.get(self.walked..end)?;
+        let mut rest = text;
+        let comma = loop {
+            let comma = memrchr(b'{', rest)?.checked_sub(1)?;
+            if text.get(comma..).is_some_and(|text| text.starts_with(BEGIN)) {
+                break comma;
+            }
+            rest = rest.get(..=comma)?;
+        };
+        let begin = self.walked + comma + 1;
+        (self.arrays.at <= begin && self.arrays.advance(held, begin) && self.arrays.open == 1).then_some(begin)
+    }
+
+    /// Takes up the walk between two records.
+    fn enter(&mut self, at: usize) {
+        (self.walked, self.depth, self.carry) = (at, RECORDS, Carry::default());
+        (self.flagged, self.lost) = (false, false);
     }
 
     #[inline]
@@ -348,6 +409,7 @@ impl Walk {
         if self.depth == FILE && held.get(at) == Some(&b'[') {
             self.in_records = is_after_records_key(held.get(self.top..at).unwrap_or_default());
             self.seen_records |= self.in_records;
+            self.arrays = Arrays::new(at + 1, usize::from(self.in_records));
         }
         if self.depth == RECORDS {
             self.record = at;
@@ -367,36 +429,59 @@ impl Walk {
             }
             self.flagged = false;
         }
+        if self.depth == RECORDS && self.in_records {
+            self.arrays = Arrays::new(at + 1, 1);
+        }
         if self.depth <= FILE {
             self.in_records = false;
+            self.arrays = Arrays::default();
             self.top = at + 1;
         }
         Ok(())
     }
 
+    /// Walks through everything that was swept, or leaps to the last record in it; gives whether it leapt.
+    fn pass(&mut self, held: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<bool, ScanError> {
+        if self.lazy && !self.flagged {
+            if self.walked == 0
+                && self.depth == 0
+                && let Some(block) = held.first_chunk::<BLOCK>()
+            {
+                self.block(block, &mut Marks::none(), &mut Sight { held, found })?;
+            }
+            if let Some(begin) = self.last_record(held, self.swept) {
+                self.enter(begin);
+                return Ok(true);
+            }
+        }
+        let lazy = std::mem::take(&mut self.lazy);
+        let walked = self.walk(held, self.swept, &mut Marks::none(), found);
+        self.lazy = lazy;
+        walked.map(|()| false)
+    }
+
     /// How many of the held bytes are no more needed; positions are then counted from behind them.
     fn forget(&mut self, held: &[u8], found: &mut dyn FnMut(&[u8])) -> Result<usize, ScanError> {
-        let lazy = std::mem::take(&mut self.lazy);
-        self.walk(held, self.swept, &mut Marks::none(), found)?;
-        self.lazy = lazy;
-        let mut keep = if self.depth >= RECORD && self.in_records && !self.lost {
-            self.record
+        let leapt = self.pass(held, found)?;
+        let (mut keep, mut between) = if self.depth >= RECORD && self.in_records && !self.lost {
+            (self.record, true)
         } else if self.depth <= FILE {
-            self.top
+            (self.top, false)
         } else {
-            self.walked
+            (self.walked, leapt)
         };
         if self.walked.saturating_sub(keep) > self.limits.record {
             if self.depth <= FILE {
                 return Err(ScanError::NoRecords);
             }
             self.lost = true;
-            keep = self.walked;
+            (keep, between) = (self.walked, false);
         }
         self.walked -= keep;
         self.swept = self.walked;
         self.record = self.record.saturating_sub(keep);
         self.top = self.top.saturating_sub(keep);
+        self.arrays = if between { Arrays::new(0, 1) } else { Arrays::default() };
         Ok(keep)
     }
 

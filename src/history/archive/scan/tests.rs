@@ -11,6 +11,12 @@ use super::*;
 const SOURCES: &[&str] = &["codepipeline.amazonaws.com", "sts.amazonaws.com", "s3.amazonaws.com"];
 const NAMES: &[&str] = &["PutApprovalResult", "GetObject", "PutBucketPolicy"];
 
+const PIECE: usize = 128 << 10;
+const WINDOW: usize = 256 << 10;
+
+/// Pieces and windows so small that every few records one ends.
+const SMALL: Limits = Limits { record: 8 << 20, file: 4 << 30, piece: 300, window: 700 };
+
 fn wanted() -> Wanted {
     Wanted::new([("codepipeline.amazonaws.com", "PutApprovalResult"), ("s3.amazonaws.com", "PutBucketPolicy")])
 }
@@ -92,10 +98,24 @@ fn filler() -> impl Strategy<Value = String> {
             r#""Records\":[""#,
             r#""\u003d\u0026\ud83d\ude00""#,
             r#""\u0065ventSource""#,
+            r#"",{\"eventVersion\":""#,
+            r#""[""#,
+            r#""]""#,
+            r#""}]""#,
+            r#""[{""#,
+            r#""\":[\"a""#,
+            r#""\\]""#,
+            r#""a]b[c""#,
+            r#"["","",[""],[","],{"":[]}]"#,
+            r#"[[[[1],[]],"]["],{"a":[true]}]"#,
+            r#"[ "a" , { "b" : [ ] } ]"#,
+            r#"[{":":["x"]},{"}":"]"},[":",{}]]"#,
+            r#"[{},{"eventVersion":"1","eventSource":"s3.amazonaws.com","eventName":"PutBucketPolicy"},{"eventVersion":"1"}]"#,
             "{}",
             "[]",
         ])
         .prop_map(str::to_owned),
+        r#"[\[\]{}":, \\]{0,12}"#.prop_map(|text| serde_json::to_string(&text).unwrap()),
         (0_usize..300).prop_map(|length| format!("\"{}\"", "x".repeat(length))),
     ];
     leaf.prop_recursive(3, 12, 3, |inner| {
@@ -136,6 +156,22 @@ fn record() -> impl Strategy<Value = String> {
         .prop_map(|(members, gap)| format!("{{{gap}{}{gap}}}", members.join(&format!("{gap},"))))
 }
 
+/// A record as CloudTrail begins it, and long enough to be leapt over.
+fn usual_record() -> impl Strategy<Value = String> {
+    let fillers = || {
+        proptest::collection::vec(filler(), 0..3).prop_map(|values| {
+            values.into_iter().enumerate().map(|(at, value)| format!("\"k{at}\":{value},")).collect::<String>()
+        })
+    };
+    let names = (proptest::sample::select(SOURCES), proptest::sample::select(NAMES));
+    (fillers(), names, fillers(), 0_usize..700, white()).prop_map(|(before, (source, name), after, pad, gap)| {
+        format!(
+            r#"{{"eventVersion":"1.11",{before}"eventSource":{gap}"{source}","eventName":"{name}",{after}"pad":"{}"}}"#,
+            "p".repeat(pad)
+        )
+    })
+}
+
 fn file() -> impl Strategy<Value = String> {
     let records = proptest::collection::vec(prop_oneof![9 => record(), 1 => filler()], 0..8);
     let beside = prop_oneof![5 => Just(None), 1 => filler().prop_map(Some)];
@@ -157,6 +193,32 @@ proptest! {
         let (found, outcome) = scanned(file.as_bytes(), piece, Limits::default());
         prop_assert_eq!(found, oracle(file.as_bytes()));
         prop_assert!(outcome.is_ok(), "{:?}", outcome);
+    }
+
+    #[test]
+    fn what_a_full_parse_finds_is_found_by_leaps(
+        records in proptest::collection::vec(prop_oneof![12 => usual_record(), 1 => record(), 1 => filler()], 0..30),
+        piece in 1_usize..900,
+        small in any::<bool>(),
+        after in prop_oneof![4 => Just(""), 1 => Just(r#","after":[{"eventVersion":"1"},{"eventVersion":"2","eventSource":"s3.amazonaws.com","eventName":"PutBucketPolicy"}]"#)],
+    ) {
+        let file = format!("{{\"Records\":[{}]{after}}}", records.join(","));
+        let (found, outcome) = scanned(file.as_bytes(), piece, if small { SMALL } else { Limits::default() });
+        prop_assert_eq!(found, oracle(file.as_bytes()));
+        prop_assert!(outcome.is_ok(), "{:?}", outcome);
+    }
+
+    #[test]
+    fn neighbours_of_a_bracket_tell_what_quotes_tell(json in filler()) {
+        let (mut string, mut escaped) = (false, false);
+        for (at, byte) in json.bytes().enumerate() {
+            if b"[]".contains(&byte) {
+                prop_assert!(arrays::in_string(json.as_bytes(), at).is_none_or(|told| told == string), "{}: {}", at, json);
+            }
+            let free = !std::mem::take(&mut escaped);
+            escaped = free && byte == b'\\';
+            string ^= free && byte == b'"';
+        }
     }
 
     #[test]
@@ -191,6 +253,37 @@ fn a_hit_at_each_edge_of_piece_and_window_is_found() {
             let (found, outcome) = scanned(file.as_bytes(), usize::MAX, Limits::default());
             assert_eq!(found.len(), 1, "{offset}");
             assert!(outcome.is_ok(), "{offset}: {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn each_edge_of_a_small_window_may_be_anywhere_in_a_record() {
+    let miss = r#"{"eventVersion":"1.11","eventSource":"sts.amazonaws.com","eventName":"AssumeRole","p":{"x":["}]{",{"a":[1]}],"y":"[\"]\\"}}"#;
+    let hit = HIT.replacen('{', r#"{"eventVersion":"1.11","#, 1);
+    for offset in 0..800 {
+        let first = format!(r#"{{"eventVersion":"{}"}}"#, "v".repeat(offset));
+        let records =
+            [first.as_str(), miss, miss, miss, &hit, miss, miss, &hit, &hit, miss, miss, miss, miss, miss, &hit];
+        let file = format!("{{\"Records\":[{}]}}", records.join(","));
+        let (found, outcome) = scanned(file.as_bytes(), usize::MAX, SMALL);
+        assert_eq!(found.len(), 4, "{offset}");
+        assert!(outcome.is_ok(), "{offset}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_long_forged_list_within_a_record_is_none() {
+    let forged = HIT.replacen('{', r#"{"eventVersion":"1.11","#, 1);
+    let list = vec![forged.as_str(); 40].join(",");
+    for before in [0, 1000] {
+        let record = format!(
+            r#"{{"eventVersion":"1.11","pad":"{}","eventSource":"sts.amazonaws.com","eventName":"AssumeRole","requestParameters":{{"a":[{list}]}}}}"#,
+            "y".repeat(before)
+        );
+        let file = format!(r#"{{"Records":[{record},{record},{forged},{record}]}}"#);
+        for limits in [SMALL, Limits::default()] {
+            assert_eq!(scanned(file.as_bytes(), 4096, limits).0.len(), 1, "{before}");
         }
     }
 }

@@ -1,8 +1,59 @@
-//! The parts of SARIF 2.1.0 that a check writes, under the standard's own names.
+//! The parts of SARIF 2.1.0 that are written here, under the standard's own names.
+//!
+//! In: what the formats on templates and on live findings have to say. Out: structs that serialise as the standard wants
+//! them, and what both formats must say alike: levels, scores, limits of the receiver.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+
+use crate::finding::Severity;
+
+/// Of `$schema`.
+pub(super) const SCHEMA: &str =
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+pub(super) const VERSION: &str = "2.1.0";
+
+/// Results of a run that code scanning stores; it takes up to 25,000 and leaves the rest out.
+/// <https://docs.github.com/en/code-security/reference/code-scanning/sarif-files/sarif-support>
+pub(super) const STORED_RESULTS: usize = 5_000;
+/// Runs of a file that code scanning takes.
+pub(super) const RUNS: usize = 20;
+
+/// Where the project is published, if it is.
+pub(super) fn repository() -> Option<&'static str> {
+    Some(env!("CARGO_PKG_REPOSITORY")).filter(|address| !address.is_empty())
+}
+
+pub(super) fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical | Severity::High => "error",
+        Severity::Medium => "warning",
+        Severity::Low => "note",
+    }
+}
+
+/// On the scale of CVSS, in the middle of the band that GitHub gives the same name.
+pub(super) fn security_severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "9.5",
+        Severity::High => "8.0",
+        Severity::Medium => "5.5",
+        Severity::Low => "2.5",
+    }
+}
+
+/// Brackets would make a link of text in SARIF's own small markup.
+pub(super) fn without_links(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('[', "\\[").replace(']', "\\]")
+}
+
+/// The id of a control's rule. What could not be decided has a rule of its own: GitHub takes the severity of an alert from
+/// its rule, and an open question is not as bad as a violation.
+pub(super) fn rule_id(control: &str, undecided: bool) -> String {
+    if undecided { format!("{control}/undecided") } else { control.to_owned() }
+}
 
 #[derive(Serialize)]
 pub(super) struct Log<'a> {
@@ -20,7 +71,22 @@ pub(super) struct Run<'a> {
     pub(super) invocations: Vec<Invocation>,
     pub(super) column_kind: &'static str,
     pub(super) original_uri_base_ids: BTreeMap<&'static str, UriBase>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) properties: Option<RunProperties<'a>>,
+    /// The last field, so that results can be streamed behind all others.
     pub(super) results: Vec<Result<'a>>,
+}
+
+/// What a run of live accounts was, and how all of its results came out: those that are no results of the log too.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RunProperties<'a> {
+    pub(super) run_id: &'a str,
+    pub(super) organization: &'a str,
+    pub(super) by_compliance: BTreeMap<&'static str, u64>,
+    pub(super) excepted: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) previous_run_id: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -89,8 +155,10 @@ pub(super) struct Message {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Result<'a> {
-    pub(super) rule_id: String,
-    pub(super) rule_index: usize,
+    pub(super) rule_id: Cow<'a, str>,
+    /// None of a control that the report does not describe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rule_index: Option<usize>,
     pub(super) kind: &'static str,
     /// Only of failures: the standard allows no level beside any other kind, and the rule's own then counts.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,7 +172,44 @@ pub(super) struct Result<'a> {
     pub(super) suppressions: Vec<Suppression>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) baseline_state: Option<&'static str>,
-    pub(super) properties: BTreeMap<&'static str, &'a str>,
+    pub(super) properties: Properties<'a>,
+}
+
+/// What the standard has no field for; in the order of the alphabet.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Properties<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) account: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) account_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) change: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) compliance: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) evidence: Option<&'a BTreeMap<String, serde_json::Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) first_observed_at: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub(super) gaps: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_known: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_observed_at: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) organizational_unit: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) owner: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) owner_source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) property_path: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) region: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) resource_type: Option<&'a str>,
+    pub(super) severity: &'static str,
 }
 
 #[derive(Serialize)]
@@ -164,7 +269,16 @@ pub(super) struct LogicalLocation {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Invocation {
     pub(super) execution_successful: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) start_time_utc: Option<String>,
     pub(super) tool_execution_notifications: Vec<Notification>,
+}
+
+impl Invocation {
+    /// The same end, without saying it all again.
+    pub(super) fn quiet(other: &Self) -> Self {
+        Self { tool_execution_notifications: Vec::new(), ..other.clone() }
+    }
 }
 
 #[derive(Clone, Serialize)]

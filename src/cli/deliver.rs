@@ -1,0 +1,256 @@
+//! `pipewarden deliver`, and the deliveries at the end of `audit`.
+//!
+//! In: a finished run and `[deliveries]` of the configuration. Out: a table of what came of each delivery, and the record
+//! beside the runs. Only what is already sealed is delivered, so nothing here can lose a report.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use clap::Args;
+use time::OffsetDateTime;
+
+use super::Exit;
+use super::aws::{self, AwsOptions};
+use super::failure::Failure;
+use super::options::{named_run, print, say};
+use crate::collect::git_hosts::{Secrets, SourceHosts};
+use crate::config::{Config, Written};
+use crate::deliver::{
+    FailedRun, Notice, Outcome, Pace, Package, Status, Target, Way, deliver_all, notify_failure, open_all, preview_all,
+    table, write_record,
+};
+use crate::inventory::Redaction;
+use crate::organization::Sessions;
+use crate::report::visible;
+use crate::run::RunDirectory;
+
+/// Options of `deliver`.
+#[derive(Debug, Args)]
+pub(super) struct DeliverArgs {
+    /// The run [default: the newest in --out]
+    run: Option<PathBuf>,
+    /// Folder that keeps the runs
+    #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]
+    out: PathBuf,
+    /// Configuration file with `[deliveries]`
+    #[arg(long, value_name = "FILE", env = "PIPEWARDEN_CONFIG")]
+    config: Option<PathBuf>,
+    /// Only the delivery of this name; may be given several times
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Say what would be sent, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Profile of the AWS configuration to use
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Send all calls here instead of to AWS
+    #[arg(long, value_name = "URL")]
+    endpoint_url: Option<String>,
+}
+
+/// Whether a run is delivered when it is finished.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct DeliverOptions {
+    /// Do not deliver the run, although `[deliveries]` is configured
+    #[arg(long)]
+    no_deliver: bool,
+    /// Exit with 4 if the run is compliant, but could not be delivered as a whole
+    #[arg(long)]
+    fail_on_delivery: bool,
+}
+
+pub(super) fn run(args: &DeliverArgs) -> Result<Exit, Failure> {
+    let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
+    let config = written.resolve(&file).map_err(Failure::usage)?;
+    let targets = chosen(&config, &args.only)?;
+    let run = named_run(args.run.as_deref(), &args.out)?;
+    let out = folder_of_runs(&run).unwrap_or_else(|| args.out.clone());
+    let runtime = aws::runtime()?;
+    runtime.block_on(async {
+        let options = AwsOptions {
+            profile: args.profile.clone(),
+            endpoint_url: args.endpoint_url.clone(),
+            single_account: false,
+        };
+        let sdk = aws::from_environment(&options, config.home_region.as_ref()).await;
+        let sessions = aws::sessions(sdk, &config, SourceHosts::default(), Redaction::default()).await?;
+        let way = Ready { config: &config, sessions: &sessions, out: &out, targets };
+        if args.dry_run {
+            return way.preview(&run).await;
+        }
+        let outcomes = way.deliver(&run).await?;
+        Ok(if is_complete(&outcomes) { Exit::Compliant } else { Exit::Undelivered })
+    })
+}
+
+/// The deliveries of these names, or all.
+fn chosen<'a>(config: &'a Config, only: &[String]) -> Result<Vec<&'a Target>, Failure> {
+    let targets = &config.deliveries.targets;
+    if targets.is_empty() {
+        return Err(Failure::usage(format!(
+            "{}: there is no delivery; write a table such as `[[deliveries.s3]]`, docs/deliveries.md has them all",
+            config.file
+        )));
+    }
+    let known: BTreeSet<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+    if let Some(unknown) = only.iter().find(|name| !known.contains(name.as_str())) {
+        let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(Failure::usage(format!("there is no delivery `{unknown}`; known are {known}")));
+    }
+    Ok(targets.iter().filter(|target| only.is_empty() || only.contains(&target.name)).collect())
+}
+
+/// `<out>` of `<out>/runs/<run-id>`: memories belong to the folder that keeps the runs, wherever the run was named.
+fn folder_of_runs(run: &RunDirectory) -> Option<PathBuf> {
+    let path = std::path::absolute(run.path()).ok()?;
+    path.parent()?.parent().map(Path::to_owned)
+}
+
+fn is_complete(outcomes: &[Outcome]) -> bool {
+    outcomes.iter().all(|outcome| outcome.status == Status::Delivered)
+}
+
+impl DeliverOptions {
+    /// Delivers what `audit` has just concluded, and says how the program ends.
+    pub(super) async fn after(
+        self,
+        concluded: Result<Exit, Failure>,
+        run: &RunDirectory,
+        out: &Path,
+        config: &Config,
+        sessions: &Sessions,
+    ) -> Result<Exit, Failure> {
+        let is_over = run.is_finished() || run.failure().is_some();
+        if self.no_deliver || config.deliveries.is_empty() || !is_over {
+            return concluded;
+        }
+        let ready = Ready { config, sessions, out, targets: config.deliveries.targets.iter().collect() };
+        let complete = match ready.deliver(run).await {
+            Ok(outcomes) => is_complete(&outcomes),
+            Err(failure) => {
+                // The report is written and stands: what went wrong behind it is said, and nothing else.
+                let _ = failure.print();
+                false
+            }
+        };
+        let exit = concluded?;
+        Ok(if exit == Exit::Compliant && self.fail_on_delivery && !complete { Exit::Undelivered } else { exit })
+    }
+}
+
+/// Everything that a delivery needs.
+struct Ready<'a> {
+    config: &'a Config,
+    sessions: &'a Sessions,
+    out: &'a Path,
+    targets: Vec<&'a Target>,
+}
+
+impl Ready<'_> {
+    fn open(&self) -> Vec<crate::deliver::Opened<'_>> {
+        let variable = |name: &str| std::env::var(name).ok();
+        let file = |path: &Path| std::fs::read(path);
+        let secrets = Secrets { variable: &variable, file: &file };
+        let way = Way { sessions: self.sessions, secrets: &secrets, pace: Arc::new(Patience) };
+        open_all(&self.targets, &way)
+    }
+
+    fn location(&self, run: &RunDirectory) -> String {
+        let id = run.plan().run_id.as_str();
+        self.config
+            .deliveries
+            .report_url
+            .as_ref()
+            .map_or_else(|| run.path().display().to_string(), |url| url.replace("{run}", id))
+    }
+
+    async fn deliver(&self, run: &RunDirectory) -> Result<Vec<Outcome>, Failure> {
+        let now = OffsetDateTime::now_utc();
+        let outcomes = if run.is_finished() {
+            let manifest = run.manifest().map_err(|error| Failure::failed(&error))?;
+            let stored = run.stored_report().map_err(|error| Failure::failed(&error))?;
+            let report = stored.report();
+            let report_location = self.location(run);
+            let package = Package { run, manifest: &manifest, report: &report, now, report_location };
+            deliver_all(&package, self.open(), self.out).await
+        } else if let Some(why) = run.failure() {
+            let stored = run.stored_report().map_err(|error| Failure::failed(&error))?;
+            let notice = Notice::of_failure(stored.report().run, &why, self.location(run));
+            notify_failure(&FailedRun { run, notice, now }, self.open(), self.out).await
+        } else {
+            return Err(unfinished(run));
+        };
+        if !outcomes.is_empty() {
+            say(table(&outcomes).trim_end());
+            let record = write_record(self.out, run.plan().run_id.as_str(), &outcomes);
+            let path = record.map_err(|error| Failure::failed(&error))?;
+            say(&format!("deliveries: {}", path.display()));
+        }
+        Ok(outcomes)
+    }
+
+    async fn preview(&self, run: &RunDirectory) -> Result<Exit, Failure> {
+        if !run.is_finished() {
+            return Err(unfinished(run));
+        }
+        let manifest = run.manifest().map_err(|error| Failure::failed(&error))?;
+        let stored = run.stored_report().map_err(|error| Failure::failed(&error))?;
+        let report = stored.report();
+        let (now, report_location) = (OffsetDateTime::now_utc(), self.location(run));
+        let package = Package { run, manifest: &manifest, report: &report, now, report_location };
+        let previews = preview_all(&package, self.open(), self.out).await;
+        let mut exit = Exit::Compliant;
+        let mut lines = Vec::new();
+        for (name, preview) in previews {
+            match preview {
+                Err(error) => {
+                    exit = Exit::Undelivered;
+                    lines.push(format!("{name}: {}", visible(&error.to_string())));
+                }
+                Ok((receiver, preview)) => {
+                    lines.push(format!("{name}: {}", visible(&receiver)));
+                    for thing in &preview.things {
+                        lines.push(format!("    {:>9} {} ({} bytes)", thing.count, visible(&thing.what), thing.bytes));
+                    }
+                    if preview.things.is_empty() {
+                        lines.push("    nothing to send".to_owned());
+                    }
+                    if preview.unchanged > 0 {
+                        lines.push(format!("    {:>9} there already", preview.unchanged));
+                    }
+                }
+            }
+        }
+        print(&|out| lines.iter().try_for_each(|line| writeln!(out, "{line}")))?;
+        say("nothing was sent: this was a dry run");
+        Ok(exit)
+    }
+}
+
+fn unfinished(run: &RunDirectory) -> Failure {
+    Failure::because(match run.failure() {
+        Some(why) => format!("{} has no verdict, so there is nothing to deliver: {why}", run.path().display()),
+        None => format!("{} is unfinished; only finished runs are delivered", run.path().display()),
+    })
+}
+
+/// Real waiting, with real chance.
+struct Patience;
+
+#[async_trait]
+impl Pace for Patience {
+    fn chance(&self) -> f64 {
+        // The state of a hasher that the system has seeded is chance enough to spread retries.
+        use std::hash::{BuildHasher, Hasher};
+        let seed = std::collections::hash_map::RandomState::new().build_hasher().finish();
+        f64::from(u32::try_from(seed >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+    }
+
+    async fn pause(&self, length: Duration) {
+        tokio::time::sleep(length).await;
+    }
+}

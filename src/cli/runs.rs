@@ -1,0 +1,356 @@
+//! `pipewarden runs`: the runs in a folder, how they went, and which of them are kept.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::Exit;
+use super::failure::Failure;
+use super::options::{print, say};
+use crate::config::{Config, Written};
+use crate::finding::{Change, ComplianceType, Severity};
+use crate::report::{Counts, Remediation, visible};
+use crate::run::{Keeping, Link, ListedRun, Pruned, RunDirectory, RunState, link_of, list, prune};
+
+/// Options of `runs`.
+#[derive(Debug, Args)]
+pub(super) struct RunsArgs {
+    /// Folder that keeps the runs
+    #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]
+    out: PathBuf,
+    /// Configuration file with `[runs]`; without it, the defaults
+    #[arg(long, value_name = "FILE", env = "PIPEWARDEN_CONFIG")]
+    config: Option<PathBuf>,
+    /// How the list is written
+    #[arg(long, value_name = "NAME", value_enum, default_value_t = Form::Terminal)]
+    format: Form,
+    /// Remove the runs beyond the limits of `[runs]` [default: 90 runs, 400 days]
+    #[arg(long)]
+    prune: bool,
+    /// Only say what would be removed
+    #[arg(long, requires = "prune")]
+    dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// A table, and the trend
+    Terminal,
+    /// One object with a list
+    Json,
+    /// One row per run
+    Csv,
+}
+
+pub(super) fn run(args: &RunsArgs) -> Result<Exit, Failure> {
+    if args.prune {
+        let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
+        let config = written.resolve(&file).map_err(Failure::usage)?;
+        let keeping = config.written.runs.keeping().unwrap_or_default();
+        let now = time::OffsetDateTime::now_utc();
+        let pruned = prune(&args.out, keeping, now, None, args.dry_run).map_err(|error| Failure::failed(&error))?;
+        return print(&|out| write_pruned(&pruned, args.dry_run, out)).map(|()| Exit::Compliant);
+    }
+    let listed = list(&args.out).map_err(|error| Failure::failed(&error))?;
+    let rows: Vec<Row> = listed.iter().map(Row::of).collect();
+    print(&|out| match args.format {
+        Form::Terminal => write_table(&rows, &args.out, out),
+        Form::Json => write_json(&rows, out),
+        Form::Csv => write_csv(&rows, out),
+    })?;
+    Ok(Exit::Compliant)
+}
+
+/// Prunes when an audit has ended, if the configuration says so. The run stands whatever comes of it.
+pub(super) fn prune_after(run: &RunDirectory, out: &Path, config: &Config) {
+    let Some(keeping) = config.written.runs.keeping() else { return };
+    match prune_held(run, out, keeping) {
+        Ok(pruned) if pruned.is_empty() => {}
+        Ok(pruned) => say(&format!("pruned: {}", names(&pruned))),
+        Err(error) => say(&format!("warning: runs were not pruned: {error}")),
+    }
+}
+
+fn prune_held(run: &RunDirectory, out: &Path, keeping: Keeping) -> Result<Vec<Pruned>, crate::run::RunError> {
+    // Ages are counted from the run's own start, so that the demonstration's clock, which stands still, keeps its runs.
+    let format = time::format_description::well_known::Rfc3339;
+    let now = time::OffsetDateTime::parse(&run.plan().started_at, &format)
+        .unwrap_or_else(|_| time::OffsetDateTime::now_utc());
+    prune(out, keeping, now, Some(run), false)
+}
+
+fn names(pruned: &[Pruned]) -> String {
+    pruned.iter().map(|run| run.run_id.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn write_pruned(pruned: &[Pruned], dry_run: bool, out: &mut dyn Write) -> io::Result<()> {
+    if pruned.is_empty() {
+        return writeln!(out, "every run is within the limits");
+    }
+    for run in pruned {
+        let verb = if dry_run { "would be removed" } else { "removed" };
+        let left = if run.finished { "its manifest stays in pruned/" } else { "it was never finished" };
+        writeln!(out, "{} {verb}: {}; {left}", run.run_id, run.reason)?;
+    }
+    Ok(())
+}
+
+/// One run as a program reads it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    run_id: String,
+    started_at: String,
+    /// `finished`, `failed`, `unfinished` or `unreadable`.
+    state: &'static str,
+    /// Why it failed or cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counts: Option<Counts>,
+    accounts: u64,
+    gaps: u64,
+    /// `first`, `holds`, `gone` or `broken`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chain: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compared_with: Option<String>,
+    /// Violations by what changed since that run.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    violations: BTreeMap<Change, u64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    remediation: BTreeMap<Severity, Remediation>,
+}
+
+impl Row {
+    fn of(run: &ListedRun) -> Self {
+        let (state, problem) = match &run.state {
+            RunState::Finished(_) => ("finished", None),
+            RunState::Failed(why) => ("failed", Some(why.clone())),
+            RunState::Unfinished => ("unfinished", None),
+            RunState::Unreadable(why) => ("unreadable", Some(why.clone())),
+        };
+        let manifest = run.manifest();
+        let comparison = run.over_time().and_then(|over_time| over_time.comparison);
+        Self {
+            run_id: run.run_id.to_string(),
+            started_at: run.run_id.started_at(),
+            state,
+            problem,
+            verdict: manifest.map(|manifest| verdict(&manifest.counts)),
+            counts: manifest.map(|manifest| manifest.counts.clone()),
+            accounts: manifest.map_or(0, |manifest| manifest.accounts),
+            gaps: manifest.map_or(0, |manifest| manifest.gaps),
+            chain: manifest.map(|manifest| chain(&run.path, manifest)),
+            compared_with: comparison.as_ref().map(|comparison| comparison.previous.run_id.clone()),
+            violations: comparison.as_ref().map(|comparison| comparison.violations.clone()).unwrap_or_default(),
+            remediation: comparison.map(|comparison| comparison.remediation).unwrap_or_default(),
+        }
+    }
+
+    fn of_severity(&self, severity: Severity) -> u64 {
+        self.counts.as_ref().and_then(|counts| counts.violations.get(&severity)).copied().unwrap_or(0)
+    }
+
+    fn all_violations(&self) -> u64 {
+        Severity::ALL.into_iter().map(|severity| self.of_severity(severity)).sum()
+    }
+
+    fn unknown(&self) -> u64 {
+        self.counts.as_ref().map_or(0, |counts| counts.of(ComplianceType::InsufficientData))
+    }
+
+    fn changed(&self, change: Change) -> u64 {
+        self.violations.get(&change).copied().unwrap_or(0)
+    }
+}
+
+/// What was not seen is never called good.
+fn verdict(counts: &Counts) -> &'static str {
+    let of = |compliance| counts.of(compliance) > 0;
+    if counts.violations.values().any(|count| *count > 0) {
+        "not compliant"
+    } else if of(ComplianceType::InsufficientData) {
+        "not known"
+    } else if of(ComplianceType::Compliant) || counts.excepted > 0 {
+        "compliant"
+    } else {
+        "nothing judged"
+    }
+}
+
+fn chain(path: &Path, manifest: &crate::run::Manifest) -> &'static str {
+    let link = std::path::absolute(path).ok().map(|folder| link_of(&folder, manifest));
+    match link {
+        Some(Ok(Link::First)) => "first",
+        Some(Ok(Link::Holds(_))) => "holds",
+        Some(Ok(Link::Gone(_))) => "gone",
+        Some(Err(_)) | None => "broken",
+    }
+}
+
+fn write_table(rows: &[Row], folder: &Path, out: &mut dyn Write) -> io::Result<()> {
+    if rows.is_empty() {
+        return writeln!(out, "there is no run in {}", folder.display());
+    }
+    writeln!(
+        out,
+        "{:<17} {:<14} {:>8} {:>6} {:>6} {:>6} {:>8} {:>5} {:>8}  {:>5} {:>8} {:>8}  chain",
+        "run",
+        "verdict",
+        "critical",
+        "high",
+        "medium",
+        "low",
+        "unknown",
+        "gaps",
+        "accounts",
+        "new",
+        "resolved",
+        "not seen"
+    )?;
+    for row in rows {
+        let Some(verdict) = row.verdict else {
+            let problem = row.problem.as_deref().map_or_else(String::new, |why| format!(": {}", visible(why)));
+            writeln!(out, "{:<17} {}{problem}", row.run_id, row.state)?;
+            continue;
+        };
+        let changed = |change| {
+            if row.compared_with.is_some() { row.changed(change).to_string() } else { "–".to_owned() }
+        };
+        writeln!(
+            out,
+            "{:<17} {verdict:<14} {:>8} {:>6} {:>6} {:>6} {:>8} {:>5} {:>8}  {:>5} {:>8} {:>8}  {}",
+            row.run_id,
+            row.of_severity(Severity::Critical),
+            row.of_severity(Severity::High),
+            row.of_severity(Severity::Medium),
+            row.of_severity(Severity::Low),
+            row.unknown(),
+            row.gaps,
+            row.accounts,
+            changed(Change::New),
+            changed(Change::Resolved),
+            changed(Change::NotSeen),
+            row.chain.unwrap_or_default()
+        )?;
+    }
+    let finished: Vec<&Row> = rows.iter().filter(|row| row.verdict.is_some()).collect();
+    if finished.len() > 1 {
+        writeln!(out)?;
+        let line = |name: &str, of: &dyn Fn(&Row) -> u64, out: &mut dyn Write| {
+            let numbers: Vec<u64> = finished.iter().map(|row| of(row)).collect();
+            let (first, last) = (numbers.first().copied().unwrap_or(0), numbers.last().copied().unwrap_or(0));
+            writeln!(out, "{name:<12} {}  {first} → {last}", sparkline(&numbers))
+        };
+        line("violations", &Row::all_violations, out)?;
+        line("unknown", &Row::unknown, out)?;
+    }
+    for (severity, remediation) in remediated(rows).iter().rev() {
+        let Some(mean) = remediation.mean_hours() else { continue };
+        let (days, resolved) = (mean / 24.0, remediation.resolved);
+        writeln!(out, "time to remediate {severity}: {days:.1} days on average over {resolved} resolved")?;
+    }
+    Ok(())
+}
+
+/// Over all runs: what each resolved since the run before it.
+fn remediated(rows: &[Row]) -> BTreeMap<Severity, Remediation> {
+    let mut sums: BTreeMap<Severity, Remediation> = BTreeMap::new();
+    for (severity, one) in rows.iter().flat_map(|row| &row.remediation) {
+        let sum = sums.entry(*severity).or_default();
+        *sum = sum.and(*one);
+    }
+    sums
+}
+
+/// One block per number, as high as its part of the largest.
+fn sparkline(numbers: &[u64]) -> String {
+    const BLOCKS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let largest = numbers.iter().copied().max().unwrap_or(0).max(1);
+    let block = |number: u64| {
+        let step = u128::from(number) * 7 / u128::from(largest);
+        usize::try_from(step).ok().and_then(|step| BLOCKS.get(step)).copied().unwrap_or('█')
+    };
+    numbers.iter().map(|number| block(*number)).collect()
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    schema_version: u32,
+    runs: &'a [Row],
+    /// Over all of them.
+    remediation: BTreeMap<Severity, Remediation>,
+}
+
+fn write_json(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(
+        &mut *out,
+        &Document { schema_version: crate::report::SCHEMA_VERSION, runs: rows, remediation: remediated(rows) },
+    )?;
+    writeln!(out)
+}
+
+/// Only ids, words of our own and numbers, so nothing has to be quoted.
+fn write_csv(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
+    write!(
+        out,
+        "run_id,started_at,state,verdict,critical,high,medium,low,excepted,unknown,gaps,accounts,compared_with,new,\
+         worsened,improved,unchanged,resolved,not_seen,chain\r\n"
+    )?;
+    for row in rows {
+        let mut cells = vec![
+            row.run_id.clone(),
+            row.started_at.clone(),
+            row.state.to_owned(),
+            row.verdict.unwrap_or_default().to_owned(),
+        ];
+        let severities = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
+        cells.extend(severities.map(|severity| row.of_severity(severity).to_string()));
+        cells.push(row.counts.as_ref().map_or(0, |counts| counts.excepted).to_string());
+        cells.extend([row.unknown(), row.gaps, row.accounts].map(|number| number.to_string()));
+        cells.push(row.compared_with.clone().unwrap_or_default());
+        let changes =
+            [Change::New, Change::Worsened, Change::Improved, Change::Unchanged, Change::Resolved, Change::NotSeen];
+        // No number where no runs were compared: zero would say that nothing changed.
+        cells.extend(
+            changes.map(
+                |change| {
+                    if row.compared_with.is_some() { row.changed(change).to_string() } else { String::new() }
+                },
+            ),
+        );
+        cells.push(row.chain.unwrap_or_default().to_owned());
+        write!(out, "{}\r\n", cells.join(","))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trend_is_as_high_as_its_numbers() {
+        assert_eq!(sparkline(&[0, 7, 14]), "▁▄█");
+        assert_eq!(sparkline(&[0, 0]), "▁▁");
+        assert_eq!(sparkline(&[u64::MAX]), "█");
+    }
+
+    #[test]
+    fn what_was_not_seen_is_never_called_good() {
+        let counts = |compliance, number| Counts {
+            by_compliance: BTreeMap::from([(ComplianceType::Compliant, 3), (compliance, number)]),
+            ..Counts::default()
+        };
+        assert_eq!(verdict(&counts(ComplianceType::InsufficientData, 1)), "not known");
+        assert_eq!(verdict(&counts(ComplianceType::NotApplicable, 1)), "compliant");
+        assert_eq!(verdict(&Counts::default()), "nothing judged");
+    }
+}

@@ -1,0 +1,220 @@
+//! A run among the runs before it in the same folder.
+//!
+//! In: a run's findings as they were judged. Out: the same with their lifecycle, what is gone, and what a report shows of
+//! the runs before. It reads only finished runs, so that a killed run that goes on says what an unbroken one would.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::comparison::{Compared, Earlier, Merged, Tally, compare, known};
+use super::directory::run_ids;
+use super::gone::{GONE, GoneWriter};
+use super::sight::{Finders, Seen, Sight};
+use super::stored_report::{STORED_REPORT, StoredReport};
+use super::{FindingSpool, MANIFEST, Manifest, RunDirectory, RunError, RunId, SPOOL};
+use crate::finding::Finding;
+use crate::inventory::ResourceUid;
+use crate::report::{Comparison, OverTime, Report, TrendPoint};
+
+/// Runs of a trend, the newest included.
+const TREND: usize = 30;
+/// A run may judge the inventories of a run that judged the inventories of another, and so on; a plan that lies about it
+/// must not lead in circles.
+const HOPS: usize = 16;
+
+/// The run that another is compared with.
+pub(super) struct Before {
+    pub(super) report: StoredReport,
+    /// When it looked.
+    pub(super) observed_at: String,
+}
+
+impl Before {
+    /// A finished run with everything that a comparison reads.
+    pub(super) fn read(run: &RunDirectory) -> Result<Self, RunError> {
+        run.manifest()?;
+        Ok(Self { report: run.stored_report()?, observed_at: run.observed_at() })
+    }
+}
+
+impl RunDirectory {
+    /// RFC 3339 time at which AWS was looked at: the start of the run, or of the run whose inventories this one judges
+    /// again.
+    #[must_use]
+    pub fn observed_at(&self) -> String {
+        let mut at = self.plan().started_at.clone();
+        let mut source = self.inventories_of();
+        for _ in 0..HOPS {
+            let Some(run_id) = source else { break };
+            at = run_id.started_at();
+            source = self.sibling(&run_id).and_then(|path| Self::open(&path).ok()).and_then(|run| run.inventories_of());
+        }
+        at
+    }
+
+    /// The run whose inventories this one judges again, if it does.
+    fn inventories_of(&self) -> Option<RunId> {
+        self.plan().config.pointer("/options/inventoriesOf")?.as_str()?.parse().ok()
+    }
+
+    /// Another run in the same folder, if it is there.
+    fn sibling(&self, run_id: &RunId) -> Option<PathBuf> {
+        let path = self.path().parent()?.join(run_id.as_str());
+        path.is_dir().then_some(path)
+    }
+
+    /// Compares the findings of this run with the run before, and writes them with their lifecycle, and with `more` of
+    /// them in their places. Answers them, and what a report shows of the runs before.
+    ///
+    /// # Errors
+    /// [`RunError`] if this run's findings cannot be read or written. An earlier run that cannot be read is passed over.
+    pub fn put_among_runs(
+        &self,
+        report: &Report<'_>,
+        more: Vec<Finding>,
+        finders: &Finders,
+    ) -> Result<(FindingSpool, OverTime), RunError> {
+        let at = self.observed_at();
+        let before = self.before(&report.run.organization)?;
+        let seen_at = |started_at: &str| self.seen_at(before.as_ref(), started_at, finders);
+        let written: BTreeSet<ResourceUid> = more
+            .iter()
+            .filter(|finding| finders.is_written(&finding.resource.type_name))
+            .map(|finding| finding.resource.uid.clone())
+            .collect();
+        let sight = Sight::of(report, finders, &seen_at).with_written(written);
+        let mut spool = self.spool()?;
+        let mut lost = GoneWriter::create(&self.path().join(GONE))?;
+        let mut tally = Tally { at: at.clone(), ..Tally::default() };
+        let mut earlier = None;
+        if let Some(before) = &before {
+            tally.earlier.clone_from(&before.observed_at);
+            earlier = Some(Earlier { started_at: &before.observed_at, findings: known(before.report.source())? });
+        }
+        let later = Merged {
+            one: report.findings.findings()?.peekable(),
+            other: more.into_iter().map(|finding| Ok(Arc::new(finding))).peekable(),
+        };
+        compare::<RunError>(earlier, later, &sight, &at, &mut |compared| {
+            tally.add(&compared);
+            match compared {
+                Compared::Finding(finding, _) => spool.push(finding),
+                Compared::Gone(gone) => lost.push(&gone),
+            }
+        })?;
+        lost.finish()?;
+        let spool = spool.finish()?;
+        if self.inventories_of().is_some() {
+            // Other policies judged the same inventories: nobody mended anything.
+            tally.remediation.clear();
+        }
+        let comparison = before.map(|before| Comparison {
+            previous: before.report.run().clone(),
+            violations: tally.violations,
+            remediation: tally.remediation,
+        });
+        let trend = self.trend(report, &spool)?;
+        Ok((spool, OverTime { comparison, trend }))
+    }
+
+    /// The run to compare with: of this organization and finished, and it is the one whose inventories are judged again,
+    /// or else the newest that started earlier.
+    fn before(&self, organization: &str) -> Result<Option<Before>, RunError> {
+        let Some(runs) = self.path().parent() else { return Ok(None) };
+        let candidates = match self.inventories_of() {
+            Some(run_id) => vec![run_id],
+            None => run_ids(runs)?.into_iter().filter(|id| *id < self.plan().run_id).collect(),
+        };
+        for run_id in candidates.into_iter().rev() {
+            let path = runs.join(run_id.as_str());
+            if !path.join(MANIFEST).is_file() {
+                continue;
+            }
+            match readable(&path, organization) {
+                Ok(Some(before)) => return Ok(Some(before)),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(run = %run_id, "not compared with an earlier run: {error}"),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a run could see that looked at `started_at`.
+    pub(super) fn seen_at(&self, before: Option<&Before>, started_at: &str, finders: &Finders) -> Option<Seen> {
+        if let Some(before) = before.filter(|before| before.observed_at == started_at) {
+            return Some(before.report.seen(finders));
+        }
+        let run_id = RunId::at(OffsetDateTime::parse(started_at, &Rfc3339).ok()?).ok()?;
+        let path = self.sibling(&run_id)?;
+        let report = StoredReport::open(&path.join(STORED_REPORT), FindingSpool::unread(&path.join(SPOOL))).ok()?;
+        Some(report.seen(finders))
+    }
+
+    /// The newest finished runs of the organization before this one, and this one, oldest first.
+    fn trend(&self, report: &Report<'_>, spool: &FindingSpool) -> Result<Vec<TrendPoint>, RunError> {
+        let Some(runs) = self.path().parent() else { return Ok(Vec::new()) };
+        let mut earlier: Vec<Manifest> = Vec::new();
+        for run_id in run_ids(runs)?.into_iter().rev().filter(|id| *id < self.plan().run_id) {
+            let path = runs.join(run_id.as_str()).join(MANIFEST);
+            // A run that cannot be read is missing in a trend; `verify` says what is wrong with it.
+            let Ok(manifest) = Manifest::read(&path) else { continue };
+            if manifest.run.organization == report.run.organization {
+                earlier.push(manifest);
+            }
+            if earlier.len() == TREND {
+                break;
+            }
+        }
+        let newest = TrendPoint {
+            run_id: report.run.run_id.clone(),
+            started_at: report.run.started_at.clone(),
+            counts: spool.counts().clone(),
+            accounts: report.accounts.len() as u64,
+            gaps: report.gaps.len() as u64,
+            calls: report.calls,
+            other_policies: earlier.first().is_some_and(|before| differ(&before.run, &report.run)),
+        };
+        let mut points: Vec<TrendPoint> = Vec::new();
+        for (place, manifest) in earlier.iter().enumerate().take(TREND - 1) {
+            let before = earlier.get(place + 1);
+            points.push(manifest.trend_point(before.is_some_and(|before| differ(&before.run, &manifest.run))));
+        }
+        points.reverse();
+        points.push(newest);
+        Ok(points)
+    }
+}
+
+/// Whether numbers may jump between two runs though nothing changed in AWS.
+pub(super) fn differ(before: &crate::report::RunInfo, now: &crate::report::RunInfo) -> bool {
+    before.policy_hash != now.policy_hash || before.tool_version != now.tool_version
+}
+
+impl Manifest {
+    /// The run as a point of a trend.
+    #[must_use]
+    pub fn trend_point(&self, other_policies: bool) -> TrendPoint {
+        TrendPoint {
+            run_id: self.run.run_id.clone(),
+            started_at: self.run.started_at.clone(),
+            counts: self.counts.clone(),
+            accounts: self.accounts,
+            gaps: self.gaps,
+            calls: self.calls,
+            other_policies,
+        }
+    }
+}
+
+/// A finished run with everything a comparison reads, if it is of the organization.
+fn readable(path: &Path, organization: &str) -> Result<Option<Before>, RunError> {
+    let run = RunDirectory::open(path)?;
+    if run.manifest()?.run.organization != organization {
+        return Ok(None);
+    }
+    Before::read(&run).map(Some)
+}

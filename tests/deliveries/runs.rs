@@ -1,0 +1,196 @@
+//! Finished runs to deliver, and the way to deliver them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_smithy_types::retry::RetryConfig;
+use pipewarden::collect::git_hosts::Secrets;
+use pipewarden::collect::{CallGate, Concurrency};
+use pipewarden::deliver::{
+    Deliveries, FailedRun, Notice, Outcome, Pace, Package, Way, deliver_all, notify_failure, open_all,
+};
+use pipewarden::finding::{ComplianceType, Control, Finding, Gone, Lifecycle, ResourceRef, Severity};
+use pipewarden::inventory::{AccountId, CallCounts, Coverage, Partition, ResourceUid, TypeName};
+use pipewarden::organization::{RoleHop, SessionOptions, Sessions};
+use pipewarden::report::{AccountInfo, Counts, FORMATS, FindingPass, FindingSource, GonePass, OverTime, Report};
+use pipewarden::run::{Plan, RunDirectory};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+use super::server::{OWN, Server};
+use crate::loopback;
+
+pub(super) const NOW: OffsetDateTime = datetime!(2026-11-21 03:00 UTC);
+pub(super) const HOME: &str = "eu-central-1";
+
+/// One finding.
+pub(super) fn finding(account: &str, region: &str, name: &str, compliance: ComplianceType) -> Finding {
+    let resource = ResourceRef {
+        uid: ResourceUid(format!("arn:aws:codepipeline:{region}:{account}:{name}")),
+        type_name: TypeName::PIPELINE,
+        account: account.parse().unwrap(),
+        region: region.parse().unwrap(),
+    };
+    Finding {
+        id: Finding::stable_id("codepipeline-type-v2", &resource),
+        control: "codepipeline-type-v2".to_owned(),
+        severity: Severity::High,
+        compliance,
+        resource: resource.into(),
+        evidence: BTreeMap::new(),
+        gaps: Vec::new(),
+        exception: None,
+        owner: None,
+        lifecycle: None,
+    }
+}
+
+pub(super) fn changed(finding: Finding, change: pipewarden::finding::Change) -> Finding {
+    let at = "2026-11-20T02:00:00Z".to_owned();
+    let lifecycle = Lifecycle { change, first_observed_at: at.clone(), last_observed_at: at, last_known: None };
+    Finding { lifecycle: Some(lifecycle), ..finding }
+}
+
+/// Findings, and what the run before had.
+struct Source<'a>(&'a dyn FindingSource, &'a [Gone]);
+
+impl FindingSource for Source<'_> {
+    fn findings(&self) -> std::io::Result<FindingPass<'_>> {
+        self.0.findings()
+    }
+    fn gone(&self) -> std::io::Result<GonePass<'_>> {
+        Ok(Box::new(self.1.iter().cloned().map(Ok)))
+    }
+}
+
+fn report<'a>(
+    run: &RunDirectory,
+    findings: &'a dyn FindingSource,
+    counts: Counts,
+    coverage: &'a Coverage,
+) -> Report<'a> {
+    let control = Control {
+        id: "codepipeline-type-v2".to_owned(),
+        title: "Pipelines are of type V2".to_owned(),
+        severity: Severity::High,
+        resource_type: TypeName::PIPELINE,
+        remediation: "Set PipelineType to V2".to_owned(),
+        frameworks: Vec::new(),
+    };
+    let account: AccountId = "111111111111".parse().unwrap();
+    let info =
+        AccountInfo { id: account.clone(), name: "payments".to_owned(), organizational_unit_path: "/".to_owned() };
+    Report {
+        run: run.plan().run_info("o-exampleorg1", &"cd".repeat(32)),
+        controls: BTreeMap::from([(control.id.clone(), control)]),
+        frameworks: BTreeMap::new(),
+        accounts: BTreeMap::from([(account, info)]),
+        counts,
+        coverage,
+        gaps: &[],
+        findings,
+        calls: CallCounts::default(),
+        over_time: OverTime::default(),
+    }
+}
+
+/// A sealed run of these findings.
+pub(super) fn sealed(
+    out: &Path,
+    run_id: &str,
+    mut findings: Vec<Finding>,
+    documents: &[(&str, Vec<u8>)],
+) -> RunDirectory {
+    findings.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
+    let run = RunDirectory::create(out, Plan::new(run_id.parse().unwrap(), json!({}), 1)).unwrap();
+    let mut spool = run.spool().unwrap();
+    spool.append(findings).unwrap();
+    let spool = spool.finish().unwrap();
+    for (name, bytes) in documents {
+        run.write_document(name, &|out| out.write_all(bytes)).unwrap();
+    }
+    run.finish(&report(&run, &spool, spool.counts().clone(), &Coverage::default()), FORMATS).unwrap();
+    // Whoever makes a run holds the folder; whoever reads it does not.
+    let path = run.path().to_owned();
+    drop(run);
+    RunDirectory::open(&path).unwrap()
+}
+
+struct NoPause;
+
+#[async_trait::async_trait]
+impl Pace for NoPause {
+    fn chance(&self) -> f64 {
+        0.0
+    }
+    async fn pause(&self, _: Duration) {}
+}
+
+fn sessions(server: &Server) -> Sessions {
+    let credentials = Credentials::new(format!("AKIA{OWN}"), "test", None, None, "test");
+    let config = loopback::config(&server.endpoint, credentials, HOME, RetryConfig::disabled());
+    let hop = RoleHop { role: "PipewardenAudit".parse().unwrap(), external_id: None };
+    let options = SessionOptions {
+        hops: vec![hop],
+        session_name: "pipewarden".to_owned(),
+        duration: Duration::from_hours(1),
+        tags: BTreeMap::new(),
+        source_identity: None,
+        role_in_own_account: false,
+    };
+    let gate = CallGate::new(Concurrency::default()).with_pace(1000.0);
+    Sessions::new(config, OWN.parse().unwrap(), Partition::Aws, HOME.parse().unwrap(), options, gate)
+}
+
+pub(super) fn configured(tables: Value) -> Deliveries {
+    Deliveries::read(&serde_json::from_value(tables).unwrap()).unwrap()
+}
+
+/// Delivers a run as it is, and says what came of it.
+pub(super) async fn deliver(server: &Server, out: &Path, run: &RunDirectory, tables: Value) -> Vec<Outcome> {
+    deliver_with_gone(server, out, run, tables, &[]).await
+}
+
+/// The same, with findings that only the run before had.
+pub(super) async fn deliver_with_gone(
+    server: &Server,
+    out: &Path,
+    run: &RunDirectory,
+    tables: Value,
+    gone: &[Gone],
+) -> Vec<Outcome> {
+    let deliveries = configured(tables);
+    let sessions = sessions(server);
+    let secrets = Secrets { variable: &|_| None, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
+    let way = Way { sessions: &sessions, secrets: &secrets, pace: Arc::new(NoPause) };
+    let targets: Vec<_> = deliveries.targets.iter().collect();
+    let opened = open_all(&targets, &way);
+    let manifest = run.manifest().unwrap();
+    let stored = run.stored_report().unwrap();
+    let spool = run.findings().unwrap();
+    let source = Source(&spool, gone);
+    let report = Report { findings: &source, ..stored.report() };
+    let package = Package {
+        run,
+        manifest: &manifest,
+        report: &report,
+        now: NOW,
+        report_location: "https://reports/1".to_owned(),
+    };
+    deliver_all(&package, opened, out).await
+}
+
+pub(super) async fn fail(server: &Server, out: &Path, run: &RunDirectory, tables: Value) -> Vec<Outcome> {
+    let deliveries = configured(tables);
+    let sessions = sessions(server);
+    let secrets = Secrets { variable: &|_| None, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
+    let way = Way { sessions: &sessions, secrets: &secrets, pace: Arc::new(NoPause) };
+    let targets: Vec<_> = deliveries.targets.iter().collect();
+    let info = run.plan().run_info("o-exampleorg1", "");
+    let notice = Notice::of_failure(info, "no account could be entered", "/runs/1".to_owned());
+    notify_failure(&FailedRun { run, notice, now: NOW }, open_all(&targets, &way), out).await
+}
