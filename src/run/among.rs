@@ -118,7 +118,7 @@ impl RunDirectory {
             remediation: tally.remediation,
         });
         let trend = self.trend(report, &spool)?;
-        Ok((spool, OverTime { comparison, trend }))
+        Ok((spool, OverTime { comparison, trend, delivery: None }))
     }
 
     /// The run to compare with: of this organization and finished, and it is the one whose inventories are judged again,
