@@ -145,7 +145,7 @@ fn the_report_behaves_in_a_browser() {
         }
     }
     let output = node
-        .args(["--test-reporter=spec", "--test-timeout=180000", "report.test.mjs"])
+        .args(["--test-reporter=spec", "--test-timeout=900000", "report.test.mjs"])
         .env("PAGES", folder.path())
         .current_dir(&environment)
         .output()

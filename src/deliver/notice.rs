@@ -443,7 +443,7 @@ mod tests {
         findings.iter().for_each(|finding| counts.add(finding));
         let comparison =
             Comparison { previous: run(), violations: changes.iter().copied().collect(), remediation: BTreeMap::new() };
-        let over_time = OverTime { comparison: (!changes.is_empty()).then_some(comparison), trend: Vec::new() };
+        let over_time = OverTime { comparison: (!changes.is_empty()).then_some(comparison), ..OverTime::default() };
         let control = Control {
             id: "c".to_owned(),
             title: "Something holds".to_owned(),

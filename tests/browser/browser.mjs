@@ -14,7 +14,7 @@ const FLAGS = [
 // The package's Chromium needs libraries that a bare machine may not have; it brings them.
 async function packaged(folder) {
   const home = path.join(folder, 'node_modules/@sparticuz/chromium');
-  const { default: bundle, inflate } = await import(pathToFileURL(path.join(home, 'build/esm/index.js')).href);
+  const { default: bundle, inflate } = await import(pathToFileURL(path.join(home, 'build/index.js')).href);
   const libraries = await inflate(path.join(home, 'bin/al2023.tar.br'));
   return { executablePath: await bundle.executablePath(), env: { ...process.env, LD_LIBRARY_PATH: path.join(libraries, 'lib') } };
 }

@@ -297,8 +297,9 @@ impl Estate {
 
     fn all_findings(&self) -> impl Iterator<Item = Finding> + Send + '_ {
         let skipped: BTreeSet<&AccountId> = self.coverage.skipped.iter().map(|skip| &skip.account).collect();
+        let open = self.accounts.len().saturating_sub(skipped.len() + self.dark.len());
         let seen = self.accounts.iter().enumerate().filter(move |(_, account)| !skipped.contains(&account.id));
-        let per_account = self.limit / self.accounts.len().max(1);
+        let per_account = self.limit / open.max(1);
         seen.flat_map(move |(number, account)| self.of_account(number as u64, account).take(per_account + 1))
             .take(self.limit)
     }

@@ -60,8 +60,9 @@ fn dark(report: &Report<'_>, accounts: &Accounts<'_>) -> String {
         return String::new();
     }
     let mut out = format!(
-        "<h3>{} dark</h3>\n<p>Nothing of them is known: neither good nor bad.</p>\n<ul class=\"accounts\">\n",
-        counted(count, "account")
+        "<h3>{} dark</h3>\n<p>Nothing of {} is known: neither good nor bad.</p>\n<ul class=\"accounts\">\n",
+        counted(count, "account"),
+        if count == 1 { "it" } else { "them" }
     );
     for id in accounts.of_sight(Sight::Dark).take(DARK) {
         let unit = report.accounts.get(id).map_or("", |account| account.organizational_unit_path.as_str());

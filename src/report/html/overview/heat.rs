@@ -52,7 +52,7 @@ pub(super) fn panel(report: &Report<'_>, tally: &Tally, accounts: &Accounts<'_>)
     let rows = rows(report, tally, accounts);
     let most = rows.iter().flat_map(|row| row.cells.values()).map(Results::risk).max().unwrap_or(0);
     out.push_str(
-        "<div class=\"wide\"><table class=\"heat\">\n<caption>Open violations by organizational unit and service; darker is more risk. \
+        "<div class=\"wide\"><table class=\"heat\">\n<caption>Open violations by organizational unit and service; a stronger colour is more risk. \
          Hatched with a question mark: results that could not be seen, which are no zero. A dot: nothing of that kind was asked about.</caption>\n\
          <thead><tr><th scope=\"col\">organizational unit</th>",
     );

@@ -74,15 +74,17 @@ fn unknown(point: &TrendPoint) -> u64 {
     point.counts.of(ComplianceType::InsufficientData)
 }
 
-/// The next number above that is easy to read: 1, 2 or 5 times a power of ten.
+/// The next number above that is easy to read and easy to halve.
 fn round_up(most: u64) -> u64 {
+    const STEPS: [u64; 10] = [10, 12, 16, 20, 24, 30, 40, 50, 60, 80];
+    if most <= 10 {
+        return most.max(1);
+    }
     let mut power: u64 = 1;
     loop {
-        for step in [1, 2, 5] {
-            let rounded = power.saturating_mul(step);
-            if rounded >= most || rounded == u64::MAX {
-                return rounded;
-            }
+        let rounded = STEPS.into_iter().map(|step| step.saturating_mul(power)).find(|rounded| *rounded >= most);
+        if let Some(rounded) = rounded {
+            return rounded;
         }
         power = power.saturating_mul(10);
     }
@@ -238,7 +240,7 @@ mod tests {
 
     #[test]
     fn axes_end_at_numbers_that_are_easy_to_read() {
-        for (most, top) in [(1, 1), (2, 2), (3, 5), (7, 10), (10, 10), (11, 20), (4_321, 5_000), (u64::MAX, u64::MAX)] {
+        for (most, top) in [(0, 1), (3, 3), (10, 10), (11, 12), (4_321, 5_000), (233, 240), (u64::MAX, u64::MAX)] {
             assert_eq!(round_up(most), top);
         }
     }
