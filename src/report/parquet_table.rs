@@ -275,7 +275,7 @@ impl<'a> Table<'a> {
         sorted_by: &[&str],
         out: &'a mut dyn Write,
     ) -> io::Result<Self> {
-        let columns: Vec<Column> = columns.iter().map(|(name, kind)| Column::of(name, *kind)).collect();
+        let columns: Vec<Column> = columns.iter().map(|&(name, kind)| Column::of(name, kind)).collect();
         let fields = columns.iter().map(|column| column.schema().map(Arc::new)).collect::<Result<_, _>>()?;
         let schema = Type::group_type_builder(name).with_fields(fields).build()?;
         let sorting = sorted_by.iter().filter_map(|name| {

@@ -99,18 +99,18 @@ fn what_is_over_a_limit_goes_to_further_runs_and_files_and_nothing_is_dropped() 
 
 #[test]
 fn a_file_ends_before_it_is_too_large_to_arrive() {
-    let findings = findings(20_000);
-    let limits = Limits { results: 1_000, runs: 20, packed: 100_000 };
+    let findings = findings(4_000);
+    let limits = Limits { results: 500, runs: 20, packed: 40_000 };
     let files = split(&findings, &limits);
     assert!(files.len() > 2, "{}", files.len());
     let (ids, runs) = spread(&files);
     assert_eq!(ids.len(), findings.len());
-    assert!(runs.iter().flatten().all(|results| (1..=1_000).contains(results)), "{runs:?}");
+    assert!(runs.iter().flatten().all(|results| (1..=500).contains(results)), "{runs:?}");
     for (name, log) in &files {
         let mut packer = GzEncoder::new(Vec::new(), Compression::default());
         serde_json::to_writer(&mut packer, log).unwrap();
         let packed = packer.finish().unwrap().len();
-        assert!(packed < 150_000, "{name} has {packed} bytes");
+        assert!(packed < 90_000, "{name} has {packed} bytes");
     }
 }
 
