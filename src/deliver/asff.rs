@@ -4,16 +4,17 @@
 //! them. It stands between the format and the deliveries, so that neither knows the other.
 
 use std::io;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::finding::{Change, ComplianceType, Finding};
 use crate::inventory::{AccountId, Partition, Region};
 use crate::report::Report;
+use crate::report::asff::asff_findings;
 
 /// Fields that say when, or by which run, and change although nothing of the finding does.
 const OF_THE_RUN: [&str; 4] = ["CreatedAt", "UpdatedAt", "FirstObservedAt", "LastObservedAt"];
+/// The most fields that `ProductFields` may have.
+const MOST_PRODUCT_FIELDS: usize = 50;
 const OF_THE_RUN_IN_PRODUCT_FIELDS: [&str; 4] = ["Run", "PolicyHash", "Version", "Change"];
 
 /// One finding in the format.
@@ -61,6 +62,10 @@ impl Told {
         self.set("AwsAccountId", json!(account));
         self.set("ProductArn", json!(product_arn(partition, region, account)));
         if let Some(Value::Object(fields)) = self.value.get_mut("ProductFields") {
+            // The format has room for fifty.
+            if fields.len() >= MOST_PRODUCT_FIELDS {
+                fields.remove("PolicyHash");
+            }
             fields.insert("Account".to_owned(), json!(from));
         }
         self
@@ -92,49 +97,9 @@ pub(super) type ToldPass<'a> = Box<dyn Iterator<Item = io::Result<Told>> + Send 
 
 /// Everything that Security Hub is told of a run, in the order of accounts and Regions.
 pub(super) fn all<'a>(report: &'a Report<'_>, home: &'a Region) -> io::Result<ToldPass<'a>> {
-    let standing = report.findings.findings()?.map(|finding| Ok((finding?, false)));
-    let gone = report.findings.gone()?.map(|gone| Ok((Arc::new(gone?.finding), true)));
-    let both = standing.chain(gone);
-    Ok(Box::new(both.filter_map(move |one: io::Result<(Arc<Finding>, bool)>| match one {
-        Ok((finding, gone)) => asff(report, &finding, gone, home).map(Ok),
-        Err(error) => Some(Err(error)),
+    Ok(Box::new(asff_findings(report, home)?.map(|finding| {
+        let finding = finding?;
+        let value = serde_json::to_value(&finding)?;
+        Ok(Told { account: finding.aws_account_id, region: finding.region, value })
     })))
-}
-
-fn asff(report: &Report<'_>, finding: &Finding, gone: bool, home: &Region) -> Option<Told> {
-    let resource = &finding.resource;
-    let region = if resource.region == Region::GLOBAL { home.clone() } else { resource.region.clone() };
-    let change = finding.lifecycle.as_ref().map(|lifecycle| lifecycle.change);
-    let (status, state) = match finding.compliance {
-        _ if gone && change == Some(Change::Resolved) => ("NOT_AVAILABLE", "ARCHIVED"),
-        _ if gone => ("WARNING", "ACTIVE"),
-        ComplianceType::NonCompliant => ("FAILED", "ACTIVE"),
-        ComplianceType::InsufficientData => ("WARNING", "ACTIVE"),
-        ComplianceType::Compliant => ("PASSED", "ACTIVE"),
-        ComplianceType::NotApplicable if change == Some(Change::Resolved) => ("NOT_AVAILABLE", "ARCHIVED"),
-        ComplianceType::NotApplicable => return None,
-    };
-    let partition = Partition::of_region(&region);
-    let title = report.controls.get(&finding.control).map_or(finding.control.as_str(), |control| &control.title);
-    let first = finding.lifecycle.as_ref().map_or(&report.run.started_at, |lifecycle| &lifecycle.first_observed_at);
-    let value = json!({
-        "SchemaVersion": "2018-10-08",
-        "Id": format!("{region}/{}/{}", resource.account, finding.id),
-        "ProductArn": product_arn(partition, &region, &resource.account),
-        "GeneratorId": finding.control,
-        "AwsAccountId": resource.account,
-        "CreatedAt": first,
-        "UpdatedAt": report.run.started_at,
-        "Title": title,
-        "Description": title,
-        "FindingProviderFields": {
-            "Severity": {"Label": finding.severity.as_str(), "Original": finding.severity.as_str()},
-            "Types": ["Software and Configuration Checks"],
-        },
-        "ProductFields": {"Run": report.run.run_id},
-        "Resources": [{"Type": "Other", "Id": resource.uid.as_str(), "Partition": partition.as_str(), "Region": region}],
-        "Compliance": {"Status": status},
-        "RecordState": state,
-    });
-    Some(Told { account: resource.account.clone(), region, value })
 }

@@ -20,7 +20,7 @@ use super::s3_upload::{Bucket, Sent};
 use super::{Delivered, Delivery, DeliveryError, Grant, Kind, Memory, Package, Preview, PreviewLine, Receiver, Way};
 use crate::collect::Scope;
 use crate::inventory::{AccountId, Arn, Partition, Region};
-use crate::report::FORMATS;
+use crate::report::{FORMATS, ReportFormat};
 use crate::run::{FileEntry, MANIFEST, PLAN, RunError, SIGNATURE};
 
 /// Files on their way at once.
@@ -100,11 +100,24 @@ impl Settings {
         if self.formats.is_empty() || path == PLAN {
             return true;
         }
-        FORMATS.iter().filter(|format| self.formats.iter().any(|name| name == format.name())).any(|format| {
-            // A format of several files keeps them in a folder of its name.
-            path == format.file_name() || path.strip_prefix(format.name()).is_some_and(|rest| rest.starts_with('/'))
-        })
+        let asked = |format: &&&dyn ReportFormat| self.formats.iter().any(|name| name == format.name());
+        FORMATS.iter().filter(asked).any(|format| is_of(path, format.name(), format.file_name()))
     }
+}
+
+/// Whether a file is one of a format's: the file itself, `findings-2.sarif` of one that is split, or one in a folder of the
+/// format's name.
+fn is_of(path: &str, format: &str, file_name: &str) -> bool {
+    let (stem, extension) = file_name.split_once('.').unwrap_or((file_name, ""));
+    let number = path
+        .strip_prefix(stem)
+        .and_then(|rest| rest.strip_prefix('-'))
+        .and_then(|rest| rest.strip_suffix(extension))
+        .and_then(|rest| rest.strip_suffix('.'));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    path == file_name
+        || number.is_some_and(is_number)
+        || path.strip_prefix(format).is_some_and(|rest| rest.starts_with('/'))
 }
 
 impl Kind for S3 {
@@ -328,5 +341,43 @@ impl Delivery for ToBucket {
             memory.put(&key_of(&run), contents.mark)?;
         }
         Ok(delivered)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_has_all_its_files() {
+        for (path, expected) in [
+            ("findings.sarif", true),
+            ("findings-2.sarif", true),
+            ("sarif/x", true),
+            ("findings-2.csv", false),
+            ("findings-x.sarif", false),
+            ("findings.json", false),
+        ] {
+            assert_eq!(is_of(path, "sarif", "findings.sarif"), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_table_that_says_nothing_is_refused() {
+        for (table, needle) in [
+            (json!({"bucket": "Not A Bucket"}), "`bucket`"),
+            (json!({"bucket": "archive", "prefix": "/x"}), "`prefix`"),
+            (json!({"bucket": "archive", "prefix": "x"}), "`prefix`"),
+            (json!({"bucket": "archive", "object_lock_mode": "COMPLIANCE"}), "together or not at all"),
+            (json!({"bucket": "archive", "object_lock_mode": "FOREVER", "object_lock_days": 1}), "FOREVER"),
+            (json!({"bucket": "archive", "object_lock_mode": "GOVERNANCE", "object_lock_days": 0}), "1 to 36500"),
+            (json!({"bucket": "archive", "formats": ["stone"]}), "no format `stone`"),
+            (json!({"bucket": "archive", "region": "europe"}), "`region`"),
+            (json!({"bucket": "archive", "expected_bucket_owner": "12"}), "12"),
+            (json!({"bucket": "archive", "secret_key": "x"}), "unknown field `secret_key`"),
+        ] {
+            let error = S3.read("s3", table.clone()).err().unwrap_or_default();
+            assert!(error.contains(needle), "{table}: {error}");
+        }
     }
 }

@@ -19,11 +19,12 @@ use time::{Duration, OffsetDateTime};
 use super::asff::{self, Told};
 use super::receiver::settings;
 use super::refusals::Refusals;
-use super::security_hub_import::{Batches, Entered, FINDING_BYTES, Imported, Item, import};
+use super::security_hub_import::{Batches, Entered, Imported, Item, import};
 use super::{Delivered, Delivery, DeliveryError, Grant, Kind, Memory, Package, Preview, PreviewLine, Receiver, Way};
 use crate::finding::hex;
 use crate::inventory::{AccountId, Partition, Region};
 use crate::organization::{RoleHop, RolePattern, Sessions};
+use crate::report::asff::FINDING_BYTES;
 use crate::run::SPOOL;
 
 /// Calls under way at once, over all accounts.

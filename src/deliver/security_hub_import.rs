@@ -17,13 +17,7 @@ use tokio::sync::OnceCell;
 use crate::collect::{CallError, Scope};
 use crate::inventory::{AccountId, GapCause, Region};
 use crate::organization::Sessions;
-
-/// Findings in one call.
-pub(super) const BATCH_FINDINGS: usize = 100;
-/// Bytes of JSON in one call.
-pub(super) const BATCH_BYTES: usize = 6_000_000;
-/// Bytes of JSON of one finding.
-pub(super) const FINDING_BYTES: usize = 240_000;
+use crate::report::asff::{BATCH_BYTES, BATCH_FINDINGS};
 
 const HEAD: &[u8] = b"{\"Findings\":[";
 const TAIL: &[u8] = b"]}";
@@ -184,6 +178,7 @@ fn problem_of(error: &CallError) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::asff::FINDING_BYTES;
 
     fn item(nth: usize, account: &str, bytes: usize) -> Item {
         Item {
