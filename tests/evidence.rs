@@ -83,9 +83,18 @@ fn the_first_thing_that_does_not_hold_is_named() {
     fs::remove_file(runs[1].join("more.txt")).unwrap();
     succeeds(at, &["verify", "--all"]);
 
+    let kept = fs::read_to_string(runs[1].join("manifest.json")).unwrap();
     fs::remove_dir_all(&runs[1]).unwrap();
     fails(at, &["verify", "--all"], &["the chain is broken", named(&runs[0]), "a run was taken away"]);
     assert!(succeeds(at, &["verify"]).contains("which is no longer here"));
+    // As pruning leaves it: the manifest of the run that is gone still joins its neighbours.
+    let pruned = at.join("pipewarden-out/pruned");
+    fs::create_dir(&pruned).unwrap();
+    let left = pruned.join(format!("{}.manifest.json", named(&runs[1])));
+    fs::write(&left, &kept).unwrap();
+    succeeds(at, &["verify", "--all"]);
+    fs::write(&left, kept.replacen("\"gaps\": ", "\"gaps\": 1", 1)).unwrap();
+    fails(at, &["verify", "--all"], &["the chain is broken", named(&runs[1])]);
 }
 
 /// Gone when dropped.

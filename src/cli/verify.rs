@@ -3,14 +3,14 @@
 //! In: runs, and the public key of whoever signs. Out: a line per run; the first thing that does not hold ends it, because
 //! nothing after that proves anything.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::Exit;
 use super::failure::Failure;
 use super::options::{named_run, print};
-use crate::run::{Link, PublicKey, RunDirectory, Signed, Verified, verify};
+use crate::run::{Link, PublicKey, RunDirectory, RunError, Signed, Verified, leads_back_to, verify};
 
 /// Options of `verify`.
 #[derive(Debug, Args)]
@@ -52,7 +52,7 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     for path in paths {
         let verified = verify(&path, key.as_ref()).map_err(|error| Failure::failed(&error))?;
         if let (true, Some(before)) = (args.all, &before) {
-            follows(before, &verified)?;
+            follows(&path, before, &verified)?;
         }
         let line = sentence(&verified);
         print(&|out| writeln!(out, "{line}"))?;
@@ -61,17 +61,20 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     Ok(Exit::Compliant)
 }
 
-/// Between two runs of one folder there must be no other one: a run that was taken away leaves its name in the next.
-fn follows(before: &Verified, verified: &Verified) -> Result<(), Failure> {
+/// Between two runs of one folder there must be no other one but those that were pruned: a run that was taken away leaves
+/// its name in the next.
+fn follows(folder: &Path, before: &Verified, verified: &Verified) -> Result<(), Failure> {
     let expected = &before.manifest.run.run_id;
-    let found = verified.manifest.previous.as_ref().map(|previous| previous.run_id.to_string());
-    if found.as_ref() == Some(expected) {
+    let folder = std::path::absolute(folder).map_err(|error| Failure::failed(&error))?;
+    let until = expected.parse().map_err(|error: RunError| Failure::failed(&error))?;
+    if leads_back_to(&folder, &verified.manifest, &until).map_err(|error| Failure::failed(&error))? {
         return Ok(());
     }
     let run = &verified.manifest.run.run_id;
-    let found = found.map_or_else(|| "no run".to_owned(), |id| format!("run {id}"));
+    let found = verified.manifest.previous.as_ref();
+    let found = found.map_or_else(|| "no run".to_owned(), |previous| format!("run {}", previous.run_id));
     Err(Failure::because(format!(
-        "the chain is broken: run {run} follows {found}, but the run before it here is {expected}; a run was taken away, or put here from elsewhere"
+        "the chain is broken: run {run} follows {found}, but the run before it here is {expected}; a run was taken away without `pipewarden runs --prune`, or put here from elsewhere"
     )))
 }
 

@@ -57,7 +57,7 @@ pub use sight::{Finder, Finders};
 pub use signature::{PublicKey, SIGNATURE, Signature, SignatureError, SigningAlgorithm};
 pub use spool::{FindingSpool, FindingSpoolWriter, SPOOL};
 pub use stored_report::{STORED_REPORT, StoredReport};
-pub use verify::{Link, Signed, Verified, VerifyError, link_of, verify};
+pub use verify::{Link, Signed, Verified, VerifyError, leads_back_to, link_of, verify};
 
 /// Version of the shape of `plan.json`, `manifest.json` and the spool.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -184,3 +184,26 @@ pub fn link_of(folder: &Path, manifest: &Manifest) -> Result<Link, VerifyError> 
         Err(error) => Err(RunError::io("read", &path)(error).into()),
     }
 }
+
+/// Whether a run leads back to run `until` over manifests that are all at hand, those of pruned runs included. `folder`
+/// is the absolute path of any run beside it.
+///
+/// # Errors
+/// As [`link_of`].
+pub fn leads_back_to(folder: &Path, manifest: &Manifest, until: &RunId) -> Result<bool, VerifyError> {
+    let Some(out) = folder.parent().and_then(Path::parent) else { return Ok(false) };
+    let mut link = link_of(folder, manifest)?;
+    loop {
+        match link {
+            Link::Holds(run) if run == *until => return Ok(true),
+            Link::Holds(run) if run > *until => {
+                let kept = kept_manifest(out, &run);
+                if !kept.is_file() {
+                    return Ok(false);
+                }
+                link = link_of(folder, &Manifest::read(&kept)?)?;
+            }
+            _ => return Ok(false),
+        }
+    }
+}

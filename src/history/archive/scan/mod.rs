@@ -3,17 +3,21 @@
 //! In: the inflated bytes `{"Records":[{…},{…}]}`, in pieces. Out: the bytes of each record that has to be parsed. The
 //! sweep for names is `memchr`'s; that a name stands where it counts, as a key of a record and not in a text or deeper
 //! within, is told by counting brackets outside of strings. Neither the order of keys nor white space matters, and a
-//! record is held whole only up to a limit, so memory does not grow with the file.
+//! record is held whole only up to a limit, so memory does not grow with the file. Between wanted records the walk leaps
+//! where the file is written as CloudTrail writes it: to a place that can only be a record's beginning if no array but
+//! `Records` is open there. Where that is not so, every bracket is counted.
 //!
 //! Only the records that are handed out are checked to be JSON; of everything else, that its brackets are balanced.
 
 mod arrays;
+mod pieces;
 
 use std::io::{self, Read};
 
 use memchr::memrchr;
 
 use self::arrays::Arrays;
+use self::pieces::Pieces;
 use super::structure::{BLOCK, Carry, Structure};
 use super::sweep::{Marks, Sweep};
 use super::wanted::{KEY, LOOK_AHEAD, Wanted};
@@ -126,84 +130,6 @@ pub(super) fn scan(
         pieces.make_room(keep);
     }
     pieces.failure().map_or_else(|| walk.end(pieces.inflated), Err)
-}
-
-/// Why no more pieces come.
-#[derive(Debug)]
-enum Failure {
-    Read(io::Error),
-    TooLarge,
-}
-
-/// The part of the file that is held.
-struct Pieces<'b, R> {
-    source: R,
-    buffer: &'b mut Vec<u8>,
-    filled: usize,
-    inflated: u64,
-    limits: Limits,
-    ended: bool,
-    failed: Option<Failure>,
-}
-
-impl<'b, R: Read> Pieces<'b, R> {
-    fn new(source: R, buffer: &'b mut Vec<u8>, limits: Limits) -> Self {
-        let mut pieces = Self { source, buffer, filled: 0, inflated: 0, limits, ended: false, failed: None };
-        pieces.make_room(0);
-        pieces
-    }
-
-    /// Why no more pieces come, if it is not that the source ended.
-    fn failure(&mut self) -> Option<ScanError> {
-        self.failed.take().map(|failure| match failure {
-            Failure::Read(error) => ScanError::Read { inflated: self.inflated, error },
-            Failure::TooLarge => ScanError::TooLarge { limit: self.limits.file },
-        })
-    }
-
-    fn held(&self) -> &[u8] {
-        self.buffer.get(..self.filled).unwrap_or_default()
-    }
-
-    /// Reads a piece, less only at the end.
-    fn fill(&mut self) {
-        let full = self.filled + self.limits.piece;
-        while !self.ended && self.filled < full {
-            let Some(room) = self.buffer.get_mut(self.filled..full) else { return };
-            match self.source.read(room) {
-                Ok(0) => self.ended = true,
-                Ok(count) => {
-                    self.filled += count;
-                    self.inflated += count as u64;
-                    if self.inflated > self.limits.file {
-                        self.ended = true;
-                        self.failed = Some(Failure::TooLarge);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.ended = true;
-                    self.failed = Some(Failure::Read(error));
-                }
-            }
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.filled >= self.limits.window
-    }
-
-    /// Forgets the first bytes, and makes room for a piece.
-    fn make_room(&mut self, forgotten: usize) {
-        if forgotten > 0 {
-            self.buffer.copy_within(forgotten..self.filled, 0);
-            self.filled = self.filled.saturating_sub(forgotten);
-        }
-        if self.buffer.len() < self.filled + self.limits.piece {
-            let room = (self.buffer.len() * 2).max(self.filled + self.limits.piece);
-            self.buffer.resize(room, 0);
-        }
-    }
 }
 
 /// Where the walk through the brackets is. Positions are of the held bytes.
