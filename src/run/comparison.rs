@@ -252,7 +252,7 @@ pub(super) fn compare<E: From<io::Error>>(
         None => ("", Box::new(std::iter::empty())),
     };
     let mut earlier = findings.peekable();
-    let mut lost = |finding: &Finding, take: &mut dyn FnMut(Compared) -> Result<(), E>| {
+    let lost = |finding: &Finding, take: &mut dyn FnMut(Compared) -> Result<(), E>| {
         gone(&Before::of(finding, started_at), sight, at).map_or(Ok(()), |gone| take(Compared::Gone(gone)))
     };
     for now in later {

@@ -50,7 +50,7 @@ impl Finders {
 
 /// What an earlier run could see, as far as it says whether a later one sees less.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
+pub(super) struct Seen {
     places: BTreeSet<(AccountId, Region)>,
     refused: BTreeSet<Refused>,
 }
@@ -60,8 +60,7 @@ type Refused = (AccountId, Region, String, Affects);
 
 impl Seen {
     /// Of a run with this ledger and these gaps.
-    #[must_use]
-    pub fn of(coverage: &Coverage, gaps: &[Gap], finders: &Finders) -> Self {
+    pub(super) fn of(coverage: &Coverage, gaps: &[Gap], finders: &Finders) -> Self {
         let places = coverage
             .rows()
             .filter(|(key, counts)| counts.ok > 0 && finders.lists(&key.service))
