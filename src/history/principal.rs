@@ -278,13 +278,13 @@ mod tests {
         let provider = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com";
         let of = |data: Value| {
             Principal::of_user_identity(&json!({"type": "AssumedRole", "accountId": "111122223333",
-                "arn": "arn:aws:sts::111122223333:assumed-role/Deploy/GitHubActions",
+                "arn": "arn:aws:sts::111122223333:assumed-role/Deploy/release-web",
                 "sessionContext": {"webIdFederationData": data}}))
         };
         let web = of(json!({"federatedProvider": provider, "attributes": {}}));
         assert_eq!(web.federated_provider.as_deref(), Some(provider));
         assert_eq!(web.person(), None);
-        assert_eq!(of(json!({})).person().as_deref(), Some("githubactions"));
+        assert_eq!(of(json!({})).person().as_deref(), Some("release-web"));
         let old: Principal = serde_json::from_value(json!({"type": "AssumedRole"})).unwrap();
         assert_eq!(old.federated_provider, None);
     }

@@ -360,7 +360,7 @@ fn every_delivery_runs_whatever_the_others_do_and_the_run_is_not_touched() {
         let path = write_record(out.path(), FIRST, &outcomes).unwrap();
         assert_eq!(path, out.path().join("deliveries").join(format!("{FIRST}.json")));
         assert_eq!(read_record(out.path(), FIRST).unwrap(), outcomes);
-        pipewarden::run::verify(run.path()).unwrap();
+        pipewarden::run::verify(run.path(), None).unwrap();
     });
 }
 

@@ -193,7 +193,10 @@ fn runs_say_where_their_time_went() {
     assert_eq!(e4.retry_idle_seconds, Some(20 * 60));
     assert_eq!((e4.gap_seconds, e4.transition_disabled_seconds, e4.retried_actions), (Some(0), Some(0), 1));
     let category = |name: &str| e4.category_seconds.get(name).copied();
-    assert_eq!((category("Deploy"), category("Approval"), category("Test")), (Some(20 * 60), Some(94 * 60), None));
+    assert_eq!(
+        (category("Deploy"), category("Approval"), category("Test")),
+        (Some(20 * 60), Some(94 * 60), Some(5 * 60))
+    );
     assert_eq!(e4.finished, Some(datetime!(2026-06-08 10:30 UTC)));
 }
 
