@@ -444,25 +444,25 @@ fn files_that_are_gone_added_or_elsewhere_are_found() {
     let out = tempfile::tempdir().unwrap();
     let path = unbroken(out.path(), FIRST).path().to_owned();
     fs::write(path.join("notes.txt"), "added").unwrap();
-    assert!(matches!(verify(&path), Err(VerifyError::Unlisted { path }) if path.ends_with("notes.txt")));
+    assert!(matches!(verify(&path, None), Err(VerifyError::Unlisted { path }) if path.ends_with("notes.txt")));
     fs::remove_file(path.join("notes.txt")).unwrap();
 
     let manifest = fs::read_to_string(path.join(MANIFEST)).unwrap();
     fs::write(path.join(MANIFEST), manifest.replace("\"coverage.csv\"", "\"../../../coverage.csv\"")).unwrap();
-    assert!(matches!(verify(&path), Err(VerifyError::Missing { .. })));
+    assert!(matches!(verify(&path, None), Err(VerifyError::Missing { .. })));
     fs::write(path.join(MANIFEST), manifest.replace("\"schemaVersion\": 1", "\"schemaVersion\": 7")).unwrap();
-    let error = verify(&path).unwrap_err().to_string();
+    let error = verify(&path, None).unwrap_err().to_string();
     assert!(error.contains("manifest.json has schema version 7"), "{error}");
     fs::write(path.join(MANIFEST), &manifest).unwrap();
 
     let renamed = path.with_file_name(SECOND);
     fs::rename(&path, &renamed).unwrap();
-    assert!(matches!(verify(&renamed), Err(VerifyError::Renamed { .. })));
+    assert!(matches!(verify(&renamed, None), Err(VerifyError::Renamed { .. })));
     fs::rename(&renamed, &path).unwrap();
 
     fs::remove_file(path.join("coverage.csv")).unwrap();
-    assert!(matches!(verify(&path), Err(VerifyError::Missing { path }) if path.ends_with("coverage.csv")));
-    let error = verify(out.path()).unwrap_err().to_string();
+    assert!(matches!(verify(&path, None), Err(VerifyError::Missing { path }) if path.ends_with("coverage.csv")));
+    let error = verify(out.path(), None).unwrap_err().to_string();
     assert!(error.contains("is not a run: it has no manifest.json"), "{error}");
 }
 
