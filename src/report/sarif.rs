@@ -32,7 +32,7 @@ use super::sarif_model::{
 use super::text::{NAME, counted, remediation, short, visible};
 use super::wording::{evidence_in_words, skipped_by_reason};
 use super::{Report, ReportFolder, ReportFormat, uri};
-use crate::finding::{Change, ComplianceType, Control, Finding, Gone, Severity};
+use crate::finding::{Change, ComplianceType, Control, Finding, Gone};
 
 /// The `sarif` format.
 pub struct Sarif;

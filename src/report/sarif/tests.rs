@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::{Counts, OverTime, RunInfo};
 use super::*;
+use crate::finding::Severity;
 use crate::inventory::{CallCounts, Coverage};
 
 #[derive(Default)]
