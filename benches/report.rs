@@ -25,7 +25,7 @@ use pipewarden::finding::{
 use pipewarden::inventory::{
     AccountId, Affects, Coverage, CoverageKey, Gap, GapCause, Outcome, Region, ResourceUid, TypeName,
 };
-use pipewarden::report::{AccountInfo, FORMATS, FindingSource, OverTime, Report, ReportFolder, ReportFormat};
+use pipewarden::report::{AccountInfo, FORMATS, FindingSource, OverTime, Report, ReportFolder};
 use pipewarden::run::{FindingSpool, Plan, RunDirectory};
 use serde_json::{Value, json};
 

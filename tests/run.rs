@@ -13,7 +13,7 @@ use pipewarden::inventory::{
 use pipewarden::report::{AccountInfo, FORMATS, FindingPass, FindingSource, OverTime, Report, ReportFormat};
 use pipewarden::run::{
     FindingSpool, INVENTORY, Link, MANIFEST, Manifest, ORGANIZATION, PLAN, Plan, REFERENCED, RunDirectory, RunError,
-    SPOOL, VerifyError, verify,
+    SPOOL, STORED_REPORT, VerifyError, verify,
 };
 use serde_json::{Value, json};
 
@@ -385,7 +385,7 @@ fn evidence_is_written_whatever_formats_are_asked_for() {
     let spool = evaluate(&run);
     let coverage = coverage_of(&run);
     run.finish(&report(&run, &coverage, &spool, &spool), &[]).unwrap();
-    assert_eq!(names(run.path()), ["coverage.csv", "coverage.json", SPOOL, "inventory", MANIFEST, PLAN]);
+    assert_eq!(names(run.path()), ["coverage.csv", "coverage.json", SPOOL, "inventory", MANIFEST, PLAN, STORED_REPORT]);
 }
 
 #[test]
