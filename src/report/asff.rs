@@ -290,15 +290,15 @@ fn product_fields(report: &Report<'_>, told: &Told, mut left_out: LeftOut) -> BT
     let mut bytes = 0;
     let mut missing = 0;
     for (fact, value) in &finding.evidence {
-        let key = left_out.middle("ProductFields key", &format!("evidence/{fact}"), KEY);
-        let value = left_out.end(&key, &spoken(value), VALUE);
-        bytes += 2 * (key.len() + value.len());
         // One is kept for what was left out.
         if all.len() + 1 >= PRODUCT_FIELDS || bytes > EVIDENCE_BYTES {
             missing += 1;
-        } else {
-            all.insert(key, value);
+            continue;
         }
+        let key = left_out.middle("evidence names", &format!("evidence/{fact}"), KEY);
+        let value = left_out.end("evidence", &spoken(value), VALUE);
+        bytes += 2 * (key.len() + value.len());
+        all.insert(key, value);
     }
     left_out.items("evidence", missing);
     if let Some(said) = left_out.in_words() {

@@ -154,7 +154,8 @@ fn one_event_alone_is_the_line_of_the_file() {
 #[test]
 fn a_time_that_is_none_is_an_error_of_the_report() {
     let mut fixture = mixed();
-    fixture.findings.here[0].lifecycle.as_mut().unwrap().first_observed_at = "yesterday".to_owned();
+    let compared = fixture.findings.here.iter_mut().find_map(|finding| finding.lifecycle.as_mut());
+    compared.unwrap().first_observed_at = "yesterday".to_owned();
     let error = format("ocsf").write(&fixture.report(), &mut Vec::new()).unwrap_err();
     assert!(error.to_string().contains("`yesterday` is no RFC 3339 time"), "{error}");
 }
