@@ -61,6 +61,10 @@ fn named(path: &Path) -> &str {
     path.file_name().unwrap().to_str().unwrap()
 }
 
+fn first_key(signers: &[Signer]) -> &str {
+    signers[0].public_key.to_str().unwrap()
+}
+
 #[test]
 fn the_first_thing_that_does_not_hold_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -129,6 +133,37 @@ impl Drop for Signer {
 }
 
 #[test]
+fn a_manifest_that_was_taken_away_is_missed_at_either_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let runs = runs(at, 2);
+    for run in &runs {
+        let manifest = run.join("manifest.json");
+        let kept = fs::read(&manifest).unwrap();
+        fs::remove_file(&manifest).unwrap();
+        fails(at, &["verify", "--all"], &[named(run), "has report.jsonl.gz, but no manifest.json"]);
+        fs::write(&manifest, kept).unwrap();
+    }
+    // One that never had a manifest is named, and so is one that ended without a verdict.
+    for id in ["20271121T020000Z", "20271122T020000Z"] {
+        let other = at.join("pipewarden-out/runs").join(id);
+        fs::create_dir(&other).unwrap();
+        fs::copy(runs[0].join("plan.json"), other.join("plan.json")).unwrap();
+    }
+    fs::write(at.join("pipewarden-out/runs/20271122T020000Z/failed.txt"), "no \u{1b}[2Jaccount").unwrap();
+    let text = succeeds(at, &["verify", "--all"]);
+    assert!(text.contains("20271121T020000Z is not checked: it is unfinished"), "{text}");
+    assert!(text.contains("20271122T020000Z is not checked: it failed"), "{text}");
+    assert!(text.contains("no \\u{1b}[2Jaccount") && !text.contains('\u{1b}'), "{text}");
+
+    // A run is named by its id as well.
+    let id = named(&runs[0]);
+    assert!(succeeds(at, &["verify", id]).contains(&format!("{id} holds:")));
+    let csv = String::from_utf8(fs::read(runs[0].join("findings.csv")).unwrap()).unwrap();
+    assert_eq!(succeeds(at, &["report", id, "--format", "csv"]), csv);
+}
+
+#[test]
 fn a_run_is_signed_by_kms_and_checked_without_it() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
@@ -140,9 +175,20 @@ fn a_run_is_signed_by_kms_and_checked_without_it() {
         succeeds(at, &["sign", run, "--config", "signing.toml", "--endpoint-url", &signer.endpoint]);
         fails(at, &["sign", run, "--config", "signing.toml", "--endpoint-url", &signer.endpoint], &["signed already"]);
         let key = signer.public_key.to_str().unwrap();
-        assert!(succeeds(at, &["verify", run, "--public-key", key]).contains("checked"), "{run}");
+        let text = succeeds(at, &["verify", run, "--public-key", key]);
+        assert!(text.contains("signature checked with the public key of SHA-256"), "{text}");
+        assert!(text.contains(&format!("it says it is of {KEY}")), "{text}");
         assert!(succeeds(at, &["verify", run]).contains("not checked, give its --public-key"));
     }
+    // The name of the key is not signed: whoever changes it changes words, and no terminal.
+    let signature = runs[0].join("manifest.signature.json");
+    let text = fs::read_to_string(&signature).unwrap();
+    fs::write(&signature, text.replacen(KEY, "arn\\u001b[2J", 1)).unwrap();
+    for args in [&["verify", named(&runs[0])][..], &["verify", named(&runs[0]), "--public-key", first_key(&signers)]] {
+        let text = succeeds(at, args);
+        assert!(text.contains("it is of arn\\u{1b}[2J") && !text.contains('\u{1b}'), "{text}");
+    }
+    fs::write(&signature, text).unwrap();
     let [first, second] = [&signers[0], &signers[1]].map(|signer| signer.public_key.to_str().unwrap());
     fails(at, &["verify", runs[0].to_str().unwrap(), "--public-key", second], &["not made with the private part"]);
 

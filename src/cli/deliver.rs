@@ -30,7 +30,7 @@ use crate::run::RunDirectory;
 /// Options of `deliver`.
 #[derive(Debug, Args)]
 pub(super) struct DeliverArgs {
-    /// The run [default: the newest in --out]
+    /// The run, by its folder or id [default: the newest in --out]
     run: Option<PathBuf>,
     /// Folder that keeps the runs
     #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]

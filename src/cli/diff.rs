@@ -10,7 +10,7 @@ use super::Exit;
 use super::failure::Failure;
 use super::options::{Threshold, is_colorful, is_news, print, threshold, width};
 use crate::audit::finders;
-use crate::report::{DifferenceJson, DifferencePage, Differing};
+use crate::report::{DifferenceJson, DifferencePage, Differing, RunInfo, visible};
 use crate::run::{ListedRun, RunDirectory, RunError, difference, find_run, list};
 
 /// Options of `diff`.
@@ -44,6 +44,17 @@ enum Form {
 pub(super) fn run(args: &DiffArgs) -> Result<Exit, Failure> {
     let (old, new) = chosen(args)?;
     let (earlier, later) = (manifest_of(&old)?.run, manifest_of(&new)?.run);
+    if earlier.organization != later.organization {
+        let of = |run: &RunInfo| match run.organization.as_str() {
+            "" => format!("run {} is of a single account", run.run_id),
+            organization => format!("run {} is of organization {}", run.run_id, visible(organization)),
+        };
+        return Err(Failure::usage(format!(
+            "{}, but {}: nothing of the one became of the other; name two runs of one organization",
+            of(&earlier),
+            of(&later)
+        )));
+    }
     if earlier.run_id >= later.run_id {
         return Err(Failure::usage(format!(
             "run {} did not start before run {}; name the earlier run first",

@@ -14,7 +14,7 @@ use crate::run::RunDirectory;
 /// Options of `evaluate`.
 #[derive(Debug, Args)]
 pub(super) struct EvaluateArgs {
-    /// The run whose inventories are judged [default: the newest in --out]
+    /// The run whose inventories are judged, by its folder or id [default: the newest in --out]
     run_directory: Option<PathBuf>,
     #[command(flatten)]
     run: RunOptions,

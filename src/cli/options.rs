@@ -15,7 +15,7 @@ use crate::config::{Config, Written};
 use crate::evaluate::Policies;
 use crate::finding::{Change, Finding, Severity};
 use crate::report::{FORMATS, Report, ReportFormat, Terminal};
-use crate::run::{Plan, RunDirectory, RunError, RunId};
+use crate::run::{Plan, RunDirectory, RunError, RunId, find_run};
 
 /// What is audited, and where the run goes.
 #[derive(Debug, Clone, Args)]
@@ -217,10 +217,10 @@ pub(super) fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// A run named on the command line, or the newest one.
+/// A run named on the command line by its folder or id, or the newest one.
 pub(super) fn named_run(run: Option<&Path>, out: &Path) -> Result<RunDirectory, Failure> {
     match run {
-        Some(path) => RunDirectory::open(path).map_err(|error| Failure::failed(&error)),
+        Some(name) => find_run(name, out).map_err(|error| Failure::failed(&error)),
         None => RunDirectory::newest(out).map_err(|error| Failure::failed(&error))?.ok_or_else(|| {
             Failure::usage(format!(
                 "there is no run in {}; make one with `pipewarden audit` or `pipewarden demo`",

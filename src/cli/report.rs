@@ -13,7 +13,7 @@ use crate::report::FORMATS;
 /// Options of `report`.
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
-    /// The run [default: the newest in --out]
+    /// The run, by its folder or id [default: the newest in --out]
     run: Option<PathBuf>,
     /// Folder that keeps the runs
     #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]

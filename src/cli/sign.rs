@@ -23,7 +23,7 @@ use crate::run::{PublicKey, RunDirectory, Signature, SigningAlgorithm};
 /// Options of `sign`.
 #[derive(Debug, Args)]
 pub(super) struct SignArgs {
-    /// The run [default: the newest in --out]
+    /// The run, by its folder or id [default: the newest in --out]
     run: Option<PathBuf>,
     /// Folder that keeps the runs
     #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]

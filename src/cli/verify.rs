@@ -10,12 +10,16 @@ use clap::Args;
 use super::Exit;
 use super::failure::Failure;
 use super::options::{named_run, print};
-use crate::run::{Link, PublicKey, RunDirectory, RunError, Signed, Verified, leads_back_to, verify};
+use crate::report::visible;
+use crate::run::{
+    FAILED, Link, ListedRun, MANIFEST, PublicKey, RunError, RunState, Signed, Verified, leads_back_to, list,
+    run_folder, verify,
+};
 
 /// Options of `verify`.
 #[derive(Debug, Args)]
 pub(super) struct VerifyArgs {
-    /// The runs [default: the newest in --out]
+    /// The runs, each by its folder or id [default: the newest in --out]
     runs: Vec<PathBuf>,
     /// All finished runs in --out, oldest first, and that none is missing between them
     #[arg(long, conflicts_with = "runs")]
@@ -36,17 +40,11 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     });
     let key = key.transpose()?;
     let paths = if args.all {
-        let finished = RunDirectory::all(&args.out).map_err(|error| Failure::failed(&error))?;
-        let finished: Vec<PathBuf> =
-            finished.iter().filter(|run| run.is_finished()).map(|run| run.path().to_owned()).collect();
-        if finished.is_empty() {
-            return Err(Failure::usage(format!("there is no finished run in {}", args.out.display())));
-        }
-        finished
+        all(&args.out)?
     } else if args.runs.is_empty() {
         vec![named_run(None, &args.out)?.path().to_owned()]
     } else {
-        args.runs.clone()
+        args.runs.iter().map(|run| run_folder(run, &args.out)).collect()
     };
     let mut before: Option<Verified> = None;
     for path in paths {
@@ -59,6 +57,34 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
         before = Some(verified);
     }
     Ok(Exit::Compliant)
+}
+
+/// The folders of all runs with a manifest, oldest first. What else there is gets a line each, because a run without a
+/// manifest proves nothing and may be one whose manifest was taken away.
+fn all(out: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let listed = list(out).map_err(|error| Failure::failed(&error))?;
+    for run in &listed {
+        if let Some(left) = run.left_by_a_manifest() {
+            return Err(Failure::because(format!(
+                "{} has {left}, but no {MANIFEST}: the manifest was taken away, or the run was killed just before it was written, and then the same command again finishes it",
+                run.path.display()
+            )));
+        }
+    }
+    let (with, without): (Vec<ListedRun>, Vec<ListedRun>) =
+        listed.into_iter().partition(|run| matches!(run.state, RunState::Finished(_) | RunState::Unreadable(_)));
+    print(&|out| {
+        without.iter().try_for_each(|run| match &run.state {
+            RunState::Failed(why) => {
+                writeln!(out, "{} is not checked: it failed, as its {FAILED} says: {}", run.run_id, visible(why))
+            }
+            _ => writeln!(out, "{} is not checked: it is unfinished", run.run_id),
+        })
+    })?;
+    if with.is_empty() {
+        return Err(Failure::usage(format!("there is no finished run in {}", out.display())));
+    }
+    Ok(with.into_iter().map(|run| run.path).collect())
 }
 
 /// Between two runs of one folder there must be no other one but those that were pruned: a run that was taken away leaves
@@ -78,7 +104,7 @@ fn follows(folder: &Path, before: &Verified, verified: &Verified) -> Result<(), 
     )))
 }
 
-/// `20261121T020000Z holds: 31 files, 2.4 MB; follows 20261120T020000Z; signed by …, checked`
+/// `20261121T020000Z holds: 31 files, 2400000 bytes; follows 20261120T020000Z; signature checked with …`
 fn sentence(verified: &Verified) -> String {
     let manifest = &verified.manifest;
     let files = manifest.files.len();
@@ -90,8 +116,13 @@ fn sentence(verified: &Verified) -> String {
     };
     let signed = match &verified.signature {
         Signed::No => "not signed".to_owned(),
-        Signed::Unchecked(key) => format!("says to be signed by {key}: not checked, give its --public-key"),
-        Signed::Checked(key) => format!("signed by {key}: checked"),
+        Signed::Unchecked { key_arn } => {
+            format!("has a signature that says it is of {}: not checked, give its --public-key", visible(key_arn))
+        }
+        Signed::Checked { public_key_sha256, key_arn } => format!(
+            "signature checked with the public key of SHA-256 {public_key_sha256}; it says it is of {}",
+            visible(key_arn)
+        ),
     };
     format!(
         "{} holds: {files} files, {bytes} bytes; {link}; {signed}\n  SHA-256 of its manifest: {}",

@@ -234,6 +234,24 @@ impl ResourceUid {
         &self.0
     }
 
+    /// Whether it is the id of what only a history tells of: the deliveries of a service (by a pipeline, a deployment
+    /// group or a name), or of an account and Region.
+    #[must_use]
+    pub fn is_of_history(&self) -> bool {
+        if self.0.starts_with("delivery://") {
+            return true;
+        }
+        let Ok(arn) = Arn::parse(&self.0) else { return false };
+        // Another resource may be called so: a repository of images has any path, a deployment group one of two parts.
+        let last = arn.resource.strip_suffix("/deliveries");
+        match arn.service {
+            "cloudtrail" => arn.resource == "deliveries",
+            "codepipeline" => last.is_some(),
+            "codedeploy" => last.is_some_and(|group| group.contains('/')),
+            _ => false,
+        }
+    }
+
     /// The last part of the id, as a person would call the resource.
     #[must_use]
     pub fn short_name(&self) -> &str {

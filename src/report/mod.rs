@@ -99,6 +99,11 @@ pub trait ReportFormat: Sync {
     fn is_evidence(&self) -> bool {
         false
     }
+    /// Whether a file of a run is one that this format writes, by its path in the run with `/`; a format of several files
+    /// owns them all, so that none is left over when a run that was broken off is written anew with fewer.
+    fn owns(&self, relative: &str) -> bool {
+        relative == self.file_name()
+    }
     /// Writes the whole report as one file.
     ///
     /// # Errors

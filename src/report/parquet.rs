@@ -114,6 +114,10 @@ impl ReportFormat for Parquet {
         table.finish()
     }
 
+    fn owns(&self, relative: &str) -> bool {
+        relative.starts_with("parquet/")
+    }
+
     fn write_files(&self, report: &Report<'_>, folder: &mut dyn ReportFolder) -> io::Result<()> {
         self.write(report, folder.create(FINDINGS)?)?;
         write_gone(report, folder.create(GONE)?)?;

@@ -77,6 +77,11 @@ impl ReportFormat for Sarif {
         Logs::of(report, &ONE_FILE).write_file(&mut results, out)
     }
 
+    fn owns(&self, relative: &str) -> bool {
+        let number = relative.strip_prefix("findings-").and_then(|rest| rest.strip_suffix(".sarif"));
+        relative == self.file_name() || number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+    }
+
     fn write_files(&self, report: &Report<'_>, folder: &mut dyn ReportFolder) -> io::Result<()> {
         write_split(report, &GITHUB, folder)
     }

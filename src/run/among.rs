@@ -4,7 +4,7 @@
 //! the runs before. It reads only finished runs, so that a killed run that goes on says what an unbroken one would.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
@@ -18,7 +18,7 @@ use super::stored_report::{STORED_REPORT, StoredReport};
 use super::{FindingSpool, MANIFEST, Manifest, RunDirectory, RunError, RunId, SPOOL};
 use crate::finding::Finding;
 use crate::inventory::ResourceUid;
-use crate::report::{Comparison, OverTime, Report, TrendPoint};
+use crate::report::{Comparison, OverTime, Report, RunInfo, TrendPoint};
 
 /// Runs of a trend, the newest included.
 const TREND: usize = 30;
@@ -79,7 +79,7 @@ impl RunDirectory {
         finders: &Finders,
     ) -> Result<(FindingSpool, OverTime), RunError> {
         let at = self.observed_at();
-        let before = self.before(&report.run.organization)?;
+        let before = self.before(&report.run)?;
         let seen_at = |started_at: &str| self.seen_at(before.as_ref(), started_at, finders);
         let written: BTreeSet<ResourceUid> = more
             .iter()
@@ -122,25 +122,47 @@ impl RunDirectory {
     }
 
     /// The run to compare with: of this organization and finished, and it is the one whose inventories are judged again,
-    /// or else the newest that started earlier.
-    fn before(&self, organization: &str) -> Result<Option<Before>, RunError> {
+    /// or else the one that looked last of those that started earlier. One that judged inventories again looked when
+    /// they were collected, and is passed over if it asked other policies than this run: what if is not what was.
+    fn before(&self, run: &RunInfo) -> Result<Option<Before>, RunError> {
         let Some(runs) = self.path().parent() else { return Ok(None) };
-        let candidates = match self.inventories_of() {
-            Some(run_id) => vec![run_id],
+        let source = self.inventories_of();
+        let ids = match &source {
+            Some(run_id) => vec![run_id.clone()],
             None => run_ids(runs)?.into_iter().filter(|id| *id < self.plan().run_id).collect(),
         };
-        for run_id in candidates.into_iter().rev() {
+        let mut candidates: Vec<(String, RunId, Self)> = Vec::new();
+        for run_id in ids {
             let path = runs.join(run_id.as_str());
             if !path.join(MANIFEST).is_file() {
                 continue;
             }
-            match readable(&path, organization) {
+            match Self::open(&path) {
+                Ok(candidate) => candidates.push((candidate.observed_at(), run_id, candidate)),
+                Err(error) => tracing::warn!(run = %run_id, "not compared with an earlier run: {error}"),
+            }
+        }
+        // All are written as ids are, in UTC and to the second, so that text sorts as time does.
+        candidates.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        for (_, run_id, candidate) in candidates.into_iter().rev() {
+            match candidate.readable(run, source.is_some()) {
                 Ok(Some(before)) => return Ok(Some(before)),
                 Ok(None) => {}
                 Err(error) => tracing::warn!(run = %run_id, "not compared with an earlier run: {error}"),
             }
         }
         Ok(None)
+    }
+
+    /// This finished run with everything a comparison reads, if `later` can be compared with it. A run whose inventories
+    /// are judged again is, whatever policies it asked.
+    fn readable(&self, later: &RunInfo, judged_again: bool) -> Result<Option<Before>, RunError> {
+        let manifest = self.manifest()?;
+        let asked_otherwise = self.inventories_of().is_some() && manifest.run.policy_hash != later.policy_hash;
+        if manifest.run.organization != later.organization || asked_otherwise && !judged_again {
+            return Ok(None);
+        }
+        Before::read(self).map(Some)
     }
 
     /// What a run could see that looked at `started_at`.
@@ -190,7 +212,7 @@ impl RunDirectory {
 }
 
 /// Whether numbers may jump between two runs though nothing changed in AWS.
-pub(super) fn differ(before: &crate::report::RunInfo, now: &crate::report::RunInfo) -> bool {
+pub(super) fn differ(before: &RunInfo, now: &RunInfo) -> bool {
     before.policy_hash != now.policy_hash || before.tool_version != now.tool_version
 }
 
@@ -210,11 +232,30 @@ impl Manifest {
     }
 }
 
-/// A finished run with everything a comparison reads, if it is of the organization.
-fn readable(path: &Path, organization: &str) -> Result<Option<Before>, RunError> {
-    let run = RunDirectory::open(path)?;
-    if run.manifest()?.run.organization != organization {
-        return Ok(None);
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use crate::run::test_runs::Made;
+
+    #[test]
+    fn the_run_before_is_the_one_that_looked_last_and_not_the_one_that_judged_last() {
+        let out = tempfile::tempdir().unwrap();
+        let out = out.path();
+        let put = |made: Made<'_>, config| made.make(out, config).comparison.map(|before| before.previous.run_id);
+        let of = |source: &str| json!({"options": {"inventoriesOf": source}});
+        let (first, second, third) = ("20261101T020000Z", "20261120T020000Z", "20261121T020000Z");
+        assert_eq!(put(Made::of(first), json!({})), None);
+        assert_eq!(put(Made::of(second), json!({})).as_deref(), Some(first));
+        let judge = |run_id, source, policy_hash| put(Made { policy_hash, ..Made::of(run_id) }, of(source));
+        // In the afternoon somebody judges month-old inventories again, and asks what if.
+        assert_eq!(judge("20261120T150000Z", first, "a").as_deref(), Some(first));
+        assert_eq!(judge("20261120T160000Z", second, "b").as_deref(), Some(second));
+        assert_eq!(put(Made::of(third), json!({})).as_deref(), Some(second));
+        // Judged again by the policies that are asked from now on, it says best what changed.
+        let again = "20261121T150000Z";
+        assert_eq!(judge(again, third, "b").as_deref(), Some(third));
+        let made = Made { policy_hash: "b", ..Made::of("20261122T020000Z") };
+        assert_eq!(put(made, json!({})).as_deref(), Some(again));
     }
-    Before::read(&run).map(Some)
 }

@@ -294,7 +294,7 @@ mod tests {
         AccountId, Affects, Coverage, CoverageKey, Gap, GapCause, Outcome, Region, ResourceUid, Skip, TypeName,
     };
     use crate::report::{AccountInfo, Counts, GonePass, OverTime, Report, RunInfo};
-    use crate::run::sight::{Finder, Finders, Seen};
+    use crate::run::sight::{Asked, Finder, Finders, Seen};
 
     const BEFORE: &str = "2026-11-20T02:00:00Z";
     const NOW: &str = "2026-11-21T02:00:00Z";
@@ -635,10 +635,13 @@ mod tests {
     }
 
     fn finders() -> Finders {
-        Finders(BTreeMap::from([
-            (TypeName::PIPELINE, Finder::Listed { service: "codepipeline", in_every_region: true }),
-            (TypeName::BUCKET, Finder::Named),
-        ]))
+        let pipelines = Finder::Listed {
+            service: "codepipeline",
+            actions: &["codepipeline:ListPipelines", "codepipeline:ListWebhooks"],
+            asked: Asked::EveryRegion,
+        };
+        let of_type = BTreeMap::from([(TypeName::PIPELINE, pipelines), (TypeName::BUCKET, Finder::Named)]);
+        Finders { of_type, of_history: BTreeSet::new() }
     }
 
     /// Compares a run with the last of those before it, and answers what was resolved.

@@ -308,6 +308,7 @@ impl RunDirectory {
     fn write_reports(&self, report: &Report<'_>, formats: &[&dyn ReportFormat]) -> Result<(), RunError> {
         self.claim()?;
         self.remove_leftovers()?;
+        self.remove_reports()?;
         let evidence = FORMATS.iter().filter(|format| {
             format.is_evidence() && !formats.iter().any(|other| other.file_name() == format.file_name())
         });
@@ -373,8 +374,19 @@ impl RunDirectory {
 
     /// Files that a killed process was about to write.
     fn remove_leftovers(&self) -> Result<(), RunError> {
+        self.remove(&|relative| relative.rsplit('/').next().is_some_and(PendingFile::is_leftover))
+    }
+
+    /// Reports of an attempt that was killed before its manifest: whoever goes on may write other formats, or a format in
+    /// fewer files, and what nobody wrote must not become evidence.
+    fn remove_reports(&self) -> Result<(), RunError> {
+        self.still_open()?;
+        self.remove(&|relative| relative == STORED_REPORT || FORMATS.iter().any(|format| format.owns(relative)))
+    }
+
+    fn remove(&self, is_one: &dyn Fn(&str) -> bool) -> Result<(), RunError> {
         for (relative, path) in files_in(&self.path)? {
-            if relative.rsplit('/').next().is_some_and(PendingFile::is_leftover) {
+            if is_one(&relative) {
                 fs::remove_file(&path).map_err(RunError::not_writable(&path))?;
             }
         }
@@ -423,4 +435,56 @@ pub(super) fn names_in(folder: &Path) -> Result<Vec<String>, RunError> {
         names.extend(entry.map_err(RunError::io("list", folder))?.file_name().into_string());
     }
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::report::Csv;
+    use crate::run::test_runs::Made;
+
+    fn listed(run: &RunDirectory) -> Vec<String> {
+        run.manifest().unwrap().files.into_iter().map(|file| file.path).collect()
+    }
+
+    #[test]
+    fn what_a_killed_attempt_reported_is_no_evidence_of_the_next() {
+        let out = tempfile::tempdir().unwrap();
+        let made = Made::of("20261121T020000Z");
+        let run = RunDirectory::create(out.path(), made.plan(json!({}))).unwrap();
+        run.write_document("dora/metrics.csv", &|out| out.write_all(b"x")).unwrap();
+        let stale =
+            ["findings-2.sarif", "findings-11.sarif", "findings.json", "parquet/gaps/gaps.parquet", "report.html"];
+        for name in stale {
+            let path = run.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, b"of the attempt before").unwrap();
+        }
+        made.finish(&run, &[&Csv]);
+        let files = listed(&run);
+        for name in stale {
+            assert!(!files.iter().any(|file| file == name) && !run.path().join(name).exists(), "{name}");
+        }
+        for name in ["dora/metrics.csv", "findings.csv", "coverage.csv", PLAN, STORED_REPORT] {
+            assert!(files.iter().any(|file| file == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_report_belongs_to_one_format() {
+        let out = tempfile::tempdir().unwrap();
+        let made = Made::of("20261121T020000Z");
+        let run = RunDirectory::create(out.path(), made.plan(json!({}))).unwrap();
+        made.finish(&run, FORMATS);
+        let reports =
+            listed(&run).into_iter().filter(|file| ![PLAN, SPOOL, GONE, STORED_REPORT].contains(&file.as_str()));
+        for file in reports {
+            assert_eq!(FORMATS.iter().filter(|format| format.owns(&file)).count(), 1, "{file}");
+        }
+        for other in [PLAN, SPOOL, GONE, MANIFEST, FAILED, "history.json", "dora/dora.html", "inventory/a.jsonl.gz"] {
+            assert!(!FORMATS.iter().any(|format| format.owns(other)), "{other}");
+        }
+    }
 }

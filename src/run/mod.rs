@@ -41,6 +41,8 @@ mod sight;
 mod signature;
 mod spool;
 mod stored_report;
+#[cfg(test)]
+mod test_runs;
 mod verify;
 
 pub use comparison::CARRIED_FOR_DAYS;
@@ -49,11 +51,11 @@ pub use directory::{FAILED, INVENTORY, ORGANIZATION, REFERENCED, RunDirectory};
 pub use error::RunError;
 pub use gone::GONE;
 pub use id::RunId;
-pub use listing::{ListedRun, RunState, find_run, list};
+pub use listing::{ListedRun, RunState, find_run, list, run_folder};
 pub use manifest::{FileEntry, MANIFEST, Manifest, PreviousRun};
 pub use plan::{PLAN, Plan};
 pub use pruning::{Keeping, PRUNED, Pruned, prune};
-pub use sight::{Finder, Finders};
+pub use sight::{Asked, Finder, Finders};
 pub use signature::{PublicKey, SIGNATURE, Signature, SignatureError, SigningAlgorithm};
 pub use spool::{FindingSpool, FindingSpoolWriter, SPOOL};
 pub use stored_report::{STORED_REPORT, StoredReport};

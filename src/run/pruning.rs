@@ -1,10 +1,10 @@
 //! Which runs are kept, and what is left of the others.
 //!
 //! In: the folder that keeps the runs, and limits. Out: runs removed, oldest first, each with its manifest kept beside
-//! the runs, so that the chain of the runs that stay can still be checked. The newest finished run is never removed, nor
-//! one that an unfinished run builds on.
+//! the runs, so that the chain of the runs that stay can still be checked. The newest finished run of each organization is
+//! never removed, nor one that an unfinished run builds on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::directory::{RUNS, lock, names_in};
+use super::directory::{RUNS, lock, names_in, run_ids};
 use super::listing::{ListedRun, RunState, list};
 use super::{MANIFEST, PLAN, Plan, RunDirectory, RunError, RunId, SIGNATURE};
 use crate::inventory::json_lines::{PendingFile, sync_folder_of};
@@ -66,21 +66,23 @@ pub fn prune(
     dry_run: bool,
 ) -> Result<Vec<Pruned>, RunError> {
     let runs = out.join(RUNS);
-    let listed = list(out)?;
-    if listed.is_empty() {
+    if dry_run {
+        return Ok(beyond(&list(out)?, keeping, now));
+    }
+    if run_ids(&runs)?.is_empty() {
         return Ok(Vec::new());
     }
-    let beyond = beyond(&listed, keeping, now);
-    if dry_run {
-        return Ok(beyond);
-    }
+    // Before anything is decided: a run may end while others are being counted.
     let held = if holder.is_none() { Some(lock(&runs)?) } else { None };
     remove_leftovers(&runs)?;
-    for pruned in &beyond {
-        remove(out, &runs.join(pruned.run_id.as_str()), pruned)?;
+    let mut removed = Vec::new();
+    for pruned in beyond(&list(out)?, keeping, now) {
+        if remove(out, &runs.join(pruned.run_id.as_str()), &pruned)? {
+            removed.push(pruned);
+        }
     }
     drop(held);
-    Ok(beyond)
+    Ok(removed)
 }
 
 /// The runs beyond the limits, oldest first.
@@ -107,15 +109,20 @@ fn beyond(listed: &[ListedRun], keeping: Keeping, now: OffsetDateTime) -> Vec<Pr
     beyond
 }
 
-/// Runs that stay whatever the limits are: the newest of all, the newest finished one, and those that unfinished ones
-/// build on: their link of the chain, and the inventories that they judge again.
+/// Runs that stay whatever the limits are: the newest of all, the newest finished one of each organization, with which
+/// its next one is compared, and those that unfinished ones build on: their link of the chain, and the inventories that
+/// they judge again.
 fn needed(listed: &[ListedRun]) -> BTreeSet<RunId> {
     let mut needed: BTreeSet<RunId> = BTreeSet::new();
     needed.extend(listed.last().map(|run| run.run_id.clone()));
     let mut before: Option<&RunId> = None;
+    let mut newest: BTreeMap<&str, &RunId> = BTreeMap::new();
     for run in listed {
         match &run.state {
-            RunState::Finished(_) => before = Some(&run.run_id),
+            RunState::Finished(manifest) => {
+                before = Some(&run.run_id);
+                newest.insert(&manifest.run.organization, &run.run_id);
+            }
             RunState::Unfinished => {
                 needed.extend(before.cloned());
                 let plan = Plan::read(&run.path.join(PLAN)).ok();
@@ -126,12 +133,16 @@ fn needed(listed: &[ListedRun]) -> BTreeSet<RunId> {
             RunState::Failed(_) | RunState::Unreadable(_) => {}
         }
     }
-    needed.extend(before.cloned());
+    needed.extend(newest.into_values().cloned());
     needed
 }
 
-/// The manifest first: whenever this is interrupted, the chain can be checked.
-fn remove(out: &Path, path: &Path, pruned: &Pruned) -> Result<(), RunError> {
+/// The manifest first: whenever this is interrupted, the chain can be checked. A run that was finished in the meantime,
+/// where the file system has no locks, is not what was decided on, and stays.
+fn remove(out: &Path, path: &Path, pruned: &Pruned) -> Result<bool, RunError> {
+    if path.join(MANIFEST).is_file() != pruned.finished {
+        return Ok(false);
+    }
     if pruned.finished {
         let kept = kept_manifest(out, &pruned.run_id);
         let folder = out.join(PRUNED);
@@ -149,7 +160,8 @@ fn remove(out: &Path, path: &Path, pruned: &Pruned) -> Result<(), RunError> {
         sync_folder_of(path)?;
         fs::remove_dir_all(&going)
     };
-    go().map_err(RunError::io("remove", path))
+    go().map_err(RunError::io("remove", path))?;
+    Ok(true)
 }
 
 /// Copies a file, if it is there.
@@ -177,4 +189,45 @@ fn remove_leftovers(runs: &Path) -> Result<(), RunError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::run::test_runs::Made;
+
+    #[test]
+    fn the_newest_run_of_each_organization_stays() {
+        let out = tempfile::tempdir().unwrap();
+        let out = out.path();
+        let other = |run_id| Made { organization: "o-exampleorg2", ..Made::of(run_id) };
+        let (one, two, three) = ("20261118T020000Z", "20261119T020000Z", "20261120T020000Z");
+        other(one).make(out, json!({}));
+        other(two).make(out, json!({}));
+        Made::of(three).make(out, json!({}));
+        Made::of("20261121T020000Z").make(out, json!({}));
+        let strict = Keeping { runs: Some(1), days: None };
+        let pruned = prune(out, strict, datetime!(2026-11-21 3:00 UTC), None, false).unwrap();
+        let ids: Vec<&str> = pruned.iter().map(|one| one.run_id.as_str()).collect();
+        assert_eq!(ids, [one, three]);
+        let next = other("20261122T020000Z").make(out, json!({}));
+        assert_eq!(next.comparison.unwrap().previous.run_id, two, "it is still there to be compared with");
+    }
+
+    #[test]
+    fn nothing_is_decided_while_another_process_works_and_what_ended_since_stays() {
+        let out = tempfile::tempdir().unwrap();
+        let out = out.path();
+        let made = Made::of("20261101T020000Z");
+        let run = RunDirectory::create(out, made.plan(json!({}))).unwrap();
+        let decided = Pruned { run_id: run.plan().run_id.clone(), reason: String::new(), finished: false };
+        made.finish(&run, &[]);
+        let locked = prune(out, Keeping::default(), datetime!(2026-11-21 3:00 UTC), None, false);
+        assert!(matches!(locked, Err(RunError::Locked { .. })), "{locked:?}");
+        assert!(!remove(out, run.path(), &decided).unwrap());
+        assert!(run.is_finished());
+    }
 }

@@ -18,6 +18,7 @@ use super::plan::read_versioned;
 use super::{MANIFEST, RunDirectory, RunError, SCHEMA_VERSION};
 use crate::finding::hex;
 use crate::inventory::json_lines::PendingFile;
+use crate::report::visible;
 
 /// Name of the file.
 pub const SIGNATURE: &str = "manifest.signature.json";
@@ -143,7 +144,7 @@ impl Signature {
             return Err(SignatureError::OtherManifest { signed: self.manifest_sha256.clone(), found });
         }
         let signature = STANDARD.decode(&self.signature).map_err(|_| SignatureError::Damaged)?;
-        let key = ring_signature::UnparsedPublicKey::new(self.algorithm.ring(), &key.0);
+        let key = ring_signature::UnparsedPublicKey::new(self.algorithm.ring(), &key.material);
         key.verify(manifest, &signature).map_err(|_| SignatureError::OtherKey { key_arn: self.key_arn.clone() })
     }
 }
@@ -152,7 +153,10 @@ impl Signature {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// It belongs to other bytes.
-    #[error("{SIGNATURE} signs a manifest with SHA-256 {signed}, but {MANIFEST} has {found}: one of them was changed")]
+    #[error(
+        "{SIGNATURE} signs a manifest with SHA-256 {}, but {MANIFEST} has {found}: one of them was changed",
+        visible(signed)
+    )]
     OtherManifest {
         /// By the signature.
         signed: String,
@@ -164,8 +168,9 @@ pub enum SignatureError {
     Damaged,
     /// Not by this key.
     #[error(
-        "{SIGNATURE} was not made with the private part of the given public key; it says it is of {key_arn}: \
-         get that key's public part with `aws kms get-public-key`, or distrust the run"
+        "{SIGNATURE} was not made with the private part of the given public key; it says it is of {}: \
+         get that key's public part with `aws kms get-public-key`, or distrust the run",
+        visible(key_arn)
     )]
     OtherKey {
         /// By the signature.
@@ -176,9 +181,13 @@ pub enum SignatureError {
     NoKey,
 }
 
-/// A public key in the form that ring takes.
+/// A public key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicKey(Vec<u8>);
+pub struct PublicKey {
+    /// In the form that ring takes.
+    material: Vec<u8>,
+    sha256: String,
+}
 
 /// `SubjectPublicKeyInfo` of P-256 and of P-384 up to the point (RFC 5480); both have one length only.
 const P256: [u8; 26] = [
@@ -205,14 +214,22 @@ impl PublicKey {
             }
             Err(_) => bytes.to_vec(),
         };
+        let key = |material: &[u8]| Self { material: material.to_vec(), sha256: hex(&Sha256::digest(&der)) };
         for (prefix, length) in [(P256.as_slice(), 65), (P384.as_slice(), 97)] {
             if let Some(point) = der.strip_prefix(prefix).filter(|point| point.len() == length) {
-                return Ok(Self(point.to_vec()));
+                return Ok(key(point));
             }
         }
         let inner = element(0x30, &der).and_then(|inner| inner.strip_prefix(RSA.as_slice()));
-        let key = inner.and_then(|rest| element(0x03, rest)).and_then(|bits| bits.strip_prefix(&[0]));
-        key.map(|key| Self(key.to_vec())).ok_or(SignatureError::NoKey)
+        let bits = inner.and_then(|rest| element(0x03, rest)).and_then(|bits| bits.strip_prefix(&[0]));
+        bits.map(key).ok_or(SignatureError::NoKey)
+    }
+
+    /// SHA-256 of the key as `SubjectPublicKeyInfo` in DER, hex: what `sha256sum` says of the file that KMS's answer
+    /// makes.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 }
 
@@ -313,12 +330,17 @@ mod tests {
                 signature.check(manifest, &PublicKey::read(&bytes).unwrap()).unwrap();
             }
             let ours = PublicKey::read(&der).unwrap();
+            assert_eq!(ours.sha256(), hex(&Sha256::digest(&der)));
             let other = PublicKey::read(&public(prefix, &key(signing))).unwrap();
             assert!(matches!(signature.check(manifest, &other), Err(SignatureError::OtherKey { .. })));
             assert!(matches!(signature.check(b"{}", &ours), Err(SignatureError::OtherManifest { .. })));
             // Whoever changes the manifest can change the hash in the file too, but not the signature.
             let forged = Signature { manifest_sha256: hex(&Sha256::digest(b"{}")), ..signature.clone() };
             assert!(matches!(forged.check(b"{}", &ours), Err(SignatureError::OtherKey { .. })));
+            // It is nobody's word but the file's, and it must not steer a terminal.
+            let loud = Signature { key_arn: "arn\u{1b}[2J".to_owned(), ..signature.clone() };
+            let error = loud.check(manifest, &other).unwrap_err().to_string();
+            assert!(error.contains("it says it is of arn\\u{1b}[2J") && !error.contains('\u{1b}'), "{error}");
             let damaged = Signature { signature: "%".to_owned(), ..signature };
             assert_eq!(damaged.check(manifest, &ours), Err(SignatureError::Damaged));
         }
@@ -330,7 +352,9 @@ mod tests {
         der.extend(RSA);
         der.extend([0x03, 0x82, 0x01, 0x0f, 0x00]);
         der.extend([7; 0x10e]);
-        assert_eq!(PublicKey::read(&der), Ok(PublicKey(vec![7; 0x10e])));
+        let key = PublicKey::read(&der).unwrap();
+        assert_eq!(key.material, [7; 0x10e]);
+        assert_eq!(key.sha256(), hex(&Sha256::digest(&der)));
         for bytes in [&der[..der.len() - 1], b"", b"hello", &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], &P256] {
             assert_eq!(PublicKey::read(bytes), Err(SignatureError::NoKey));
         }

@@ -105,10 +105,18 @@ pub struct Verified {
 pub enum Signed {
     /// It has no signature.
     No,
-    /// It has one of this key by its own words; no public key was given to check it.
-    Unchecked(String),
+    /// It has one; no public key was given to check it.
+    Unchecked {
+        /// The key by the signature's own words.
+        key_arn: String,
+    },
     /// The holder of the given key signed it.
-    Checked(String),
+    Checked {
+        /// [`PublicKey::sha256`] of that key.
+        public_key_sha256: String,
+        /// The key by the signature's own words: the signature is over the manifest, not over them.
+        key_arn: String,
+    },
 }
 
 /// Reads every file of the run at `path` again and compares it with the manifest; with a key, the signature as well.
@@ -152,12 +160,12 @@ fn signed(path: &Path, manifest: &Path, key: Option<&PublicKey>) -> Result<Signe
     match (signature::read(path)?, key) {
         (None, None) => Ok(Signed::No),
         (None, Some(_)) => Err(VerifyError::NotSigned { path: path.to_owned() }),
-        (Some(signature), None) => Ok(Signed::Unchecked(signature.key_arn)),
+        (Some(signature), None) => Ok(Signed::Unchecked { key_arn: signature.key_arn }),
         (Some(signature), Some(key)) => {
             let bytes = std::fs::read(manifest).map_err(RunError::io("read", manifest))?;
             let checked = signature.check(&bytes, key);
             checked.map_err(|problem| VerifyError::Signature { path: path.to_owned(), problem })?;
-            Ok(Signed::Checked(signature.key_arn))
+            Ok(Signed::Checked { public_key_sha256: key.sha256().to_owned(), key_arn: signature.key_arn })
         }
     }
 }
