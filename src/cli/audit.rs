@@ -43,19 +43,26 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
         let sessions = aws::sessions(sdk.clone(), &config, hosts, redaction).await?;
         let asked = question(&config, &policies, &args.history.question(collect::of_aws(&args.aws)));
         let run = args.run.run_directory(&asked, 0, time::OffsetDateTime::now_utc())?;
-        collect::into(&run, &sessions, &config).await?;
-        if args.history.history {
-            deliveries::collect(&run, &args.run.out, &sessions, &config).await?;
-        }
         Ok::<_, Failure>((run, sessions))
     })?;
-    if args.history.history {
-        deliveries::settle(&run, &args.run.out, &config)?;
-    }
-    let judged = judge(&run, &config, &policies)?;
-    // A run that could not be signed is finished all the same, and those who wait for it hear of it.
-    let concluded = args.report.conclude(&run, &judged, &policies);
-    let concluded = concluded.and_then(|exit| runtime.block_on(sign::sign(&run, &config, &sdk)).map(|()| exit));
+    let concluded = || {
+        runtime.block_on(async {
+            collect::into(&run, &sessions, &config).await?;
+            if args.history.history {
+                deliveries::collect(&run, &args.run.out, &sessions, &config).await?;
+            }
+            Ok::<_, Failure>(())
+        })?;
+        if args.history.history {
+            deliveries::settle(&run, &args.run.out, &config)?;
+        }
+        let judged = judge(&run, &config, &policies)?;
+        let exit = args.report.conclude(&run, &judged, &policies)?;
+        // A run that could not be signed is finished all the same.
+        runtime.block_on(sign::sign(&run, &config, &sdk)).map(|()| exit)
+    };
+    // Whatever a run ends with, those who wait for it hear of it.
+    let concluded = concluded();
     let delivered = runtime.block_on(args.deliver.after(concluded, &run, &args.run.out, &config, &sessions))?;
     runs::prune_after(&run, &args.run.out, &config);
     Ok(delivered)

@@ -25,7 +25,7 @@ use crate::deliver::{
 use crate::inventory::Redaction;
 use crate::organization::Sessions;
 use crate::report::visible;
-use crate::run::RunDirectory;
+use crate::run::{RunDirectory, list};
 
 /// Options of `deliver`.
 #[derive(Debug, Args)]
@@ -67,7 +67,10 @@ pub(super) fn run(args: &DeliverArgs) -> Result<Exit, Failure> {
     let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
     let config = written.resolve(&file).map_err(Failure::usage)?;
     let targets = chosen(&config, &args.only)?;
-    let run = named_run(args.run.as_deref(), &args.out)?;
+    let run = match &args.run {
+        Some(_) => named_run(args.run.as_deref(), &args.out)?,
+        None => newest_look(&args.out)?,
+    };
     let out = folder_of_runs(&run).unwrap_or_else(|| args.out.clone());
     let runtime = aws::runtime()?;
     runtime.block_on(async {
@@ -83,8 +86,21 @@ pub(super) fn run(args: &DeliverArgs) -> Result<Exit, Failure> {
             return way.preview(&run).await;
         }
         let outcomes = way.deliver(&run).await?;
+        if outcomes.is_empty() {
+            return Err(unheard(&run));
+        }
         Ok(if is_complete(&outcomes) { Exit::Compliant } else { Exit::Undelivered })
     })
+}
+
+/// The run that looked last; the newest may be one that judged an earlier run's inventories again.
+fn newest_look(out: &Path) -> Result<RunDirectory, Failure> {
+    let newest = named_run(None, out)?;
+    let listed = list(out).map_err(|error| Failure::failed(&error))?;
+    let others = listed.iter().filter_map(|run| RunDirectory::open(&run.path).ok());
+    let look = |run: &RunDirectory| (run.observed_at(), run.plan().run_id.clone());
+    let last = others.filter(|run| look(run) > look(&newest)).max_by_key(look);
+    Ok(last.unwrap_or(newest))
 }
 
 /// The deliveries of these names, or all.
@@ -124,12 +140,16 @@ impl DeliverOptions {
         config: &Config,
         sessions: &Sessions,
     ) -> Result<Exit, Failure> {
-        let is_over = run.is_finished() || run.failure().is_some();
-        if self.no_deliver || config.deliveries.is_empty() || !is_over {
+        if self.no_deliver || config.deliveries.is_empty() {
             return concluded;
         }
         let ready = Ready { config, sessions, out, targets: config.deliveries.targets.iter().collect() };
-        let complete = match ready.deliver(run).await {
+        let is_over = run.is_finished() || run.failure().is_some();
+        let delivered = match &concluded {
+            Err(failure) if !is_over => ready.tell_failure(run, &failure.in_brief()).await,
+            _ => ready.deliver(run).await,
+        };
+        let complete = match delivered {
             Ok(outcomes) => is_complete(&outcomes),
             Err(failure) => {
                 // The report is written and stands: what went wrong behind it is said, and nothing else.
@@ -178,12 +198,24 @@ impl Ready<'_> {
             let package = Package { run, manifest: &manifest, report: &report, now, report_location };
             deliver_all(&package, self.open(), self.out).await
         } else if let Some(why) = run.failure() {
-            let stored = run.stored_report().map_err(|error| Failure::failed(&error))?;
-            let notice = Notice::of_failure(stored.report().run, &why, self.location(run));
-            notify_failure(&FailedRun { run, notice, now }, self.open(), self.out).await
+            return self.tell_failure(run, &why).await;
         } else {
             return Err(unfinished(run));
         };
+        self.record(run, outcomes)
+    }
+
+    /// Says to receivers of messages that the run has no verdict. It may have ended anywhere, so nothing but its plan is
+    /// sure to be there.
+    async fn tell_failure(&self, run: &RunDirectory, why: &str) -> Result<Vec<Outcome>, Failure> {
+        let now = OffsetDateTime::now_utc();
+        let info = run.stored_report().map_or_else(|_| run.plan().run_info("", ""), |stored| stored.report().run);
+        let notice = Notice::of_failure(info, why, self.location(run));
+        let outcomes = notify_failure(&FailedRun { run, notice, now }, self.open(), self.out).await;
+        self.record(run, outcomes)
+    }
+
+    fn record(&self, run: &RunDirectory, outcomes: Vec<Outcome>) -> Result<Vec<Outcome>, Failure> {
         if !outcomes.is_empty() {
             say(table(&outcomes).trim_end());
             let record = write_record(self.out, run.plan().run_id.as_str(), &outcomes);
@@ -236,6 +268,16 @@ fn unfinished(run: &RunDirectory) -> Failure {
         Some(why) => format!("{} has no verdict, so there is nothing to deliver: {why}", run.path().display()),
         None => format!("{} is unfinished; only finished runs are delivered", run.path().display()),
     })
+}
+
+/// A run without a verdict, of which no chosen receiver is told.
+fn unheard(run: &RunDirectory) -> Failure {
+    let why = run.failure().unwrap_or_default();
+    Failure::because(format!(
+        "{} has no verdict ({why}), and none of these deliveries takes messages, so nobody was told; audit again, name a \
+         finished run, or configure a receiver of messages such as `[[deliveries.sns]]`",
+        run.path().display()
+    ))
 }
 
 /// Real waiting, with real chance.

@@ -8,6 +8,10 @@ use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnost
 use super::Exit;
 use super::options::width;
 use crate::evaluate::{PolicyError, PolicyErrors, SourceText};
+use crate::inventory::{REDACTED_SECRET, looks_secret};
+
+/// Characters of a failure in brief.
+const LONGEST: usize = 400;
 
 /// A run that ended without a verdict.
 #[derive(Debug)]
@@ -59,6 +63,20 @@ impl Failure {
     pub(super) fn policy(errors: impl Into<PolicyErrors>) -> Self {
         let diagnostics = errors.into().0.into_iter().map(Diagnostic::of).collect();
         Self { exit: Exit::Usage, message: Message::Diagnostics(diagnostics) }
+    }
+
+    /// Its first line, for those who are told of it elsewhere: short, and without anything that looks like a secret.
+    pub(super) fn in_brief(&self) -> String {
+        let text = match &self.message {
+            Message::Plain(text) => text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default(),
+            Message::Diagnostics(_) => "the policies cannot be used as they are",
+        };
+        let mut line = without_secrets(text);
+        if let Some((end, _)) = line.char_indices().nth(LONGEST) {
+            line.truncate(end);
+            line.push_str("...");
+        }
+        line
     }
 
     /// Prints it and says how the program ends.
@@ -118,8 +136,44 @@ impl Diagnostic {
     }
 }
 
+/// A line, word by word; what looks like a secret by its own form or by the name before it is replaced.
+fn without_secrets(line: &str) -> String {
+    let quotes = |c: char| "\"'`()[]{},;".contains(c);
+    let mut name = "";
+    let mut words = Vec::new();
+    for word in line.split(' ') {
+        let bare = word.trim_matches(quotes);
+        let (own_name, value) = bare.split_once('=').unwrap_or((name, bare));
+        let is_login = word
+            .split_once("://")
+            .is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|host| host.contains('@')));
+        let is_secret = is_login || looks_secret(own_name.trim_matches(quotes), value.trim_matches(quotes));
+        words.push(if is_secret { REDACTED_SECRET } else { word });
+        name = bare.strip_suffix([':', '=']).unwrap_or_default();
+    }
+    words.join(" ")
+}
+
 /// A whole policy underlined is a wall of text; its first line says as much.
 fn first_line(text: &str, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
     let length = text.get(span.clone()).and_then(|part| part.lines().next()).map_or(0, str::len);
     span.start..span.start + length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_in_brief_is_one_short_line_without_secrets() {
+        let line = "GET https://user:hunter2@git.example.com/x failed, password: hunter2, DB_PASSWORD=hunter2, key AKIAIOSFODNN7EXAMPLE";
+        let brief = Failure::because(format!("\n{line}\nand more")).in_brief();
+        assert!(brief.starts_with("GET ") && brief.contains(" failed, password: "), "{brief}");
+        for gone in ["hunter2", "AKIA", "and more"] {
+            assert!(!brief.contains(gone), "{brief}");
+        }
+        let plain = "cannot write to /out/runs: no space left on device; name a folder that this user may write";
+        assert_eq!(Failure::because(plain).in_brief(), plain);
+        assert_eq!(Failure::because("ä".repeat(1000)).in_brief().chars().count(), LONGEST + 3);
+    }
 }

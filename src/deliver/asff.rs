@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::inventory::{AccountId, Partition, Region};
 use crate::report::Report;
-use crate::report::asff::asff_findings;
+use crate::report::asff::{AsffFinding, asff_findings};
 
 /// Fields that say when, or by which run, and change although nothing of the finding does.
 const OF_THE_RUN: [&str; 4] = ["CreatedAt", "UpdatedAt", "FirstObservedAt", "LastObservedAt"];
@@ -27,6 +27,11 @@ pub(super) struct Told {
 }
 
 impl Told {
+    pub(super) fn of(finding: AsffFinding) -> io::Result<Self> {
+        let value = serde_json::to_value(&finding)?;
+        Ok(Self { account: finding.aws_account_id, region: finding.region, value })
+    }
+
     fn text(&self, pointer: &str) -> &str {
         self.value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
     }
@@ -47,6 +52,11 @@ impl Told {
     /// It was looked at, and is over.
     pub(super) fn archive(&mut self) {
         self.set("RecordState", json!("ARCHIVED"));
+    }
+
+    /// It is told for as long as it is so.
+    pub(super) fn activate(&mut self) {
+        self.set("RecordState", json!("ACTIVE"));
     }
 
     fn set(&mut self, key: &str, value: Value) {
@@ -97,9 +107,5 @@ pub(super) type ToldPass<'a> = Box<dyn Iterator<Item = io::Result<Told>> + Send 
 
 /// Everything that Security Hub is told of a run, in the order of accounts and Regions.
 pub(super) fn all<'a>(report: &'a Report<'_>, home: &'a Region) -> io::Result<ToldPass<'a>> {
-    Ok(Box::new(asff_findings(report, home)?.map(|finding| {
-        let finding = finding?;
-        let value = serde_json::to_value(&finding)?;
-        Ok(Told { account: finding.aws_account_id, region: finding.region, value })
-    })))
+    Ok(Box::new(asff_findings(report, home)?.map(|finding| Told::of(finding?))))
 }

@@ -12,9 +12,9 @@ use time::format_description::well_known::Rfc3339;
 use super::{Delivery, DeliveryError, Memory, Notice, Outcome, Package, Preview, Status, Target, Way};
 use crate::run::RunDirectory;
 
-/// A run that ended without a verdict.
+/// A run that ended without a verdict, or broke off before it had one.
 pub struct FailedRun<'a> {
-    /// Its folder.
+    /// Its folder; it has no [`RunDirectory::failure`] where it broke off and may go on.
     pub run: &'a RunDirectory,
     /// What is said of it.
     pub notice: Notice,

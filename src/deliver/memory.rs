@@ -4,7 +4,7 @@
 //! which the last line of a key counts, so that a killed delivery loses at most what it did not yet hear of.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -33,10 +33,12 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Opens the memory of the delivery `name` in the folder that keeps the runs.
+    /// Opens the memory of the delivery `name` in the folder that keeps the runs, and holds it until it is dropped: two
+    /// processes that deliver the same would each send what the other has sent.
     ///
     /// # Errors
-    /// [`DeliveryError::Memory`] if it cannot be read or written. A last line that was cut off is dropped.
+    /// [`DeliveryError::Memory`] if it cannot be read or written, [`DeliveryError::Busy`] if another process holds it. A
+    /// last line that was cut off is dropped.
     pub fn open(out: &Path, name: &str) -> Result<Self, DeliveryError> {
         let folder = out.join(FOLDER);
         let path = folder.join(format!("{name}.jsonl"));
@@ -45,8 +47,17 @@ impl Memory {
             move |source| DeliveryError::Memory { action, path, source }
         };
         fs::create_dir_all(&folder).map_err(failed("write"))?;
-        let (entries, whole) = read(&path).map_err(failed("read"))?;
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed("write"))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(DeliveryError::Busy { name: name.to_owned(), path: path.display().to_string() });
+            }
+            // Some network file systems have no locks; there, keeping deliveries apart is up to whoever starts them.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(TryLockError::Error(error)) => return Err(failed("write")(error)),
+        }
+        let (entries, whole) = read(&path).map_err(failed("read"))?;
         // What follows must begin on a line of its own.
         file.set_len(whole).map_err(failed("write"))?;
         Ok(Self { path, entries, file: Some(file) })
@@ -173,5 +184,16 @@ mod tests {
         memory.put("issue/c", json!(4)).unwrap();
         drop(memory);
         assert_eq!(Memory::open(out.path(), "jira").unwrap().keys("issue/").count(), 2);
+    }
+
+    #[test]
+    fn two_at_once_do_not_deliver_the_same() {
+        let out = tempfile::tempdir().unwrap();
+        let held = Memory::open(out.path(), "hub").unwrap();
+        let refused = Memory::open(out.path(), "hub").unwrap_err().to_string();
+        assert!(refused.contains("another pipewarden delivers `hub`"), "{refused}");
+        assert!(Memory::look(out.path(), "hub").is_ok() && Memory::open(out.path(), "topic").is_ok());
+        drop(held);
+        assert!(Memory::open(out.path(), "hub").is_ok());
     }
 }

@@ -15,6 +15,7 @@ mod retry;
 mod s3;
 mod s3_upload;
 mod security_hub;
+mod security_hub_ended;
 mod security_hub_import;
 mod sns;
 
@@ -102,6 +103,16 @@ pub enum DeliveryError {
         path: String,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// Another process delivers the same.
+    #[error(
+        "another pipewarden delivers `{name}` (it holds {path}); wait until it has ended, then deliver the run again"
+    )]
+    Busy {
+        /// What the configuration calls the delivery.
+        name: String,
+        /// The memory that it holds.
+        path: String,
     },
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::Package;
 use crate::finding::{Change, ComplianceType, Finding, Severity};
-use crate::inventory::AccountId;
+use crate::inventory::{AccountId, Region};
 use crate::report::{Counts, Report, RunInfo, visible};
 
 /// Version of the shape of [`Notice::json`].
@@ -29,7 +29,8 @@ const MOST_CAUSES: usize = 5;
 pub enum When {
     /// On every run.
     Always,
-    /// When a violation is new, worse, better, resolved or not seen any more, and on a run that has none to compare with.
+    /// When a violation is new, worse, better, resolved or not seen any more, when less can be seen than before, when the
+    /// verdict is another, and on a run that has none to compare with.
     #[default]
     Changed,
     /// When there are violations that no exception covers.
@@ -45,22 +46,57 @@ impl When {
             Self::Violations => report.counts.violations.values().any(|count| *count > 0),
             Self::Changed => report.over_time.comparison.as_ref().is_none_or(|comparison| {
                 comparison.violations.iter().any(|(change, count)| *change != Change::Unchanged && *count > 0)
+                    || sees_less(report, &comparison.previous.run_id)
             }),
         }
     }
 }
 
+/// Whether less can be seen than in the earlier run, or the verdict is another one. A place that goes dark changes no
+/// violation where none was known, and must not be silence.
+fn sees_less(report: &Report<'_>, previous: &str) -> bool {
+    let unknown = report.counts.of(ComplianceType::InsufficientData);
+    let gaps = report.gaps.len() as u64;
+    match report.over_time.trend.iter().find(|point| point.run_id == previous) {
+        Some(before) => {
+            unknown > before.counts.of(ComplianceType::InsufficientData)
+                || gaps > before.gaps
+                || Verdict::of(&report.counts, gaps, 0) != Verdict::of(&before.counts, before.gaps, 0)
+        }
+        // How much the earlier run saw is not known.
+        None => unknown > 0 || gaps > 0 || judged(&report.counts) == 0,
+    }
+}
+
+/// Results that say something: good or not.
+fn judged(counts: &Counts) -> u64 {
+    counts.of(ComplianceType::Compliant) + counts.of(ComplianceType::NonCompliant)
+}
+
 /// What the run says, in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Verdict {
-    /// Everything was looked at, and is good.
+    /// Everything that was not left out on purpose was looked at, and is good or under an exception.
     Compliant,
     /// Something violates a control.
     NonCompliant,
-    /// No violation was found, but not everything could be seen.
+    /// No violation was found, but not everything could be seen, or nothing was judged at all.
     InsufficientData,
     /// The run ended without a verdict.
     Failed,
+}
+
+impl Verdict {
+    /// Of a finished run; `not_seen` counts violations of earlier runs that this one could not look at.
+    fn of(counts: &Counts, gaps: u64, not_seen: u64) -> Self {
+        if counts.violations.values().any(|count| *count > 0) {
+            Self::NonCompliant
+        } else if counts.of(ComplianceType::InsufficientData) > 0 || gaps > 0 || not_seen > 0 || judged(counts) == 0 {
+            Self::InsufficientData
+        } else {
+            Self::Compliant
+        }
+    }
 }
 
 /// A violation that is named in a message.
@@ -104,6 +140,8 @@ pub struct Notice {
     pub counts: Counts,
     /// Violations by what changed; none if there was nothing to compare with.
     pub changes: Option<BTreeMap<Change, u64>>,
+    /// Accounts, and single Regions of accounts, that nobody looked at on purpose.
+    pub left_out: u64,
     /// What happened, sentence by sentence.
     pub sentences: Vec<String>,
     /// The worst of the new and worsened violations; of all, where there was nothing to compare with.
@@ -128,21 +166,15 @@ impl Notice {
         let changes = report.over_time.comparison.as_ref().map(|comparison| comparison.violations.clone());
         let (findings, more_findings) = worst(report)?;
         let (not_seen, more_not_seen) = causes(report);
-        let violations: u64 = report.counts.violations.values().sum();
-        let unknown = report.counts.of(ComplianceType::InsufficientData);
-        let verdict = if violations > 0 {
-            Verdict::NonCompliant
-        } else if unknown > 0 || !report.gaps.is_empty() {
-            Verdict::InsufficientData
-        } else {
-            Verdict::Compliant
-        };
+        let sight = Sight::of(report)?;
+        let verdict = Verdict::of(&report.counts, report.gaps.len() as u64, sight.not_seen);
         Ok(Self {
-            title: title(report, verdict, violations, changes.as_ref()),
+            title: title(report, verdict, &sight, changes.as_ref()),
             verdict,
             run: report.run.clone(),
             counts: report.counts.clone(),
-            sentences: sentences(report, violations, unknown),
+            sentences: sentences(report, &sight),
+            left_out: sight.left_out(),
             changes,
             findings,
             more_findings,
@@ -161,6 +193,7 @@ impl Notice {
             run,
             counts: Counts::default(),
             changes: None,
+            left_out: 0,
             sentences: vec![
                 format!("The run ended without a verdict: {}.", visible(why.trim_end_matches('.'))),
                 "Nothing was judged, so nothing is known to be good.".to_owned(),
@@ -214,6 +247,7 @@ impl Notice {
             "run": self.run,
             "counts": self.counts,
             "changes": self.changes,
+            "leftOut": self.left_out,
             "sentences": self.sentences,
             "findings": self.findings,
             "moreFindings": self.more_findings,
@@ -253,6 +287,55 @@ impl NoticeFinding {
         };
         let owner = self.owner.as_ref().map_or_else(String::new, |owner| format!(", owner {owner}"));
         format!("{}, {account}, {}{owner}", self.resource, self.region)
+    }
+}
+
+/// How much of the estate a run speaks of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Sight {
+    /// Accounts that were left out on purpose.
+    accounts_left_out: u64,
+    /// Regions of other accounts that were left out on purpose.
+    regions_left_out: u64,
+    /// Violations of earlier runs that this one has not and could not look at.
+    not_seen: u64,
+}
+
+impl Sight {
+    fn of(report: &Report<'_>) -> io::Result<Self> {
+        let skipped = &report.coverage.skipped;
+        let accounts: BTreeSet<&AccountId> =
+            skipped.iter().filter(|skip| skip.region == Region::GLOBAL).map(|skip| &skip.account).collect();
+        let regions: BTreeSet<(&AccountId, &Region)> = skipped
+            .iter()
+            .filter(|skip| !accounts.contains(&skip.account))
+            .map(|skip| (&skip.account, &skip.region))
+            .collect();
+        let mut not_seen = 0;
+        for gone in report.findings.gone()? {
+            let change = gone?.finding.lifecycle.map(|lifecycle| lifecycle.change);
+            not_seen += u64::from(change != Some(Change::Resolved));
+        }
+        Ok(Self { accounts_left_out: accounts.len() as u64, regions_left_out: regions.len() as u64, not_seen })
+    }
+
+    fn left_out(&self) -> u64 {
+        self.accounts_left_out + self.regions_left_out
+    }
+
+    /// `2 accounts and 1 Region left out`; none where nothing was.
+    fn left_out_in_words(&self) -> Option<String> {
+        let parts = [(self.accounts_left_out, "account"), (self.regions_left_out, "Region of an account")];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, noun)| match noun {
+                "account" => counted(count, noun),
+                _ if count == 1 => format!("1 {noun}"),
+                _ => format!("{count} Regions of accounts"),
+            })
+            .collect();
+        (!parts.is_empty()).then(|| format!("{} left out on purpose", parts.join(" and ")))
     }
 }
 
@@ -307,19 +390,31 @@ fn causes(report: &Report<'_>) -> (Vec<String>, u64) {
     (named.collect(), more)
 }
 
-fn title(report: &Report<'_>, verdict: Verdict, violations: u64, changes: Option<&BTreeMap<Change, u64>>) -> String {
+fn title(report: &Report<'_>, verdict: Verdict, sight: &Sight, changes: Option<&BTreeMap<Change, u64>>) -> String {
     let of = |change: Change| changes.and_then(|changes| changes.get(&change).copied()).unwrap_or(0);
     let news = of(Change::New) + of(Change::Worsened);
+    let violations: u64 = report.counts.violations.values().sum();
     let worst =
         Severity::ALL.into_iter().find(|severity| report.counts.violations.get(severity).is_some_and(|n| *n > 0));
+    let excepted = report.counts.excepted;
+    let under = format!("{} under an exception", counted(excepted, "violation"));
     let what = match (verdict, worst) {
         (Verdict::NonCompliant, Some(severity)) => {
             let of_worst = report.counts.violations.get(&severity).copied().unwrap_or(0);
             let all = format!("{}, {of_worst} {}", counted(violations, "violation"), severity.as_str().to_lowercase());
             if changes.is_some() { format!("{news} new or worse; {all}") } else { all }
         }
+        _ if judged(&report.counts) == 0 => "nothing was judged, so nothing is known to be good".to_owned(),
+        (Verdict::InsufficientData, _) if excepted > 0 => format!("{under}; not everything could be looked at"),
         (Verdict::InsufficientData, _) => "no violation seen, but not everything could be looked at".to_owned(),
-        _ => "everything was looked at, and is compliant".to_owned(),
+        _ => {
+            let good = match (excepted, sight.left_out()) {
+                (0, 0) => "everything was looked at, and is compliant".to_owned(),
+                (0, _) => "what was looked at is compliant".to_owned(),
+                _ => format!("{under}, all else that was looked at is compliant"),
+            };
+            sight.left_out_in_words().map_or_else(|| good.clone(), |left_out| format!("{good}; {left_out}"))
+        }
     };
     format!("pipewarden: {what}{}", of_organization(&report.run))
 }
@@ -328,7 +423,9 @@ fn of_organization(run: &RunInfo) -> String {
     if run.organization.is_empty() { String::new() } else { format!(" ({})", visible(&run.organization)) }
 }
 
-fn sentences(report: &Report<'_>, violations: u64, unknown: u64) -> Vec<String> {
+fn sentences(report: &Report<'_>, sight: &Sight) -> Vec<String> {
+    let violations: u64 = report.counts.violations.values().sum();
+    let unknown = report.counts.of(ComplianceType::InsufficientData);
     let mut sentences = Vec::new();
     let by_severity: Vec<String> = Severity::ALL
         .into_iter()
@@ -365,15 +462,28 @@ fn sentences(report: &Report<'_>, violations: u64, unknown: u64) -> Vec<String> 
             format!("Since run {}: {what}.", comparison.previous.run_id)
         }
     });
-    sentences.push(if unknown == 0 && report.gaps.is_empty() {
-        "Everything that was asked could be seen.".to_owned()
-    } else {
-        format!(
+    if judged(&report.counts) == 0 {
+        sentences.push("Nothing was judged, so nothing is known to be good.".to_owned());
+    }
+    if unknown > 0 || !report.gaps.is_empty() {
+        sentences.push(format!(
             "{} unknown: {} could not be seen.",
             if unknown == 1 { "1 result is".to_owned() } else { format!("{unknown} results are") },
             counted(report.gaps.len() as u64, "thing")
-        )
-    });
+        ));
+    }
+    if sight.not_seen > 0 {
+        let what = counted(sight.not_seen, "violation");
+        sentences.push(format!("{what} of earlier runs could not be looked at again, which is not resolved."));
+    }
+    if let Some(left_out) = sight.left_out_in_words() {
+        sentences.push(format!("{left_out}: nothing is said of them."));
+    }
+    if sight.left_out() == 0
+        && Verdict::of(&report.counts, report.gaps.len() as u64, sight.not_seen) == Verdict::Compliant
+    {
+        sentences.push("Everything that was asked could be seen.".to_owned());
+    }
     sentences
 }
 
@@ -438,6 +548,17 @@ mod tests {
     }
 
     fn with(findings: &[Finding], changes: &[(Change, u64)], gaps: &[Gap], check: &dyn Fn(&Report<'_>)) {
+        let coverage = Coverage::default();
+        with_coverage(findings, changes, gaps, &coverage, check);
+    }
+
+    fn with_coverage(
+        findings: &[Finding],
+        changes: &[(Change, u64)],
+        gaps: &[Gap],
+        coverage: &Coverage,
+        check: &dyn Fn(&Report<'_>),
+    ) {
         let source = findings.to_vec();
         let mut counts = Counts::default();
         findings.iter().for_each(|finding| counts.add(finding));
@@ -458,7 +579,7 @@ mod tests {
             frameworks: BTreeMap::new(),
             accounts: BTreeMap::new(),
             counts,
-            coverage: &Coverage::default(),
+            coverage,
             gaps,
             findings: &source,
             calls: crate::inventory::CallCounts::default(),
@@ -479,7 +600,7 @@ mod tests {
             let title = title(
                 report,
                 Verdict::NonCompliant,
-                22,
+                &Sight::default(),
                 Some(&report.over_time.comparison.as_ref().unwrap().violations),
             );
             assert_eq!(title, "pipewarden: 21 new or worse; 22 violations, 2 critical (o-example)");
@@ -498,7 +619,7 @@ mod tests {
         };
         let gaps = [gap("iam:GetRole"), gap("iam:GetRole"), gap("sts:AssumeRole")];
         with(&[], &[(Change::NotSeen, 2)], &gaps, &|report| {
-            let said = sentences(report, 0, 0).join("\n");
+            let said = sentences(report, &Sight::of(report).unwrap()).join("\n");
             assert!(said.contains("2 not seen this time, which is not resolved"), "{said}");
             assert!(said.contains("3 things could not be seen"), "{said}");
             let (causes, _) = causes(report);
@@ -519,6 +640,132 @@ mod tests {
         applies(&bad, &quiet, [true, false, true]);
         applies(&none, &[(Change::Resolved, 1)], [true, true, false]);
         applies(&none, &[], [true, true, false]);
+    }
+
+    fn seen(nth: usize, compliance: ComplianceType) -> Finding {
+        Finding { compliance, ..finding(nth, Severity::Low, None) }
+    }
+
+    fn title_of(report: &Report<'_>) -> (Verdict, String) {
+        let sight = Sight::of(report).unwrap();
+        let verdict = Verdict::of(&report.counts, report.gaps.len() as u64, sight.not_seen);
+        (verdict, title(report, verdict, &sight, None))
+    }
+
+    /// Findings, and what the run before had.
+    struct WithGone(Vec<Finding>, Vec<crate::finding::Gone>);
+
+    impl crate::report::FindingSource for WithGone {
+        fn findings(&self) -> io::Result<crate::report::FindingPass<'_>> {
+            Ok(Box::new(self.0.iter().map(|finding| Ok(finding.clone().into()))))
+        }
+        fn gone(&self) -> io::Result<crate::report::GonePass<'_>> {
+            Ok(Box::new(self.1.iter().cloned().map(Ok)))
+        }
+    }
+
+    #[test]
+    fn only_what_was_looked_at_as_a_whole_is_called_compliant_without_more_words() {
+        let good = seen(1, ComplianceType::Compliant);
+        with(&[good.clone()], &[], &[], &|report| {
+            let whole = "pipewarden: everything was looked at, and is compliant (o-example)".to_owned();
+            assert_eq!(title_of(report), (Verdict::Compliant, whole));
+        });
+        let skip = |region: Region| crate::inventory::Skip {
+            account: ACCOUNT.parse().unwrap(),
+            region,
+            reason: "account is SUSPENDED".to_owned(),
+        };
+        let coverage = Coverage { skipped: vec![skip(Region::GLOBAL)], ..Coverage::default() };
+        with_coverage(&[good.clone()], &[], &[], &coverage, &|report| {
+            let (verdict, title) = title_of(report);
+            assert_eq!(verdict, Verdict::Compliant);
+            assert!(title.contains("what was looked at is compliant; 1 account left out on purpose"), "{title}");
+            let said = sentences(report, &Sight::of(report).unwrap()).join("\n");
+            assert!(!said.contains("Everything that was asked"), "{said}");
+        });
+        let exception = crate::finding::ExceptionRef {
+            id: "x".to_owned(),
+            owner: String::new(),
+            ticket: String::new(),
+            reason: String::new(),
+            expires: "2027-01-01".to_owned(),
+        };
+        let excepted = Finding { exception: Some(exception), ..finding(2, Severity::Low, None) };
+        with(&[good.clone(), excepted], &[], &[], &|report| {
+            let (_, title) = title_of(report);
+            assert!(title.contains("1 violation under an exception, all else that was looked at"), "{title}");
+        });
+        with(&[], &[], &[], &|report| {
+            let (verdict, title) = title_of(report);
+            assert_eq!(verdict, Verdict::InsufficientData);
+            assert!(title.contains("nothing was judged"), "{title}");
+        });
+        with(&[good.clone()], &[(Change::NotSeen, 1)], &[], &|report| {
+            let gone = crate::finding::Gone {
+                finding: finding(3, Severity::High, Some(Change::NotSeen)),
+                reason: "r".to_owned(),
+            };
+            let source = WithGone(vec![good.clone()], vec![gone]);
+            let report = Report {
+                run: report.run.clone(),
+                controls: BTreeMap::new(),
+                frameworks: BTreeMap::new(),
+                accounts: BTreeMap::new(),
+                counts: report.counts.clone(),
+                coverage: report.coverage,
+                gaps: report.gaps,
+                findings: &source,
+                calls: report.calls,
+                over_time: report.over_time.clone(),
+            };
+            assert_eq!(title_of(&report).0, Verdict::InsufficientData);
+            let said = sentences(&report, &Sight::of(&report).unwrap()).join("\n");
+            assert!(said.contains("1 violation of earlier runs could not be looked at again"), "{said}");
+        });
+    }
+
+    #[test]
+    fn an_estate_that_goes_dark_is_no_silence() {
+        let before = |good: u64, unknown: u64, gaps: u64| crate::report::TrendPoint {
+            run_id: run().run_id,
+            started_at: run().started_at,
+            counts: Counts {
+                by_compliance: [(ComplianceType::Compliant, good), (ComplianceType::InsufficientData, unknown)].into(),
+                ..Counts::default()
+            },
+            accounts: 1,
+            gaps,
+            calls: crate::inventory::CallCounts::default(),
+            other_policies: false,
+        };
+        let applies = |now: &[Finding], before: crate::report::TrendPoint| {
+            let told = std::cell::Cell::new(false);
+            with(now, &[(Change::Unchanged, 1)], &[], &|report| {
+                let mut over_time = report.over_time.clone();
+                over_time.trend.push(before.clone());
+                let report = Report {
+                    run: report.run.clone(),
+                    controls: BTreeMap::new(),
+                    frameworks: BTreeMap::new(),
+                    accounts: BTreeMap::new(),
+                    counts: report.counts.clone(),
+                    coverage: report.coverage,
+                    gaps: report.gaps,
+                    findings: report.findings,
+                    calls: report.calls,
+                    over_time,
+                };
+                told.set(When::Changed.applies(&report));
+            });
+            told.get()
+        };
+        let (good, dark) = (seen(1, ComplianceType::Compliant), seen(1, ComplianceType::InsufficientData));
+        assert!(!applies(&[good.clone()], before(1, 0, 0)));
+        assert!(applies(&[dark.clone()], before(1, 0, 0)), "it went dark");
+        assert!(!applies(&[dark], before(0, 1, 0)), "it is as dark as it was");
+        assert!(applies(&[good], before(0, 1, 0)), "it can be seen again");
+        assert!(applies(&[], before(1, 0, 0)), "nothing is judged any more");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! over is archived if this run looked at it, and what could not be looked at stays as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -19,7 +20,8 @@ use time::{Duration, OffsetDateTime};
 use super::asff::{self, Told};
 use super::receiver::settings;
 use super::refusals::Refusals;
-use super::security_hub_import::{Batches, Entered, Imported, Item, import};
+use super::security_hub_ended::{Position, ended};
+use super::security_hub_import::{Batch, Batches, Entered, Imported, Item, import};
 use super::{Delivered, Delivery, DeliveryError, Grant, Kind, Memory, Package, Preview, PreviewLine, Receiver, Way};
 use crate::finding::hex;
 use crate::inventory::{AccountId, Partition, Region};
@@ -32,7 +34,14 @@ const BATCHES_AT_ONCE: usize = 8;
 /// Security Hub deletes an active finding 90 days after its last update; one that still stands is told again in time:
 /// <https://docs.aws.amazon.com/securityhub/latest/userguide/securityhub-findings-providers.html>
 const REFRESH: Duration = Duration::days(30);
+/// And then there is nothing left to archive.
+const KEPT: Duration = Duration::days(90);
+/// Under it, the [`Position`] of the newest run that was told as a whole.
 const NEWEST: &str = "newest";
+/// Findings that Security Hub has and that are not archived there, by id.
+const FINDING: &str = "finding/";
+/// What is over and was not taken yet, by id: the run that saw it end says so only once.
+const PENDING: &str = "pending/";
 
 /// `[deliveries.security_hub]`
 #[derive(Debug)]
@@ -61,7 +70,7 @@ struct Settings {
     /// Asked for by that role's trust.
     #[serde(default)]
     external_id: Option<String>,
-    /// Whether passes are told too.
+    /// Whether passes are told too, and stay active for as long as they are good.
     #[serde(default)]
     passed: bool,
     /// Whether results that could not be seen are told, even where no violation was told before.
@@ -159,14 +168,28 @@ impl ToHub {
         let mut told = told;
         let known = remembered.is_some();
         // What this run looked at and found good closes what was told before, whichever run it was that saw it first.
-        let over = told.is_archived() || (told.status() == "PASSED" && !self.settings.passed);
+        let passed = told.status() == "PASSED";
+        let over = (told.is_archived() || passed) && !(passed && self.settings.passed);
         let unseen = matches!(told.status(), "WARNING" | "NOT_AVAILABLE") && !over;
         if (over && !known) || (unseen && !known && !self.settings.not_seen) {
             return Ok(Decision::Silent);
         }
         if over {
             told.archive();
+        } else if passed {
+            told.activate();
         }
+        self.item(told, own, run, over, remembered.as_deref())
+    }
+
+    fn item(
+        &self,
+        mut told: Told,
+        own: &Own,
+        run: &RunTime,
+        over: bool,
+        remembered: Option<&str>,
+    ) -> Result<Decision, DeliveryError> {
         if self.settings.account == Destination::Own {
             told = told.moved_to(&own.account, &own.region, own.partition);
         }
@@ -175,13 +198,13 @@ impl ToHub {
             let (old, since) = remembered.split_once(' ').unwrap_or_default();
             old == hash && run.is_fresh(since)
         };
-        if remembered.as_deref().is_some_and(fresh) {
+        if remembered.is_some_and(fresh) {
             return Ok(Decision::Unchanged);
         }
         let body = serde_json::to_vec(&told.value).map_err(std::io::Error::from);
         Ok(Decision::Send(Item {
             id: told.id().to_owned(),
-            body: body.map_err(DeliveryError::unreadable(std::path::Path::new(SPOOL)))?,
+            body: body.map_err(DeliveryError::unreadable(Path::new(SPOOL)))?,
             remembered: if over { Value::Null } else { json!(format!("{hash} {}", run.started_at)) },
             account: told.account,
             region: told.region,
@@ -193,10 +216,92 @@ impl ToHub {
         Own { account: scope.account, region: scope.region, partition: scope.partition }
     }
 
-    /// Findings of a run that is older than what Security Hub has would take it back in time.
-    fn too_old(run: &str, memory: &Memory) -> Option<String> {
-        let newest = memory.get(NEWEST).and_then(Value::as_str).filter(|newest| *newest > run)?;
-        Some(format!("nothing was sent: run {run} is older than run {newest}, which Security Hub has already"))
+    /// Findings of a run that looked earlier than what Security Hub has would take it back in time.
+    fn too_old(this: &Position, memory: &Memory) -> Option<String> {
+        let newest = newest(memory).filter(|newest| newest > this)?;
+        let (Position(seen, run), Position(newest_seen, newest)) = (this, newest);
+        Some(format!(
+            "nothing was sent: run {run} is older than run {newest}, which Security Hub has already (they show AWS as of {seen} and {newest_seen})"
+        ))
+    }
+}
+
+/// The newest run that was told as a whole.
+fn newest(memory: &Memory) -> Option<Position> {
+    serde_json::from_value(memory.get(NEWEST)?.clone()).ok()
+}
+
+/// Everything that a run has to say, finding by finding: first what it shows, then what Security Hub still has although it
+/// is over.
+struct Pass<'a> {
+    hub: &'a ToHub,
+    package: &'a Package<'a>,
+    own: &'a Own,
+    run: RunTime,
+    told: asff::ToldPass<'a>,
+    /// Ids that Security Hub has and that the run did not come by so far.
+    unmet: BTreeSet<String>,
+    /// What is over, once the run has said what it shows.
+    rest: Option<std::vec::IntoIter<Item>>,
+}
+
+impl<'a> Pass<'a> {
+    fn of(hub: &'a ToHub, package: &'a Package<'a>, own: &'a Own, memory: &Memory) -> Result<Self, DeliveryError> {
+        let spool = package.run.path().join(SPOOL);
+        Ok(Self {
+            hub,
+            package,
+            own,
+            run: RunTime::of(package),
+            told: asff::all(package.report, &own.region).map_err(DeliveryError::unreadable(&spool))?,
+            unmet: ids(memory, FINDING),
+            rest: None,
+        })
+    }
+
+    fn next(&mut self, memory: &Memory) -> Result<Option<Decision>, DeliveryError> {
+        if self.rest.is_none() {
+            if let Some(told) = self.told.next() {
+                let told = told.map_err(DeliveryError::unreadable(&self.package.run.path().join(SPOOL)))?;
+                self.unmet.remove(told.id());
+                return self.hub.decide(told, self.own, &self.run, memory).map(Some);
+            }
+            self.rest = Some(self.over(memory)?.into_iter());
+        }
+        Ok(self.rest.as_mut().and_then(Iterator::next).map(Decision::Send))
+    }
+
+    /// What the run does not show and is over.
+    fn over(&self, memory: &Memory) -> Result<Vec<Item>, DeliveryError> {
+        let mut unmet = self.unmet.clone();
+        let mut items: Vec<Item> =
+            self.unmet.iter().filter_map(|id| Item::pending(id, memory.get(&format!("{PENDING}{id}"))?)).collect();
+        for item in &items {
+            unmet.remove(&item.id);
+        }
+        for mut told in ended(self.package, &self.own.region, unmet, newest(memory).as_ref())? {
+            told.archive();
+            if let Decision::Send(item) = self.hub.item(told, self.own, &self.run, true, None)? {
+                items.push(item);
+            }
+        }
+        items.sort_by(|one, other| {
+            (&one.account, &one.region, &one.id).cmp(&(&other.account, &other.region, &other.id))
+        });
+        Ok(items)
+    }
+
+    /// Forgets what Security Hub has deleted by itself, and what is not over after all.
+    fn tidy(&self, waits_again: &BTreeSet<String>, memory: &mut Memory) -> Result<(), DeliveryError> {
+        let deleted = self.unmet.iter().map(|id| key_of(id)).filter(|key| {
+            let told = memory.get(key).and_then(Value::as_str).and_then(|told| told.split_once(' '));
+            told.is_some_and(|(_, since)| self.run.is_longer_than(KEPT, since))
+        });
+        let mut forgotten: Vec<String> = deleted.collect();
+        let pending = ids(memory, PENDING);
+        let met = pending.difference(&self.unmet).filter(|id| !waits_again.contains(*id));
+        forgotten.extend(met.map(|id| format!("{PENDING}{id}")));
+        memory.put_all(forgotten.into_iter().map(|key| (key, Value::Null)))
     }
 }
 
@@ -224,16 +329,25 @@ impl RunTime {
         let since = OffsetDateTime::parse(since, &Rfc3339).ok();
         self.moment.zip(since).is_some_and(|(now, since)| now - since < REFRESH)
     }
+
+    fn is_longer_than(&self, time: Duration, since: &str) -> bool {
+        let since = OffsetDateTime::parse(since, &Rfc3339).ok();
+        self.moment.zip(since).is_some_and(|(now, since)| now - since > time)
+    }
 }
 
 fn key_of(id: &str) -> String {
-    format!("finding/{id}")
+    format!("{FINDING}{id}")
+}
+
+/// What is remembered under keys that begin so, without that.
+fn ids(memory: &Memory, prefix: &str) -> BTreeSet<String> {
+    memory.keys(prefix).filter_map(|key| key.strip_prefix(prefix)).map(str::to_owned).collect()
 }
 
 fn hash_of(value: &Value) -> Result<String, DeliveryError> {
-    let bytes = serde_json::to_vec(value)
-        .map_err(std::io::Error::from)
-        .map_err(DeliveryError::unreadable(std::path::Path::new(SPOOL)))?;
+    let bytes =
+        serde_json::to_vec(value).map_err(std::io::Error::from).map_err(DeliveryError::unreadable(Path::new(SPOOL)))?;
     Ok(hex(Sha256::digest(bytes).get(..12).unwrap_or_default()))
 }
 
@@ -248,31 +362,56 @@ struct Tally {
     refusals: Refusals,
     /// Places where nothing can be imported: the problem, and how many findings wait for it.
     closed: BTreeMap<(AccountId, Region), (String, u64)>,
+    /// Ids of what is over and was not taken.
+    waiting: BTreeSet<String>,
 }
 
 impl Tally {
     fn take(&mut self, imported: Imported, memory: &Mutex<&mut Memory>) -> Result<(), DeliveryError> {
         let Imported { batch, taken } = imported;
-        let waiting = batch.items.len() as u64;
         match taken {
             Err(problem) => {
-                let place = (batch.account, batch.region);
-                self.closed.entry(place).or_insert((problem, 0)).1 += waiting;
+                self.closed.entry((batch.account.clone(), batch.region.clone())).or_insert((problem, 0));
+                self.wait(&batch, memory)
             }
             Ok(failed) => {
                 let mut entries = Vec::new();
                 for item in batch.items {
                     if let Some(problem) = failed.get(&item.id) {
                         self.refusals.add(format!("finding {}: {problem}", item.id));
+                        entries.extend(self.pend(&item));
                     } else {
                         self.delivered.sent += 1;
+                        let pending = format!("{PENDING}{}", item.id);
+                        if lock(memory).get(&pending).is_some() {
+                            entries.push((pending, Value::Null));
+                        }
                         entries.push((key_of(&item.id), item.remembered));
                     }
                 }
-                lock(memory).put_all(entries)?;
+                lock(memory).put_all(entries)
             }
         }
-        Ok(())
+    }
+
+    /// Counts findings for which their place is closed, and remembers those that are over.
+    fn wait(&mut self, batch: &Batch, memory: &Mutex<&mut Memory>) -> Result<(), DeliveryError> {
+        if let Some((_, waiting)) = self.closed.get_mut(&(batch.account.clone(), batch.region.clone())) {
+            *waiting += batch.items.len() as u64;
+        }
+        let entries: Vec<_> = batch.items.iter().filter_map(|item| self.pend(item)).collect();
+        lock(memory).put_all(entries)
+    }
+
+    /// What is remembered of a finding that was not taken, if it is over.
+    fn pend(&mut self, item: &Item) -> Option<(String, Value)> {
+        let entry = item.to_remember_until_taken()?;
+        self.waiting.insert(item.id.clone());
+        Some((format!("{PENDING}{}", item.id), entry))
+    }
+
+    fn is_closed(&self, batch: &Batch) -> bool {
+        self.closed.contains_key(&(batch.account.clone(), batch.region.clone()))
     }
 
     fn finish(mut self) -> Delivered {
@@ -302,17 +441,16 @@ impl Delivery for ToHub {
     }
 
     async fn preview(&self, package: &Package<'_>, memory: &Memory) -> Result<Preview, DeliveryError> {
-        let (own, run) = (self.own(), RunTime::of(package));
-        if Self::too_old(&package.manifest.run.run_id, memory).is_some() {
+        let own = self.own();
+        if Self::too_old(&Position::of(package.run), memory).is_some() {
             return Ok(Preview::default());
         }
         let mut preview = Preview::default();
         let mut sums: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         let mut places = BTreeSet::new();
-        let spool = package.run.path().join(SPOOL);
-        for told in asff::all(package.report, &own.region).map_err(DeliveryError::unreadable(&spool))? {
-            let told = told.map_err(DeliveryError::unreadable(&spool))?;
-            match self.decide(told, &own, &run, memory)? {
+        let mut pass = Pass::of(self, package, &own, memory)?;
+        while let Some(decision) = pass.next(memory)? {
+            match decision {
                 Decision::Silent => {}
                 Decision::Unchanged => preview.unchanged += 1,
                 Decision::Send(item) => {
@@ -336,50 +474,43 @@ impl Delivery for ToHub {
     }
 
     async fn deliver(&self, package: &Package<'_>, memory: &mut Memory) -> Result<Delivered, DeliveryError> {
-        let (own, run) = (self.own(), RunTime::of(package));
-        let run_id = package.manifest.run.run_id.clone();
-        if let Some(sentence) = Self::too_old(&run_id, memory) {
+        let (own, position) = (self.own(), Position::of(package.run));
+        if let Some(sentence) = Self::too_old(&position, memory) {
             return Ok(Delivered { refused: vec![sentence], ..Delivered::default() });
         }
-        let spool = package.run.path().join(SPOOL);
+        let mut pass = Pass::of(self, package, &own, memory)?;
         let memory = Mutex::new(memory);
         let mut tally = Tally::default();
-        let mut told = asff::all(package.report, &own.region).map_err(DeliveryError::unreadable(&spool))?;
         let mut batches = Batches::default();
         let mut under_way = FuturesUnordered::new();
         let mut entered: Option<Arc<Entered>> = None;
         let mut ended = false;
         loop {
             while !ended && under_way.len() < BATCHES_AT_ONCE {
-                let batch = match told.next() {
+                let decision = pass.next(&lock(&memory))?;
+                let batch = match decision {
                     None => {
                         ended = true;
                         batches.rest()
                     }
-                    Some(told) => {
-                        let told = told.map_err(DeliveryError::unreadable(&spool))?;
-                        match self.decide(told, &own, &run, &lock(&memory))? {
-                            Decision::Silent => None,
-                            Decision::Unchanged => {
-                                tally.delivered.unchanged += 1;
-                                None
-                            }
-                            Decision::Send(item) if item.body.len() > FINDING_BYTES => {
-                                tally.refusals.add(format!(
-                                    "finding {}: has {} bytes, more than the {FINDING_BYTES} that Security Hub takes",
-                                    item.id,
-                                    item.body.len()
-                                ));
-                                None
-                            }
-                            Decision::Send(item) => batches.add(item),
-                        }
+                    Some(Decision::Silent) => None,
+                    Some(Decision::Unchanged) => {
+                        tally.delivered.unchanged += 1;
+                        None
                     }
+                    Some(Decision::Send(item)) if item.body.len() > FINDING_BYTES => {
+                        tally.refusals.add(format!(
+                            "finding {}: has {} bytes, more than the {FINDING_BYTES} that Security Hub takes",
+                            item.id,
+                            item.body.len()
+                        ));
+                        None
+                    }
+                    Some(Decision::Send(item)) => batches.add(item),
                 };
                 let Some(batch) = batch else { continue };
-                let place = (batch.account.clone(), batch.region.clone());
-                if let Some((_, waiting)) = tally.closed.get_mut(&place) {
-                    *waiting += batch.items.len() as u64;
+                if tally.is_closed(&batch) {
+                    tally.wait(&batch, &memory)?;
                     continue;
                 }
                 let session = match entered.take().filter(|entered| entered.account == batch.account) {
@@ -396,8 +527,14 @@ impl Delivery for ToHub {
                 None => {}
             }
         }
-        drop(told);
-        lock(&memory).put(NEWEST, json!(run_id))?;
-        Ok(tally.finish())
+        drop(under_way);
+        let mut memory = lock(&memory);
+        pass.tidy(&tally.waiting, &mut memory)?;
+        let delivered = tally.finish();
+        // Where nothing was taken, Security Hub has nothing of this run.
+        if delivered.sent + delivered.unchanged > 0 || delivered.refused.is_empty() {
+            memory.put(NEWEST, json!(position))?;
+        }
+        Ok(delivered)
     }
 }

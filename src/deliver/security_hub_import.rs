@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use aws_sdk_securityhub::Client;
 use aws_smithy_types::body::SdkBody;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::collect::{CallError, Scope};
@@ -32,6 +32,28 @@ pub(super) struct Item {
     pub body: Vec<u8>,
     /// What is remembered when Security Hub has taken it.
     pub remembered: Value,
+}
+
+impl Item {
+    /// What is remembered of a finding that is over, until Security Hub has taken it.
+    pub(super) fn to_remember_until_taken(&self) -> Option<Value> {
+        if !self.remembered.is_null() {
+            return None;
+        }
+        let finding: Value = serde_json::from_slice(&self.body).ok()?;
+        Some(json!({"account": self.account, "region": self.region, "finding": finding}))
+    }
+
+    /// The same, as it was remembered.
+    pub(super) fn pending(id: &str, remembered: &Value) -> Option<Self> {
+        Some(Self {
+            id: id.to_owned(),
+            account: remembered.get("account")?.as_str()?.parse().ok()?,
+            region: remembered.get("region")?.as_str()?.parse().ok()?,
+            body: serde_json::to_vec(remembered.get("finding")?).ok()?,
+            remembered: Value::Null,
+        })
+    }
 }
 
 /// Findings of one account and Region.

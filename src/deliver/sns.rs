@@ -165,8 +165,9 @@ impl ToTopic {
         format!("{}/{run}", self.settings.topic_arn)
     }
 
-    async fn publish(&self, run: &str, message: Message, memory: &mut Memory) -> Result<Delivered, DeliveryError> {
-        let key = self.key(run);
+    /// `what`: the run, and which end of it.
+    async fn publish(&self, what: &str, message: Message, memory: &mut Memory) -> Result<Delivered, DeliveryError> {
+        let key = self.key(what);
         let client = aws_sdk_sns::Client::new(self.scope.config());
         let fifo = self.is_fifo();
         let answer = self
@@ -179,7 +180,7 @@ impl ToTopic {
                     .message(&message.body)
                     .set_message_structure(message.is_structured.then(|| "json".to_owned()))
                     .set_message_group_id(fifo.then(|| "pipewarden".to_owned()))
-                    .set_message_deduplication_id(fifo.then(|| format!("{}-{run}", self.name)))
+                    .set_message_deduplication_id(fifo.then(|| format!("{}-{what}", self.name)))
                     .send()
             })
             .await
@@ -233,12 +234,17 @@ impl Delivery for ToTopic {
         failed: &FailedRun<'_>,
         memory: &mut Memory,
     ) -> Result<Option<Delivered>, DeliveryError> {
-        let run = failed.notice.run.run_id.clone();
-        if memory.get(&self.key(&run)).is_some() {
+        let run = &failed.notice.run.run_id;
+        // A run that broke off goes on the next time: each time that it breaks off is news, and so is its verdict.
+        let what = match failed.run.failure() {
+            Some(_) => format!("{run}-failed"),
+            None => format!("{run}-broke-off-{}", failed.now.unix_timestamp()),
+        };
+        if memory.get(&self.key(&what)).is_some() {
             return Ok(Some(Delivered { unchanged: 1, ..Delivered::default() }));
         }
         let message = Message::of(&failed.notice, self.is_fifo());
-        self.publish(&run, message, memory).await.map(Some)
+        self.publish(&what, message, memory).await.map(Some)
     }
 }
 

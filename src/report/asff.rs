@@ -112,6 +112,16 @@ pub fn asff_finding_of_gone(report: &Report<'_>, gone: &Gone, home: &Region) -> 
     asff(report, &Told::of_gone(gone.clone()), home)
 }
 
+impl AsffFinding {
+    /// The id under which a receiver keeps a finding; `home` is the Region of what has none.
+    #[must_use]
+    pub fn id_of(finding: &Finding, home: &Region) -> String {
+        let resource = &finding.resource;
+        let region = if resource.region == Region::GLOBAL { home } else { &resource.region };
+        format!("{region}/{}/{}", resource.account, finding.id)
+    }
+}
+
 fn asff(report: &Report<'_>, told: &Told, home: &Region) -> Option<AsffFinding> {
     let finding: &Finding = &told.finding;
     let stands = standing(finding, told.gone.is_some())?;
@@ -133,7 +143,7 @@ fn asff(report: &Report<'_>, told: &Told, home: &Region) -> Option<AsffFinding> 
     };
     Some(AsffFinding {
         schema_version: "2018-10-08",
-        id: format!("{region}/{account}/{}", finding.id),
+        id: AsffFinding::id_of(finding, home),
         product_arn: format!("arn:{partition}:securityhub:{region}:{account}:product/{account}/default"),
         product_name: "pipewarden",
         company_name: "pipewarden",

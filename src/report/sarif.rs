@@ -367,8 +367,7 @@ fn rule(control: &Control, undecided: bool) -> Rule {
     let mend = remediation(&control.remediation);
     let title = short(&control.title, 1_000);
     let mut tags: Vec<String> = if undecided { Vec::new() } else { vec!["security".to_owned()] };
-    let room = TAGS - tags.len();
-    tags.extend(control.frameworks.iter().take(room).map(|id| short(id, NAME)));
+    tags.extend(control.frameworks.iter().map(|id| short(id, NAME)));
     let described = if undecided { format!("Not decided: {title}") } else { title.clone() };
     Rule {
         id: rule_id(&control.id, undecided),
@@ -380,10 +379,7 @@ fn rule(control: &Control, undecided: bool) -> Rule {
             markdown: Some(format!("{}\n\n{}", plain(&title, 2_000), plain(&mend, 2_000))),
         },
         default_configuration: Configuration { level: if undecided { "note" } else { level(control.severity) } },
-        properties: RuleProperties {
-            tags,
-            security_severity: (!undecided).then(|| security_severity(control.severity)),
-        },
+        properties: RuleProperties::of(tags, TAGS, (!undecided).then(|| security_severity(control.severity))),
     }
 }
 

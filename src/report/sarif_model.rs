@@ -136,8 +136,20 @@ pub(super) struct Configuration {
 #[derive(Serialize)]
 pub(super) struct RuleProperties {
     pub(super) tags: Vec<String>,
+    /// Requirements of frameworks that the receiver's limit has no room for.
+    #[serde(rename = "tagsLeftOut", skip_serializing_if = "Option::is_none")]
+    pub(super) tags_left_out: Option<usize>,
     #[serde(rename = "security-severity", skip_serializing_if = "Option::is_none")]
     pub(super) security_severity: Option<&'static str>,
+}
+
+impl RuleProperties {
+    /// `room`: how many tags the receiver takes.
+    pub(super) fn of(mut tags: Vec<String>, room: usize, security_severity: Option<&'static str>) -> Self {
+        let left_out = tags.len().saturating_sub(room);
+        tags.truncate(room);
+        Self { tags, tags_left_out: (left_out > 0).then_some(left_out), security_severity }
+    }
 }
 
 #[derive(Serialize)]

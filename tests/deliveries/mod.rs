@@ -11,7 +11,7 @@ use pipewarden::deliver::{KINDS, Status, read_record, write_record};
 use pipewarden::finding::{Change, ComplianceType, Gone};
 use serde_json::{Value, json};
 
-use runs::{HOME, changed, configured, deliver, deliver_with_gone, fail, finding, sealed};
+use runs::{HOME, changed, configured, deliver, deliver_with_gone, fail, finding, sealed, sealed_again, sealed_among};
 use server::{OWN, Server};
 
 const FIRST: &str = "20261121T020000Z";
@@ -240,6 +240,148 @@ fn only_what_was_looked_at_is_archived() {
     });
 }
 
+/// `RecordState` of everything that Security Hub has, by the end of the resource's name.
+fn states(server: &Server) -> BTreeMap<String, String> {
+    server.with(|world| {
+        let name = |f: &Value| f["Resources"][0]["Id"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+        let of = |f: &Value| (format!("{} {}", f["AwsAccountId"].as_str().unwrap(), name(f)), f["RecordState"].clone());
+        let all = world.findings.values().flat_map(BTreeMap::values).map(of);
+        all.map(|(name, state)| (name, state.as_str().unwrap().to_owned())).collect()
+    })
+}
+
+fn is(server: &Server, expected: &[(&str, &str)]) {
+    let states = states(server);
+    let all: Vec<(&str, &str)> = states.iter().map(|(name, state)| (name.as_str(), state.as_str())).collect();
+    assert_eq!(all, expected);
+}
+
+#[test]
+fn what_ended_in_a_run_that_was_never_delivered_is_archived_once_it_can_be() {
+    in_runtime(async {
+        let out = tempfile::tempdir().unwrap();
+        let server = Server::start().await;
+        let (web, api) = (violated(A, HOME, "web"), violated(A, HOME, "api"));
+        let run = sealed_among(out.path(), FIRST, vec![web.clone(), api.clone()]);
+        deliver(&server, out.path(), &run, hub()).await;
+        // The second run saw that `web` is gone, and was not delivered; the third has not a word of it.
+        sealed_among(out.path(), SECOND, vec![api.clone()]);
+        let third = sealed_among(out.path(), "20261123T020000Z", vec![api.clone()]);
+        server.with(|world| world.refused_findings.insert(format!("{HOME}/{A}/{}", web.id)));
+        let outcomes = deliver(&server, out.path(), &third, hub()).await;
+        assert_eq!((outcomes[0].status, outcomes[0].unchanged), (Status::Incomplete, 1), "{outcomes:?}");
+        is(&server, &[("111111111111 api", "ACTIVE"), ("111111111111 web", "ACTIVE")]);
+        // What was refused is sent with the next delivery, although nothing of that run tells of it.
+        server.with(|world| world.refused_findings.clear());
+        let fourth = sealed_among(out.path(), "20261124T020000Z", vec![api.clone()]);
+        let outcomes = deliver(&server, out.path(), &fourth, hub()).await;
+        assert_eq!((outcomes[0].status, outcomes[0].sent, outcomes[0].unchanged), (Status::Delivered, 1, 1));
+        is(&server, &[("111111111111 api", "ACTIVE"), ("111111111111 web", "ARCHIVED")]);
+        let again = deliver(&server, out.path(), &fourth, hub()).await;
+        assert_eq!((again[0].sent, again[0].unchanged), (0, 1));
+    });
+}
+
+#[test]
+fn what_is_mended_or_does_not_apply_any_more_is_archived_by_a_later_run_too() {
+    in_runtime(async {
+        let out = tempfile::tempdir().unwrap();
+        let server = Server::start().await;
+        let all = ["mended", "exempt"].map(|name| violated(A, HOME, name));
+        let run = sealed_among(out.path(), FIRST, all.to_vec());
+        deliver(&server, out.path(), &run, hub()).await;
+        let exempt = finding(A, HOME, "exempt", ComplianceType::NotApplicable);
+        let mended = finding(A, HOME, "mended", ComplianceType::Compliant);
+        sealed_among(out.path(), SECOND, vec![mended, exempt.clone()]);
+        let third = sealed_among(out.path(), "20261123T020000Z", vec![exempt]);
+        let outcomes = deliver(&server, out.path(), &third, hub()).await;
+        assert_eq!((outcomes[0].status, outcomes[0].sent), (Status::Delivered, 2), "{outcomes:?}");
+        is(&server, &[("111111111111 exempt", "ARCHIVED"), ("111111111111 mended", "ARCHIVED")]);
+    });
+}
+
+#[test]
+fn what_no_run_saw_ending_is_not_archived() {
+    in_runtime(async {
+        let out = tempfile::tempdir().unwrap();
+        let server = Server::start().await;
+        let run = sealed_among(out.path(), FIRST, vec![violated(A, HOME, "web"), violated(B, HOME, "web")]);
+        deliver(&server, out.path(), &run, hub()).await;
+        // A run that was compared with none says nothing of what it does not show.
+        sealed(out.path(), SECOND, Vec::new(), &[]);
+        let third = sealed_among(out.path(), "20261123T020000Z", vec![violated(A, HOME, "api")]);
+        let outcomes = deliver(&server, out.path(), &third, hub()).await;
+        assert_eq!((outcomes[0].status, outcomes[0].sent), (Status::Delivered, 1), "{outcomes:?}");
+        assert!(states(&server).values().all(|state| state == "ACTIVE"), "{:?}", states(&server));
+    });
+}
+
+#[test]
+fn what_could_not_be_listed_is_archived_once_it_is_listed_and_no_earlier() {
+    in_runtime(async {
+        let out = tempfile::tempdir().unwrap();
+        let server = Server::start().await;
+        let dark = |account: &str| finding(account, HOME, "*", ComplianceType::InsufficientData);
+        let tables = json!({"security_hub": {"role": "PipewardenDeliver", "not_seen": true}});
+        let run = sealed_among(out.path(), FIRST, vec![dark(A), dark(B)]);
+        assert_eq!(deliver(&server, out.path(), &run, tables.clone()).await[0].sent, 2);
+        // Nobody looked into the second account.
+        let next = sealed_among(out.path(), SECOND, vec![finding(A, HOME, "web", ComplianceType::Compliant)]);
+        assert_eq!(deliver(&server, out.path(), &next, tables).await[0].status, Status::Delivered);
+        is(&server, &[("111111111111 *", "ARCHIVED"), ("222222222222 *", "ACTIVE")]);
+    });
+}
+
+#[test]
+fn where_everything_was_refused_security_hub_has_no_run() {
+    in_runtime(async {
+        let out = tempfile::tempdir().unwrap();
+        let server = Server::start().await;
+        let first = sealed(out.path(), FIRST, vec![violated(A, HOME, "web")], &[]);
+        let second = sealed(out.path(), SECOND, vec![violated(A, HOME, "web")], &[]);
+        server.with(|world| world.not_entered.insert(A.to_owned()));
+        assert_eq!(deliver(&server, out.path(), &second, hub()).await[0].status, Status::Incomplete);
+        server.with(|world| world.not_entered.clear());
+        let outcomes = deliver(&server, out.path(), &first, hub()).await;
+        assert_eq!((outcomes[0].status, outcomes[0].sent), (Status::Delivered, 1), "{outcomes:?}");
+    });
+}
+
+#[test]
+fn old_inventories_that_were_judged_again_do_not_take_security_hub_back() {
+    in_runtime(async {
+        let out = tempfile::tempdir().unwrap();
+        let server = Server::start().await;
+        sealed(out.path(), FIRST, vec![violated(A, HOME, "web")], &[]);
+        let second = sealed(out.path(), SECOND, vec![violated(A, HOME, "web")], &[]);
+        deliver(&server, out.path(), &second, hub()).await;
+        let again = sealed_again(out.path(), "20261123T020000Z", FIRST, vec![violated(A, HOME, "old")]);
+        let outcomes = deliver(&server, out.path(), &again, hub()).await;
+        assert_eq!((outcomes[0].status, outcomes[0].sent), (Status::Incomplete, 0));
+        assert!(outcomes[0].refused[0].contains("is older than run 20261122T020000Z"), "{outcomes:?}");
+        let newest = sealed_again(out.path(), "20261124T020000Z", SECOND, vec![violated(A, HOME, "new")]);
+        assert_eq!(deliver(&server, out.path(), &newest, hub()).await[0].sent, 1);
+    });
+}
+
+#[test]
+fn passes_are_active_only_where_they_are_asked_for() {
+    in_runtime(async {
+        let out = tempfile::tempdir().unwrap();
+        let server = Server::start().await;
+        let good = finding(A, HOME, "web", ComplianceType::Compliant);
+        let run = sealed(out.path(), FIRST, vec![good.clone()], &[]);
+        assert_eq!(deliver(&server, out.path(), &run, hub()).await[0].sent, 0);
+        let tables = json!({"security_hub": {"role": "PipewardenDeliver", "passed": true}});
+        assert_eq!(deliver(&server, out.path(), &run, tables.clone()).await[0].sent, 1);
+        is(&server, &[("111111111111 web", "ACTIVE")]);
+        assert_eq!(deliver(&server, out.path(), &run, tables).await[0].unchanged, 1);
+        // Taken back, they are archived.
+        assert_eq!(deliver(&server, out.path(), &run, hub()).await[0].sent, 1);
+        is(&server, &[("111111111111 web", "ARCHIVED")]);
+    });
+}
+
 #[test]
 fn a_place_without_security_hub_keeps_no_other_from_being_told() {
     in_runtime(async {
@@ -409,39 +551,83 @@ fn what_is_called_is_exactly_what_the_policy_allows() {
     });
 }
 
+/// Runs a subcommand with `<out>/pipewarden.toml`; answers its exit code and what it printed.
+fn command(server: &Server, out: &std::path::Path, subcommand: &str, args: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
+        .arg(subcommand)
+        .args(args)
+        .args(["--endpoint-url", &server.endpoint, "--config"])
+        .arg(out.join("pipewarden.toml"))
+        .arg("--out")
+        .arg(out)
+        .env_clear()
+        .envs([
+            ("AWS_ACCESS_KEY_ID", format!("AKIA{OWN}").as_str()),
+            ("AWS_SECRET_ACCESS_KEY", "test-secret-that-nobody-prints"),
+            ("AWS_REGION", HOME),
+            ("AWS_MAX_ATTEMPTS", "1"),
+        ])
+        .output()
+        .unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!text.contains("nobody-prints"), "{text}");
+    (output.status.code().unwrap(), text)
+}
+
+#[test]
+fn an_audit_that_breaks_off_is_told_to_people_and_to_nobody_else() {
+    let out = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let server = runtime.block_on(Server::start());
+    let config = format!(
+        "[[deliveries.s3]]\nname = \"archive\"\nbucket = \"archive\"\n[[deliveries.sns]]\ntopic_arn = \"{TOPIC}\"\n"
+    );
+    fs::write(out.path().join("pipewarden.toml"), config).unwrap();
+    let (code, text) = command(&server, out.path(), "audit", &[]);
+    assert_ne!(code, 0, "{text}");
+    let message = server.with(|world| world.published[0]["Message"].clone());
+    assert!(message.contains("ended without a verdict") && message.contains("organizations:"), "{message}\n{text}");
+    assert!(server.with(|world| world.objects.is_empty()));
+    let (code, text) = command(&server, out.path(), "audit", &["--no-deliver"]);
+    assert_ne!(code, 0, "{text}");
+    assert_eq!(server.with(|world| world.published.len()), 1);
+}
+
+#[test]
+fn the_command_delivers_what_looked_last_and_says_where_nobody_can_be_told() {
+    let out = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let server = runtime.block_on(Server::start());
+    let config = "[[deliveries.s3]]\nname = \"archive\"\nbucket = \"archive\"\n";
+    fs::write(out.path().join("pipewarden.toml"), config).unwrap();
+    sealed(out.path(), FIRST, vec![violated(A, HOME, "web")], &[]);
+    sealed(out.path(), SECOND, vec![violated(A, HOME, "web")], &[]);
+    sealed_again(out.path(), "20261123T020000Z", FIRST, vec![violated(A, HOME, "web")]);
+    let (code, text) = command(&server, out.path(), "deliver", &[]);
+    assert_eq!(code, 0, "{text}");
+    assert!(server.with(|world| world.objects.keys().all(|key| key.starts_with(&format!("runs/{SECOND}/")))), "{text}");
+    // A run without a verdict, and nobody who takes messages.
+    let plan = pipewarden::run::Plan::new(LATER.parse().unwrap(), json!({}), 1);
+    let run = pipewarden::run::RunDirectory::create(out.path(), plan).unwrap();
+    fs::write(run.path().join(pipewarden::run::FAILED), "no account could be entered\n").unwrap();
+    drop(run);
+    let (code, text) = command(&server, out.path(), "deliver", &[]);
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("no account could be entered") && text.contains("nobody was told"), "{text}");
+}
+
 #[test]
 fn the_command_previews_delivers_and_says_how_it_ended() {
     let out = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let server = runtime.block_on(Server::start());
     sealed(out.path(), FIRST, vec![violated(A, HOME, "web")], &[]);
-    let config = out.path().join("pipewarden.toml");
     fs::write(
-        &config,
+        out.path().join("pipewarden.toml"),
         format!("[[deliveries.s3]]\nname = \"archive\"\nbucket = \"archive\"\n[[deliveries.sns]]\nname = \"people\"\ntopic_arn = \"{TOPIC}\"\n"),
     )
     .unwrap();
-    let run = |args: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
-            .arg("deliver")
-            .args(args)
-            .args(["--endpoint-url", &server.endpoint, "--config"])
-            .arg(&config)
-            .arg("--out")
-            .arg(out.path())
-            .env_clear()
-            .envs([
-                ("AWS_ACCESS_KEY_ID", format!("AKIA{OWN}").as_str()),
-                ("AWS_SECRET_ACCESS_KEY", "test-secret-that-nobody-prints"),
-                ("AWS_REGION", HOME),
-                ("AWS_MAX_ATTEMPTS", "1"),
-            ])
-            .output()
-            .unwrap();
-        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        assert!(!text.contains("nobody-prints"), "{text}");
-        (output.status.code().unwrap(), text)
-    };
+    let run = |args: &[&str]| command(&server, out.path(), "deliver", args);
     let (code, text) = run(&["--dry-run"]);
     assert_eq!(code, 0, "{text}");
     assert!(text.contains("files to s3://archive/runs/") && text.contains("message: pipewarden:"), "{text}");

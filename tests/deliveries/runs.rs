@@ -13,10 +13,10 @@ use pipewarden::deliver::{
     Deliveries, FailedRun, Notice, Outcome, Pace, Package, Way, deliver_all, notify_failure, open_all,
 };
 use pipewarden::finding::{ComplianceType, Control, Finding, Gone, Lifecycle, ResourceRef, Severity};
-use pipewarden::inventory::{AccountId, CallCounts, Coverage, Partition, ResourceUid, TypeName};
+use pipewarden::inventory::{AccountId, CallCounts, Coverage, CoverageKey, Partition, ResourceUid, TypeName};
 use pipewarden::organization::{RoleHop, SessionOptions, Sessions};
 use pipewarden::report::{AccountInfo, Counts, FORMATS, FindingPass, FindingSource, GonePass, OverTime, Report};
-use pipewarden::run::{Plan, RunDirectory};
+use pipewarden::run::{Finder, Finders, Plan, RunDirectory};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -99,14 +99,47 @@ fn report<'a>(
 }
 
 /// A sealed run of these findings.
-pub(super) fn sealed(
+pub(super) fn sealed(out: &Path, run_id: &str, findings: Vec<Finding>, documents: &[(&str, Vec<u8>)]) -> RunDirectory {
+    sealed_as(out, run_id, json!({}), findings, documents)
+}
+
+/// The same, of a run that judged the inventories of another again.
+pub(super) fn sealed_again(out: &Path, run_id: &str, of: &str, findings: Vec<Finding>) -> RunDirectory {
+    sealed_as(out, run_id, json!({"options": {"inventoriesOf": of}}), findings, &[])
+}
+
+/// A sealed run that was compared with the one before it; it looked at the pipelines of one account in its home Region.
+pub(super) fn sealed_among(out: &Path, run_id: &str, mut findings: Vec<Finding>) -> RunDirectory {
+    findings.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
+    let run = RunDirectory::create(out, Plan::new(run_id.parse().unwrap(), json!({}), 1)).unwrap();
+    let mut coverage = Coverage::default();
+    let key = CoverageKey {
+        account: "111111111111".parse().unwrap(),
+        region: HOME.parse().unwrap(),
+        service: "codepipeline".to_owned(),
+        action: "ListPipelines".to_owned(),
+    };
+    coverage.add(key, CallCounts { ok: 1, ..CallCounts::default() });
+    let listed = Finder::Listed { service: "codepipeline", in_every_region: true };
+    let finders = Finders(BTreeMap::from([(TypeName::PIPELINE, listed)]));
+    let judged = report(&run, &findings, Counts::default(), &coverage);
+    let (spool, over_time) = run.put_among_runs(&judged, Vec::new(), &finders).unwrap();
+    let compared = Report { over_time, ..report(&run, &spool, spool.counts().clone(), &coverage) };
+    run.finish(&compared, FORMATS).unwrap();
+    let path = run.path().to_owned();
+    drop(run);
+    RunDirectory::open(&path).unwrap()
+}
+
+fn sealed_as(
     out: &Path,
     run_id: &str,
+    asked: Value,
     mut findings: Vec<Finding>,
     documents: &[(&str, Vec<u8>)],
 ) -> RunDirectory {
     findings.sort_by(|one, other| one.sort_key().cmp(&other.sort_key()));
-    let run = RunDirectory::create(out, Plan::new(run_id.parse().unwrap(), json!({}), 1)).unwrap();
+    let run = RunDirectory::create(out, Plan::new(run_id.parse().unwrap(), asked, 1)).unwrap();
     let mut spool = run.spool().unwrap();
     spool.append(findings).unwrap();
     let spool = spool.finish().unwrap();
@@ -173,7 +206,7 @@ pub(super) async fn deliver_with_gone(
     let stored = run.stored_report().unwrap();
     let spool = run.findings().unwrap();
     let source = Source(&spool, gone);
-    let report = Report { findings: &source, ..stored.report() };
+    let report = if gone.is_empty() { stored.report() } else { Report { findings: &source, ..stored.report() } };
     let package = Package {
         run,
         manifest: &manifest,

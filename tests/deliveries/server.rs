@@ -192,6 +192,11 @@ async fn answer(
                 Reply(200, Vec::new(), "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult><MessageId>m-1</MessageId></PublishResult></PublishResponse>".to_owned())
             }
             "sts" => sts(&world, &asked),
+            // An organization that nobody may look at.
+            "organizations" => {
+                let headers = vec![("x-amzn-errortype", "AccessDeniedException".to_owned())];
+                Reply(400, headers, json!({"Message": "not you"}).to_string())
+            }
             other => panic!("nobody asks {other}"),
         }
     };

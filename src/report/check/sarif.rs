@@ -172,8 +172,7 @@ fn rule(report: &CheckReport, id: &str, undecided: bool) -> Rule {
     let short_description = if undecided { format!("Not decided: {title}") } else { title };
     let full = if fix.rationale.is_empty() { short_description.clone() } else { short(&fix.rationale, 1_000) };
     let mut tags: Vec<String> = if undecided { Vec::new() } else { vec!["security".to_owned()] };
-    let room = TAGS - tags.len();
-    tags.extend(control.iter().flat_map(|control| &control.frameworks).take(room).map(|id| short(id, NAME)));
+    tags.extend(control.iter().flat_map(|control| &control.frameworks).map(|id| short(id, NAME)));
     Rule {
         id: rule_id(id, undecided),
         short_description: Text { text: short_description },
@@ -181,7 +180,7 @@ fn rule(report: &CheckReport, id: &str, undecided: bool) -> Rule {
         help_uri: repository().map(|address| format!("{address}/blob/main/docs/controls.md#{id}")),
         help: Message { text, markdown: Some(markdown) },
         default_configuration: Configuration { level: if undecided { "note" } else { level(severity) } },
-        properties: RuleProperties { tags, security_severity: (!undecided).then(|| security_severity(severity)) },
+        properties: RuleProperties::of(tags, TAGS, (!undecided).then(|| security_severity(severity))),
     }
 }
 

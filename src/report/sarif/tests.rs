@@ -128,6 +128,9 @@ fn rules_say_what_to_do_and_how_bad_it_is() {
     let rules = &files.first().unwrap().1["runs"][0]["tool"]["driver"]["rules"];
     assert_eq!(rules[0]["properties"]["security-severity"], "8.0");
     assert_eq!(rules[0]["properties"]["tags"].as_array().unwrap().len(), TAGS);
+    // Thirty requirements and `security`; an open question has no `security`.
+    assert_eq!(rules[0]["properties"]["tagsLeftOut"], 31 - TAGS);
+    assert_eq!(rules[1]["properties"]["tagsLeftOut"], 30 - TAGS);
     assert_eq!(rules[0]["help"]["text"], "Buckets are closed\n\nClose <open buckets>");
     assert_eq!((&rules[1]["id"], &rules[1]["defaultConfiguration"]["level"]), (&"c/undecided".into(), &"note".into()));
     assert_eq!(rules[1]["properties"].get("security-severity"), None);
