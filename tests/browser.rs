@@ -74,22 +74,26 @@ fn chromium() -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
-fn html() -> &'static dyn ReportFormat {
-    FORMATS.iter().copied().find(|format| format.name() == "html").expect("there is an HTML format")
+fn format(name: &str) -> &'static dyn ReportFormat {
+    FORMATS.iter().copied().find(|format| format.name() == name).expect("there is such a format")
 }
 
 fn write(folder: &Path, name: &str, report: &Report<'_>) -> u64 {
-    let path = folder.join(format!("{name}.html"));
-    let mut out = BufWriter::new(File::create(&path).unwrap());
-    html().write(report, &mut out).unwrap();
+    write_as(format("html"), &folder.join(format!("{name}.html")), report)
+}
+
+fn write_as(format: &dyn ReportFormat, path: &Path, report: &Report<'_>) -> u64 {
+    let mut out = BufWriter::new(File::create(path).unwrap());
+    format.write(report, &mut out).unwrap();
     out.into_inner().map_err(io::IntoInnerError::into_error).unwrap().flush().unwrap();
-    fs::metadata(&path).unwrap().len()
+    fs::metadata(path).unwrap().len()
 }
 
 /// Writes all reports, and what the browser should find in them.
 fn pages(folder: &Path) -> Value {
     let typical = Estate::new(24, 3_000, Names::Plain).compared();
     write(folder, "typical", &typical.report());
+    write_as(format("csv"), &folder.join("typical.csv"), &typical.report());
     write(folder, "first", &Estate::new(6, 400, Names::Plain).report());
     write(folder, "empty", &Estate::new(0, 0, Names::Plain).report());
     write(folder, "dark", &Estate::new(5, 400, Names::Plain).unreachable().report());
@@ -110,9 +114,11 @@ fn pages(folder: &Path) -> Value {
                 "#findings?account=%3Cscript%3Ewindow.__pwned%3D1%3C%2Fscript%3E&owner=%E0%A4%A",
                 "#findings?group=constructor&sort=__proto__&columns=__proto__,toString",
                 "#javascript:window.__pwned=1",
+                "#findings?severity",
+                "#findings?sort&group&columns&result&finding&q&owner&=&&?",
             ],
         },
-        "large": { "all": large.all(), "account": large.first_account() },
+        "large": { "all": large.all(), "account": large.first_account(), "resources": large.resources() },
     })
 }
 

@@ -5,7 +5,7 @@
 import { OPEN_RESULTS } from './words.js';
 import { SORTABLE } from './order.js';
 
-export const FACETS = ['result', 'severity', 'change', 'excepted', 'ou', 'account', 'service', 'owner', 'control', 'framework', 'region'];
+export const FACETS = ['result', 'severity', 'change', 'known', 'excepted', 'ou', 'account', 'service', 'owner', 'control', 'framework', 'region'];
 const GROUPS = ['control', 'account', 'ou', 'owner', 'service', 'resource'];
 
 export const nothingChosen = () => ({ search: '', chosen: {}, sort: '', group: '', columns: null, finding: '' });
@@ -21,7 +21,7 @@ function decoded(text) {
 }
 
 export function read(hash) {
-  const [place, query = ''] = parted(hash.replace(/^#/, ''), '?');
+  const [place, query] = parted(hash.replace(/^#/, ''), '?');
   const wanted = nothingChosen();
   let everything = false;
   for (const part of query.split('&').filter((text) => text !== '')) {
@@ -58,5 +58,5 @@ export function written({ search, chosen, sort, group, columns, finding }) {
 
 function parted(text, by) {
   const place = text.indexOf(by);
-  return place < 0 ? [text] : [text.slice(0, place), text.slice(place + by.length)];
+  return place < 0 ? [text, ''] : [text.slice(0, place), text.slice(place + by.length)];
 }

@@ -140,7 +140,7 @@ export class DetailPanel {
 
   answers(row, { ownerFrom }) {
     const owner = this.data.owners[this.data.owner[row]];
-    const text = owner === '' ? 'Nobody is known to answer for it: no tag and no line of an owners file names somebody.' : owner;
+    const text = owner === '' ? 'Nobody is known to answer for it: no tag that was seen and no line of an owners file names somebody.' : owner;
     return [section('Owner', element('p', {}, named(text), ownerFrom ? element('span', { class: 'quiet' }, ` from ${named(ownerFrom)}`) : ''))];
   }
 

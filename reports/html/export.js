@@ -1,10 +1,11 @@
-// The filtered findings as CSV (RFC 4180), in the words of findings.csv. No cell is a formula.
+// The filtered findings as CSV (RFC 4180), with the columns of findings.csv and, last, why a finding is gone. Those that are
+// gone have a word of the page's own as their result, so that nobody counts them as results of this run. No cell is a formula.
 import { CHANGES, RESULTS, SEVERITIES, VIOLATION, changeOf, remediation, resultOf, severityOf } from './words.js';
 
 const CELLS = [
-  'finding_id', 'control', 'title', 'severity', 'compliance', 'change', 'first_observed', 'last_observed', 'account', 'account_name',
-  'organizational_unit', 'region', 'resource_type', 'resource', 'owner', 'evidence', 'gaps', 'remediation', 'exception_id',
-  'exception_owner', 'exception_expires', 'frameworks', 'gone',
+  'finding_id', 'control', 'title', 'severity', 'compliance', 'account', 'account_name', 'organizational_unit', 'region',
+  'resource_type', 'resource', 'evidence', 'gaps', 'remediation', 'exception_id', 'exception_owner', 'exception_expires',
+  'frameworks', 'owner', 'owner_source', 'change', 'first_observed_at', 'last_observed_at', 'last_known', 'gone',
 ];
 
 // https://owasp.org/www-community/attacks/CSV_Injection; full-width signs are formulas in some locales.
@@ -23,12 +24,13 @@ function rowOf(data, row, details) {
   const { exception, evidence } = details;
   const result = resultOf(state);
   return line([
-    details.id, control.id, control.title, SEVERITIES[severityOf(state)].key, RESULTS[result].key,
-    changeOf(state) === 0 ? '' : CHANGES[changeOf(state)].key, data.times[data.first[row]], data.times[details.lastObserved ?? 0],
-    account, accountName, unit, data.regions[data.region[resource]], data.types[data.type[resource]], data.name[resource],
-    data.owners[data.owner[row]], evidence === undefined ? '' : JSON.stringify(evidence), (details.gaps ?? []).join('; '),
+    details.id, control.id, control.title, SEVERITIES[severityOf(state)].key, RESULTS[result].key, account, accountName, unit,
+    data.regions[data.region[resource]], data.types[data.type[resource]], data.name[resource],
+    evidence === undefined ? '' : JSON.stringify(evidence), (details.gaps ?? []).join('; '),
     result === VIOLATION ? remediation(control.remediation, evidence) : '', exception?.id ?? '', exception?.owner ?? '',
-    exception?.expires ?? '', control.frameworks.join(', '), details.gone ?? '',
+    exception?.expires ?? '', control.frameworks.join(', '), data.owners[data.owner[row]], details.ownerFrom ?? '',
+    changeOf(state) === 0 ? '' : CHANGES[changeOf(state)].key, data.times[data.first[row]], data.times[details.lastObserved ?? 0],
+    details.lastKnown ?? '', details.gone ?? '',
   ]);
 }
 

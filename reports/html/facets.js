@@ -3,7 +3,7 @@
 // Every filter is one bit. Filters read one of four things: the state of a finding, its control, its owner or its
 // resource; so each of these gets a table of the filters that it fails, and a finding costs four look-ups. What fails in
 // exactly one filter is counted for that filter alone: so many there would be if another value of it were chosen.
-import { CHANGES, RESULTS, SEVERITIES, STATES, changeOf, exceptedOf, resultOf, severityOf } from './words.js';
+import { CHANGES, KNOWN, RESULTS, SEVERITIES, STATES, changeOf, exceptedOf, knownOf, resultOf, severityOf } from './words.js';
 
 const NO_OWNER = 'nobody is known';
 
@@ -25,6 +25,7 @@ export function facetsOf(data) {
     { name: 'result', title: 'Result', source: 'state', open: true, fixed: true, ...words(RESULTS, resultOf) },
     { name: 'severity', title: 'Severity', source: 'state', open: true, fixed: true, ...words(SEVERITIES, severityOf) },
     { name: 'change', title: 'Since the run before', source: 'state', open: true, fixed: true, ...words(CHANGES, changeOf) },
+    { name: 'known', title: 'When last seen', source: 'state', fixed: true, ...words(KNOWN, knownOf) },
     {
       name: 'excepted', title: 'Exception', source: 'state', open: true, fixed: true,
       ...words([{ key: 'no', word: 'None' }, { key: 'yes', word: 'Under an exception' }], exceptedOf),

@@ -61,7 +61,10 @@ export class Grid {
   }
 
   // Shows rows, grouped or not, with these columns, from the top.
-  show({ rows, grouping, columns, sort }) {
+  show({ rows, by, grouping, columns, sort }) {
+    // The numbers of groups say nothing where findings are grouped by something else.
+    if (this.by !== by) this.opened.clear();
+    this.by = by;
     this.rows = rows;
     this.grouping = grouping;
     this.sort = sort;
@@ -94,7 +97,7 @@ export class Grid {
       const items = [];
       this.grouping.groups.forEach((group, place) => {
         items.push(-place - 1);
-        if (this.opened.has(group.name)) for (let at = group.from; at < group.to; at += 1) items.push(this.grouping.sorted[at]);
+        if (this.opened.has(group.number)) for (let at = group.from; at < group.to; at += 1) items.push(this.grouping.sorted[at]);
       });
       this.items = Int32Array.from(items);
     }
@@ -163,7 +166,7 @@ export class Grid {
   }
 
   groupRow(group) {
-    const open = this.opened.has(group.name);
+    const open = this.opened.has(group.number);
     const worst = group.severities.map((count, place) => (count === 0 ? null : marked({ word: `${grouped(count)} ${SEVERITIES[place].word.toLowerCase()}`, tone: SEVERITIES[place].tone })));
     const unknown = group.unknown === 0 ? null : marked({ word: `${grouped(group.unknown)} not known`, tone: 'unknown' });
     const cell = element('div', { role: 'gridcell', class: 'cell', 'aria-colindex': '1', 'aria-colspan': String(this.columns.length) },
@@ -184,14 +187,14 @@ export class Grid {
   open(focus) {
     const item = this.items[this.active];
     if (item === undefined) return;
-    if (item < 0) this.toggle(this.grouping.groups[-item - 1].name);
+    if (item < 0) this.toggle(this.grouping.groups[-item - 1].number);
     else this.onOpen(item, focus);
     this.render();
   }
 
-  toggle(name, on = !this.opened.has(name)) {
-    if (on) this.opened.add(name);
-    else this.opened.delete(name);
+  toggle(number, on = !this.opened.has(number)) {
+    if (on) this.opened.add(number);
+    else this.opened.delete(number);
     this.layOut();
     this.render();
   }
@@ -226,8 +229,8 @@ export class Grid {
       End: () => this.move(this.items.length - 1),
       Enter: () => this.open(true),
       ' ': () => this.open(false),
-      ArrowRight: () => group && this.toggle(group.name, true),
-      ArrowLeft: () => group && this.toggle(group.name, false),
+      ArrowRight: () => group && this.toggle(group.number, true),
+      ArrowLeft: () => group && this.toggle(group.number, false),
     };
     if (!Object.hasOwn(keys, event.key)) return;
     event.preventDefault();

@@ -77,7 +77,7 @@ export class Order {
 
 // What findings can be put together by: the number of the group of a row, and the names of all groups.
 export function groupings(data) {
-  let named;
+  let resources;
   const accounts = data.accounts.map(([id, name]) => (name === '' ? id : `${name} (${id})`));
   const units = numbered(data.accounts.map(([, , path]) => (path === '' ? 'not known' : path)));
   const services = numbered(data.services);
@@ -89,13 +89,14 @@ export function groupings(data) {
     ou: { title: 'Organizational unit', names: units.names, of: (row) => units.of[data.account[data.resource[row]]] },
     owner: { title: 'Owner', names: owners, of: (row) => data.owner[row] },
     service: { title: 'Service', names: services.names, of: (row) => services.of[data.type[data.resource[row]]] },
-    resource: {
-      title: 'Resource', of: (row) => data.resource[row],
-      // There may be as many as findings, so they are named when somebody asks.
-      get names() {
-        named ??= data.name.map(shortName);
-        return named;
-      },
+    // There may be as many as findings, so they are numbered when somebody asks. A resource that two chunks share stands in
+    // both, and is one.
+    get resource() {
+      if (resources === undefined) {
+        const { names, of } = numbered(data.name);
+        resources = { title: 'Resource', names: names.map(shortName), of: (row) => of[data.resource[row]] };
+      }
+      return resources;
     },
   };
 }
@@ -127,7 +128,7 @@ export function grouping(data, rows, by) {
   }
   const worse = (a, b) => {
     for (let place = 0; place < 4; place += 1) if (a.severities[place] !== b.severities[place]) return b.severities[place] - a.severities[place];
-    return b.unknown - a.unknown || (a.name < b.name ? -1 : 1);
+    return b.unknown - a.unknown || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.number - b.number);
   };
   return { sorted, groups: groups.sort(worse) };
 }

@@ -12,6 +12,7 @@ import { DetailPanel } from './detail.js';
 
 const root = document.documentElement;
 const PRINTED = 100;
+const ELSEWHERE = 'Every finding of this run is a line of findings.csv in its folder; findings.json also has those that are gone.';
 
 class Page {
   constructor(data) {
@@ -47,7 +48,6 @@ class Page {
       typed = false;
     });
     byId('group').addEventListener('change', (event) => {
-      this.grid.opened.clear();
       this.change({ group: event.target.value });
     });
     byId('reset').addEventListener('click', () => this.change({ ...nothingChosen(), chosen: read('#findings').wanted.chosen, columns: this.wanted.columns }));
@@ -139,7 +139,7 @@ class Page {
     const rows = this.filter.apply(this.order.by(sort), chosen, search);
     this.grid.show({
       rows, sort, columns: this.columns(),
-      grouping: group === '' ? null : grouping(this.data, rows, this.groupings[group]),
+      by: group, grouping: group === '' ? null : grouping(this.data, rows, this.groupings[group]),
     });
     this.panel.show(chosen);
     if (byId('search').value !== search) byId('search').value = search;
@@ -211,6 +211,8 @@ class Page {
       download(blob, `pipewarden-${this.data.run.runId}-findings.csv`);
       this.say(`${counted(rows.length, 'finding')} exported.`);
       root.dataset.exported = String(blob.size);
+    } catch (error) {
+      this.say(`The export failed: ${error.message.replace(/\.$/, '')}. ${ELSEWHERE}`);
     } finally {
       byId('export').disabled = false;
     }
@@ -229,7 +231,7 @@ class Page {
       ];
       byId('paper').replaceChildren(
         element('h2', {}, 'Findings'),
-        element('p', {}, `The first ${grouped(rows.length)} of ${counted(this.filter.shown.length, 'finding')} that were shown; all are in findings.csv.`),
+        element('p', {}, `The first ${grouped(rows.length)} of ${counted(this.filter.shown.length, 'finding')} that were shown. ${ELSEWHERE}`),
         element('table', {}, element('thead', {}, element('tr', {}, ...head.map((title) => element('th', { scope: 'col' }, title)))),
           element('tbody', {}, ...rows.map((row) => element('tr', {}, ...line(row).map((text) => element('td', {}, named(text))))))),
       );
@@ -278,7 +280,7 @@ async function start() {
 }
 
 start().catch((error) => {
-  byId('failure').textContent = `The findings cannot be shown: ${error.message}. All of them are in findings.csv, in the folder of this run.`;
+  byId('failure').textContent = `The findings cannot be shown: ${error.message}. ${ELSEWHERE}`;
   byId('failure').hidden = false;
   root.dataset.failed = error.message;
 });

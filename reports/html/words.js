@@ -33,11 +33,15 @@ export const CHANGES = [
   { key: 'NotSeen', word: 'Not seen this time' },
 ];
 
-export const STATES = 512;
+// What the newest run that could look saw.
+export const KNOWN = [{ key: 'Other', word: 'No violation, or nothing' }, { key: 'NonCompliant', word: 'A violation' }];
+
+export const STATES = 1024;
 export const severityOf = (state) => state & 3;
 export const resultOf = (state) => (state >> 2) & 7;
 export const changeOf = (state) => (state >> 5) & 7;
 export const exceptedOf = (state) => (state >> 8) & 1;
+export const knownOf = (state) => (state >> 9) & 1;
 
 // Open violations, then what nobody knows, then accepted risks, then what is over, then what is good.
 const CLASSES = [0, 1, 5, 6, 4, 2];

@@ -16,7 +16,9 @@ use super::trails::TRAIL;
 use crate::evaluate::{Asking, EvaluateError, Policies, Principal, Settings, exception_controls};
 use crate::facts::{self, Joins, Rules};
 use crate::finding::{Finding, ResourceRef};
-use crate::inventory::{AccountId, Affects, Arn, Coverage, Gap, GapCause, Inventory, Region, Resource, Tags, TypeName};
+use crate::inventory::{
+    AccountId, Affects, Arn, Coverage, Gap, GapCause, Inventory, Region, Resource, ResourceUid, Tags, TypeName,
+};
 use crate::owners::{Owned, Owners};
 use crate::report::{AccountInfo, OverTime, Report};
 use crate::run::{FindingSpool, INVENTORY, ORGANIZATION, REFERENCED, RunDirectory, RunError};
@@ -159,11 +161,13 @@ impl Evaluation<'_> {
     ) -> Result<Vec<Finding>, EvaluateError> {
         let entry = joins.account(account);
         let no_tags = Tags::new();
+        let unseen = untold_tags(inventory);
         let owner = |resource: &ResourceRef, tags: &Tags| {
             self.owners.owner_of(&Owned {
                 uid: &resource.uid,
                 type_name: &resource.type_name,
                 tags,
+                tags_seen: !unseen.contains(&(&resource.account, &resource.uid)),
                 account: &resource.account,
                 account_name: entry.map_or("", |entry| &entry.name),
                 organizational_unit_path: entry.map_or("", |entry| &entry.organizational_unit_path),
@@ -216,6 +220,14 @@ impl Judged {
     pub fn gaps(&self) -> usize {
         self.gaps.len()
     }
+}
+
+/// The resources that may have tags which nobody saw.
+fn untold_tags(inventory: &Inventory) -> BTreeSet<(&AccountId, &ResourceUid)> {
+    let untold = |resource: &&Resource| {
+        (resource.tags.is_empty() || resource.unseen.contains_key("Tags")) && resource.gap_over("Tags").is_some()
+    };
+    inventory.resources.iter().filter(untold).map(|resource| (&resource.account, &resource.uid)).collect()
 }
 
 /// The accounts with an inventory, and those that were to get one: a collection that ended early leaves them out.
@@ -363,5 +375,61 @@ mod tests {
         assert!(of_missing.iter().all(|f| f.compliance == ComplianceType::InsufficientData));
         assert!(judged.gaps.iter().any(|gap| gap.account == *missing));
         assert_eq!(judged.visible_accounts, 1);
+    }
+
+    #[test]
+    fn a_resource_whose_tags_were_not_seen_does_not_change_hands_in_silence() {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = Plan::new("20261121T020000Z".parse().unwrap(), serde_json::json!({}), 7);
+        let run = RunDirectory::create(folder.path(), plan).unwrap();
+        let id: AccountId = "111111111111".parse().unwrap();
+        let account = "arn:aws:organizations::111111111111:account/o-own/111111111111".to_owned();
+        let account = Resource::live(TypeName::ACCOUNT, account, id.clone(), Region::GLOBAL);
+        run.write_inventory(None, ORGANIZATION, &Inventory { resources: vec![account], ..Inventory::default() })
+            .unwrap();
+        let gap = Gap {
+            account: id.clone(),
+            region: "eu-west-1".parse().unwrap(),
+            service: "codepipeline".to_owned(),
+            action: "codepipeline:ListTagsForResource".to_owned(),
+            cause: GapCause::AccessDenied { message: "no".to_owned() },
+            affects: Affects::Details,
+        };
+        let pipeline = |name: &str, unseen: &[&str], tags: &[(&str, &str)]| {
+            let uid = format!("arn:aws:codepipeline:eu-west-1:111111111111:{name}");
+            let mut resource = Resource::live(TypeName::PIPELINE, uid, id.clone(), "eu-west-1".parse().unwrap());
+            resource.unseen.extend(unseen.iter().map(|property| ((*property).to_owned(), gap.clone())));
+            resource.tags.extend(tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+            resource
+        };
+        let resources = vec![
+            pipeline("denied", &["Tags"], &[]),
+            pipeline("listed-only", &["*"], &[]),
+            pipeline("seen", &[], &[]),
+            pipeline("tagged", &["*"], &[("owner", "payments")]),
+            pipeline("tagged-otherwise", &["*"], &[("stage", "prod")]),
+        ];
+        run.write_inventory(Some(&id), INVENTORY, &Inventory { resources, ..Inventory::default() }).unwrap();
+        let policies = Policies::load(&Policies::embedded(), &BTreeSet::new()).unwrap();
+        let written = crate::config::Written::default().resolve("test").unwrap();
+        let owners = Owners { mapping: "* platform".parse().unwrap(), ..written.owners };
+        let evaluation =
+            Evaluation { policies: &policies, settings: written.settings, rules: written.rules, owners: &owners };
+        let judged = evaluation.judge(&run).unwrap();
+        let mut said: BTreeMap<String, String> = BTreeMap::new();
+        for finding in judged.spool.findings().unwrap().map(Result::unwrap) {
+            let name = finding.resource.uid.as_str().rsplit(':').next().unwrap().to_owned();
+            let owner = finding.owner.as_ref().unwrap();
+            let of_finding = format!("{}: {}", owner.name, owner.source);
+            if finding.resource.type_name == TypeName::PIPELINE {
+                assert_eq!(said.entry(name).or_insert_with(|| of_finding.clone()), &of_finding);
+            }
+        }
+        let (line, not_seen) = ("platform: line 1 of the owners file", " (tags of the resource were not seen)");
+        assert_eq!(said["denied"], format!("{line}{not_seen}"));
+        assert_eq!(said["listed-only"], format!("{line}{not_seen}"));
+        assert_eq!(said["seen"], line);
+        assert_eq!(said["tagged"], "payments: tag owner of the resource");
+        assert_eq!(said["tagged-otherwise"], line);
     }
 }

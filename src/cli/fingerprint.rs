@@ -22,6 +22,7 @@ const LENGTH: usize = 32;
 /// How this run takes secrets out.
 pub(super) fn redaction(config: &Config, out: &Path) -> Result<Redaction, Failure> {
     let secrets = &config.written.secrets;
+    // A configuration that names both was refused when it was read.
     let (key, source) = match (&secrets.fingerprint_key_env, &secrets.fingerprint_key_file) {
         (Some(name), _) => {
             let value = std::env::var(name).map_err(|_| {

@@ -163,6 +163,11 @@ impl Written {
         if self.runs.keep == Some(0) || self.runs.keep_days == Some(0) {
             return Err(wrong("runs", "a limit must be at least 1; leave it out for no limit".to_owned()));
         }
+        if self.secrets.fingerprint_key_env.is_some() && self.secrets.fingerprint_key_file.is_some() {
+            let problem =
+                "a key comes from one place; leave out either `secrets.fingerprint_key_env` or this".to_owned();
+            return Err(wrong("secrets.fingerprint_key_file", problem));
+        }
         for entry in &self.hosts {
             entry.check().map_err(|error| {
                 wrong(&format!("hosts.{}", error.key), format!("{}: {}", error.host, error.problem))
@@ -313,6 +318,10 @@ mod tests {
             ("[[hosts]]\nhost = \"github.com\"\ntoken = \"x\"", "no place in this file"),
             ("[signing]\nkms_key = \"alias/x\"", "signing.kms_key"),
             ("[secrets]\nfingerprint_key = \"x\"", "unknown field `fingerprint_key`"),
+            (
+                "[secrets]\nfingerprint_key_env = \"A\"\nfingerprint_key_file = \"b\"",
+                "`secrets.fingerprint_key_file`: a key comes from one place",
+            ),
             ("[owners]\ntags = []", "unknown field `tags`"),
             ("[owners]\nfile = \"no/such/file\"", "owners.file"),
             ("[exceptions]\nexpired = \"ignore\"", "`error` or `report`"),

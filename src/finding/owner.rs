@@ -34,6 +34,11 @@ pub enum OwnerSource {
         /// Its number, from 1 on.
         line: u32,
     },
+    /// The tags of the resource could not be seen, and might have named somebody else.
+    TagsNotSeen {
+        /// The next source that names somebody.
+        instead: Box<OwnerSource>,
+    },
 }
 
 impl fmt::Display for OwnerSource {
@@ -42,6 +47,7 @@ impl fmt::Display for OwnerSource {
             Self::ResourceTag { key } => write!(f, "tag {key} of the resource"),
             Self::AccountTag { key } => write!(f, "tag {key} of the account"),
             Self::MappingFile { line } => write!(f, "line {line} of the owners file"),
+            Self::TagsNotSeen { instead } => write!(f, "{instead} (tags of the resource were not seen)"),
         }
     }
 }

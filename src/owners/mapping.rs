@@ -9,7 +9,11 @@
 //! account:sandbox-*                              developers@example.com
 //! 111122223333  AWS::CodePipeline::Pipeline      release-team
 //! arn:aws:s3:::checkout-*                        checkout-team
+//! "/Workloads/Core Banking"                      #banking
 //! ```
+//!
+//! A comment begins at the line's start, or with a `#` that stands alone; a `#` before a word belongs to it. What has spaces
+//! stands in double quotes. An owner that reads like a selector is a forgotten owner, and an error.
 
 use std::str::FromStr;
 
@@ -62,28 +66,62 @@ impl FromStr for Mapping {
         let mut lines = Vec::new();
         let mut wrong = Vec::new();
         for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
-            // A `#` inside a word belongs to it: `#payments` is a channel, but only after a selector.
-            let line = line.split(" #").next().unwrap_or_default().trim();
-            if line.is_empty() || line.starts_with('#') {
+            if line.trim_start().starts_with('#') {
                 continue;
             }
-            let mut words: Vec<&str> = line.split_whitespace().collect();
-            let owner = words.pop().unwrap_or_default().to_owned();
-            let selectors: Result<Vec<Selector>, String> = words.iter().map(|word| word.parse()).collect();
-            match selectors {
-                Ok(selectors) if selectors.is_empty() => {
-                    wrong.push(format!(
-                        "line {number}: `{owner}` stands alone; write what it owns before it: {SELECTORS}"
-                    ));
-                }
-                Ok(selectors) => lines.push(Line { number, selectors, owner }),
-                Err(word) => {
-                    wrong.push(format!("line {number}: `{word}` says nothing; before the owner stands {SELECTORS}"));
-                }
+            match words(line).and_then(owner_and_selectors) {
+                Ok(Some((owner, selectors))) => lines.push(Line { number, selectors, owner }),
+                Ok(None) => {}
+                Err(problem) => wrong.push(format!("line {number}: {problem}")),
             }
         }
         if wrong.is_empty() { Ok(Self { lines }) } else { Err(MappingError(wrong)) }
     }
+}
+
+/// The words of a line without its comment; double quotes keep spaces in a word.
+fn words(line: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut signs = line.trim().chars().peekable();
+    loop {
+        while signs.next_if(|sign| sign.is_whitespace()).is_some() {}
+        if signs.peek().is_none() {
+            return Ok(words);
+        }
+        let (mut word, mut has_quotes, mut is_open) = (String::new(), false, false);
+        while let Some(sign) = signs.next_if(|sign| is_open || !sign.is_whitespace()) {
+            if sign == '"' {
+                (has_quotes, is_open) = (true, !is_open);
+            } else {
+                word.push(sign);
+            }
+        }
+        if is_open {
+            return Err(format!("the quote before `{word}` has no end; close it with `\"`"));
+        }
+        if word == "#" && !has_quotes {
+            return Ok(words);
+        }
+        words.push(word);
+    }
+}
+
+/// What the words of a line say, if there are any.
+fn owner_and_selectors(mut words: Vec<String>) -> Result<Option<(String, Vec<Selector>)>, String> {
+    let Some(owner) = words.pop() else { return Ok(None) };
+    if owner.is_empty() || owner.parse::<Selector>().is_ok() {
+        return Err(format!(
+            "`{owner}` stands where the owner does, and is none; write who owns what the line selects as its last word"
+        ));
+    }
+    if words.is_empty() {
+        return Err(format!("`{owner}` stands alone; write what it owns before it: {SELECTORS}"));
+    }
+    let selectors: Result<Vec<Selector>, String> = words.iter().map(|word| word.parse()).collect();
+    let problem = |word| {
+        format!("`{word}` says nothing; before the owner stands {SELECTORS}; what has spaces stands in double quotes")
+    };
+    Ok(Some((owner, selectors.map_err(problem)?)))
 }
 
 impl FromStr for Selector {
@@ -100,16 +138,13 @@ impl FromStr for Selector {
         if let Ok(account) = word.parse() {
             return Ok(Self::Account(account));
         }
-        if word.starts_with("arn:") {
-            return Ok(Self::Arn(word.to_owned()));
-        }
-        if word.contains("::") {
-            return Ok(Self::TypeName(word.to_owned()));
-        }
+        // What follows a prefix may be written like anything, also like a type.
         let account = named("account:").map(Self::AccountName);
         let region = || named("region:").map(Self::Region);
         let name = || named("name:").map(Self::Name);
-        account.or_else(region).or_else(name).ok_or_else(|| word.to_owned())
+        let arn = || named("arn:").map(|_| Self::Arn(word.to_owned()));
+        let type_name = || word.contains("::").then(|| Self::TypeName(word.to_owned()));
+        account.or_else(region).or_else(name).or_else(arn).or_else(type_name).ok_or_else(|| word.to_owned())
     }
 }
 
@@ -179,6 +214,7 @@ mod tests {
             uid: &ResourceUid(uid.to_owned()),
             type_name: &TypeName::PIPELINE,
             tags: &Tags::new(),
+            tags_seen: true,
             account: &"111122223333".parse().unwrap(),
             account_name: "payments-prod",
             organizational_unit_path: "/Workloads/Prod",
@@ -235,9 +271,61 @@ mod tests {
 
     #[test]
     fn every_wrong_line_is_named() {
-        let error = "# fine\n\n* ok\nalone\nPayments team\n".parse::<Mapping>().unwrap_err().to_string();
+        let error = " # fine\n\n* ok\nalone\nPayments team\n".parse::<Mapping>().unwrap_err().to_string();
         assert!(error.contains("line 4: `alone` stands alone"), "{error}");
         assert!(error.contains("line 5: `Payments` says nothing"), "{error}");
         assert_eq!(error.lines().count(), 2);
+    }
+
+    #[test]
+    fn a_forgotten_owner_is_no_owner() {
+        for selector in [
+            "111122223333 AWS::CodePipeline::Pipeline",
+            "* *",
+            "/Workloads",
+            "* /Workloads # payments",
+            "* 111122223333",
+            "* name:checkout-*",
+            "* \"account:Core Banking\"",
+            "* arn:aws:s3:::x",
+            "* \"\"",
+        ] {
+            let error = format!("* ok\n{selector}").parse::<Mapping>().unwrap_err().to_string();
+            assert!(error.starts_with("line 2: ") && error.contains("where the owner does"), "{selector}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_comment_is_a_hash_alone_and_a_channel_is_a_word() {
+        assert_eq!(owner("* #payments", PIPELINE).as_deref(), Some("#payments"));
+        assert_eq!(owner("* #payments # their channel", PIPELINE).as_deref(), Some("#payments"));
+        assert_eq!(owner("* payments #\n#* nobody\n\t#x", PIPELINE).as_deref(), Some("payments"));
+        let error = "* payments #theirs".parse::<Mapping>().unwrap_err().to_string();
+        assert!(error.contains("line 1: `payments` says nothing"), "{error}");
+    }
+
+    #[test]
+    fn a_prefix_says_what_a_selector_is() {
+        let selector = |word: &str| word.parse::<Selector>().unwrap();
+        assert_eq!(selector("name:a::b"), Selector::Name("a::b".to_owned()));
+        assert_eq!(selector("account:a::b"), Selector::AccountName("a::b".to_owned()));
+        assert_eq!(selector("arn:aws:s3:::b"), Selector::Arn("arn:aws:s3:::b".to_owned()));
+        assert_eq!(selector("AWS::S3::*"), Selector::TypeName("AWS::S3::*".to_owned()));
+        assert!("name:".parse::<Selector>().is_err());
+    }
+
+    #[test]
+    fn names_with_spaces_stand_in_quotes() {
+        let mapping: Mapping =
+            "\"/Workloads/Core Banking\"  team\naccount:\"Core Banking\" \"Core Team\"".parse().unwrap();
+        let first = mapping.lines.first().unwrap();
+        assert_eq!(first.selectors, [Selector::OrganizationalUnit("/Workloads/Core Banking".to_owned())]);
+        assert_eq!(first.owner, "team");
+        let last = mapping.lines.last().unwrap();
+        assert_eq!(last.selectors, [Selector::AccountName("Core Banking".to_owned())]);
+        assert_eq!(last.owner, "Core Team");
+        assert_eq!(owner("\"*\" \"#\"", PIPELINE).as_deref(), Some("#"));
+        let error = "* ok\n\"/Workloads/Core Banking  team".parse::<Mapping>().unwrap_err().to_string();
+        assert!(error.starts_with("line 2: the quote before") && error.contains("has no end"), "{error}");
     }
 }

@@ -1,7 +1,9 @@
 //! Who answers for a resource.
 //!
 //! In: the tags of a resource and of its account, and rules. Out: an [`Owner`], from the nearest source that names one:
-//! tag of the resource, tag of the account, last matching line of the mapping file. Pure: no file is read here.
+//! tag of the resource, tag of the account, last matching line of the mapping file. Where the tags of the resource could not
+//! be seen, the owner says so: a missing permission must not look like a resource that changed hands. Pure: no file is read
+//! here.
 
 mod mapping;
 
@@ -17,8 +19,10 @@ pub struct Owned<'a> {
     pub uid: &'a ResourceUid,
     /// Its type.
     pub type_name: &'a TypeName,
-    /// Its tags; empty as well where they could not be seen.
+    /// Its tags; those that were seen, where not all of them were.
     pub tags: &'a Tags,
+    /// Whether all its tags were seen.
+    pub tags_seen: bool,
     /// Its account.
     pub account: &'a AccountId,
     /// Name of the account, or empty.
@@ -54,7 +58,13 @@ impl Owners {
             let (key, name) = tagged(&self.account_tags, owned.account_tags)?;
             Some(Owner { name, source: OwnerSource::AccountTag { key } })
         };
-        of_resource().or_else(of_account).or_else(|| self.mapping.owner_of(owned))
+        let nearest_but_tags = || {
+            let Owner { name, source } = of_account().or_else(|| self.mapping.owner_of(owned))?;
+            let may_be_another = !owned.tags_seen && !self.resource_tags.is_empty();
+            let source = if may_be_another { OwnerSource::TagsNotSeen { instead: Box::new(source) } } else { source };
+            Some(Owner { name, source })
+        };
+        of_resource().or_else(nearest_but_tags)
     }
 }
 
@@ -73,6 +83,7 @@ mod tests {
     struct World {
         uid: ResourceUid,
         tags: Tags,
+        tags_seen: bool,
         account_tags: Tags,
     }
 
@@ -82,6 +93,7 @@ mod tests {
                 uid: &self.uid,
                 type_name: &TypeName::PIPELINE,
                 tags: &self.tags,
+                tags_seen: self.tags_seen,
                 account: &"111122223333".parse().unwrap(),
                 account_name: "payments-prod",
                 organizational_unit_path: "/Workloads/Prod",
@@ -99,6 +111,7 @@ mod tests {
         World {
             uid: ResourceUid("arn:aws:codepipeline:eu-west-1:111122223333:checkout".to_owned()),
             tags: tags(&[("Team", "checkout"), ("owner", " ")]),
+            tags_seen: true,
             account_tags: tags(&[("owner", "payments")]),
         }
     }
@@ -117,5 +130,32 @@ mod tests {
         let owner = world.owner(&owners).unwrap();
         assert_eq!((owner.name.as_str(), owner.source), ("everybody", OwnerSource::MappingFile { line: 1 }));
         assert_eq!(world.owner(&Owners::default()), None);
+    }
+
+    #[test]
+    fn where_tags_were_not_seen_the_owner_says_so() {
+        let keys = || vec!["owner".to_owned(), "team".to_owned()];
+        let mut owners =
+            Owners { resource_tags: keys(), account_tags: keys(), mapping: "* everybody".parse().unwrap() };
+        let mut world = World { tags_seen: false, ..world() };
+        assert_eq!(
+            world.owner(&owners).unwrap().source,
+            OwnerSource::ResourceTag { key: "Team".into() },
+            "that was seen"
+        );
+        world.tags.clear();
+        let owner = world.owner(&owners).unwrap();
+        assert_eq!(owner.name, "payments");
+        assert_eq!(owner.source.to_string(), "tag owner of the account (tags of the resource were not seen)");
+        let written = serde_json::to_value(&owner).unwrap();
+        let source = serde_json::json!({"kind": "TagsNotSeen", "instead": {"kind": "AccountTag", "key": "owner"}});
+        assert_eq!(written["source"], source);
+        assert_eq!(serde_json::from_value::<Owner>(written).unwrap(), owner);
+        world.account_tags.clear();
+        let owner = world.owner(&owners).unwrap();
+        assert_eq!(owner.source.to_string(), "line 1 of the owners file (tags of the resource were not seen)");
+        // Nobody looks for an owner there.
+        owners.resource_tags.clear();
+        assert_eq!(world.owner(&owners).unwrap().source, OwnerSource::MappingFile { line: 1 });
     }
 }

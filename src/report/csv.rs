@@ -107,3 +107,17 @@ fn write_finding<W: Write>(report: &Report<'_>, finding: &Finding, table: &mut W
     ];
     write_row(table, &cells)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_exports_the_same_columns_and_why_a_finding_is_gone() {
+        let script = include_str!("../../reports/html/export.js");
+        let (_, rest) = script.split_once("const CELLS = [").unwrap();
+        let (list, _) = rest.split_once("];").unwrap();
+        let exported: Vec<&str> = list.split('\'').skip(1).step_by(2).collect();
+        assert_eq!(exported, [&COLUMNS[..], &["gone"]].concat());
+    }
+}

@@ -241,8 +241,8 @@ impl Estate {
         let mut remediation: BTreeMap<Severity, Remediation> = BTreeMap::new();
         for finding in self.all_findings().chain(self.all_gone().map(|gone| gone.finding)) {
             let lifecycle = finding.lifecycle.as_ref().unwrap();
-            let is_violation = finding.compliance == ComplianceType::NonCompliant;
-            if is_violation || matches!(lifecycle.change, Change::Resolved | Change::NotSeen) {
+            let last = lifecycle.last_known.unwrap_or(finding.compliance);
+            if last == ComplianceType::NonCompliant || lifecycle.change == Change::Resolved {
                 *violations.entry(lifecycle.change).or_default() += 1;
             }
             if lifecycle.change == Change::Resolved {
@@ -430,6 +430,20 @@ impl Estate {
         (self.all_findings().count() + self.all_gone().count()) as u64
     }
 
+    /// Resources, each once.
+    pub(super) fn resources(&self) -> usize {
+        let all = self.all_findings().chain(self.all_gone().map(|gone| gone.finding));
+        all.map(|finding| finding.resource.uid.as_str().to_owned()).collect::<BTreeSet<String>>().len()
+    }
+
+    /// Findings that are not seen this time: those that were violations, and all.
+    fn not_seen(&self) -> (usize, usize) {
+        let all = self.all_findings().chain(self.all_gone().map(|gone| gone.finding));
+        let lifecycles = all.filter_map(|finding| finding.lifecycle).filter(|it| it.change == Change::NotSeen);
+        let known: Vec<_> = lifecycles.map(|lifecycle| lifecycle.last_known).collect();
+        (known.iter().filter(|known| **known == Some(ComplianceType::NonCompliant)).count(), known.len())
+    }
+
     pub(super) fn first_account(&self) -> &str {
         self.accounts.first().map_or("", |account| account.id.as_str())
     }
@@ -462,8 +476,12 @@ impl Estate {
             .chain(self.all_gone().map(|gone| gone.finding))
             .filter(|one| one.resource.uid.as_str().contains(&search))
             .count();
+        let (not_seen, all_not_seen) = self.not_seen();
+        assert!(not_seen > 0 && not_seen < all_not_seen, "{not_seen} of {all_not_seen} were violations");
         json!({
             "all": self.all(),
+            "notSeen": not_seen,
+            "allNotSeen": all_not_seen,
             "critical": of(Severity::Critical),
             "high": of(Severity::High),
             "search": search,
@@ -490,7 +508,12 @@ fn lifecycle(compliance: ComplianceType, chance: u64) -> Lifecycle {
         change,
         first_observed_at: day(if change == Change::New { 0 } else { chance / 100 % 150 }),
         last_observed_at: day(u64::from(change == Change::NotSeen)),
-        last_known: (change == Change::NotSeen).then_some(ComplianceType::NonCompliant),
+        // Every third was good before.
+        last_known: (change == Change::NotSeen).then_some(if chance % 3 == 0 {
+            ComplianceType::Compliant
+        } else {
+            ComplianceType::NonCompliant
+        }),
     }
 }
 

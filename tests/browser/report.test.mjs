@@ -190,6 +190,55 @@ test('the export has the filtered findings', async () => {
   });
 });
 
+test('the export has the cells of findings.csv, and what is gone says why', async () => {
+  await on('typical', { hash: '#findings?result=*' }, async (page) => {
+    const [head, ...rows] = await exported(page);
+    const [written, ...lines] = parsed(await readFile(path.join(folder, 'typical.csv'), 'utf8'));
+    assert.deepEqual(head, [...written, 'gone']);
+    const sorted = (all) => all.map((cells) => JSON.stringify(cells)).sort();
+    const ofThisRun = rows.filter((cells) => cells.at(-1) === '').map((cells) => cells.slice(0, -1));
+    assert.deepEqual(sorted(ofThisRun), sorted(lines));
+    const compliance = head.indexOf('compliance');
+    const gone = rows.filter((cells) => cells.at(-1) !== '');
+    assert.ok(gone.length > 0 && gone.every((cells) => ['Gone', 'GoneNotSeen'].includes(cells[compliance])));
+  });
+});
+
+test('an export that fails says so', async () => {
+  await on('typical', { hash: '#findings' }, async (page) => {
+    await page.evaluate(() => { document.getElementById('details-0').textContent = '%'; });
+    await page.locator('#export').click();
+    await page.locator('#message', { hasText: 'The export failed' }).waitFor();
+    assert.match(await textOf(page, '#message'), /findings\.csv/);
+    assert.ok(await page.locator('#export').isEnabled());
+  });
+});
+
+test('what was a violation when it was last seen is told from what was good', async () => {
+  await on('typical', { hash: '#findings?change=NotSeen' }, async (page) => {
+    assert.equal(await shown(page), expected.typical.allNotSeen);
+    await go(page, '#findings?change=NotSeen&known=NonCompliant');
+    assert.equal(await shown(page), expected.typical.notSeen);
+    assert.equal(await page.evaluate(() => location.hash), '#findings?change=NotSeen&known=NonCompliant');
+  });
+});
+
+test('only the group that somebody opens is opened, also where others have its name', async () => {
+  await on('dark', { hash: '#findings?result=*&group=resource' }, async (page) => {
+    const count = async () => Number(await page.locator('#grid').getAttribute('aria-rowcount'));
+    const groups = page.locator('#grid .row.group');
+    const names = await groups.locator('strong').allInnerTexts();
+    assert.ok(names.filter((name) => name === names[0]).length > 1, names.join());
+    const before = await count();
+    const own = Number((await groups.first().innerText()).match(/(\d+) finding/)[1]);
+    await groups.first().click();
+    await shownFor(page);
+    assert.equal(await count(), before + own);
+    await go(page, '#findings?result=*&group=account');
+    assert.equal(await page.locator('#grid [aria-expanded=true]').count(), 0, 'an account is no resource');
+  });
+});
+
 test('no exported cell is a formula', async () => {
   await on('hostile', { hash: '#findings?result=*' }, async (page) => {
     const rows = await exported(page);
@@ -315,6 +364,9 @@ test('200,000 findings: how long it takes is printed', { timeout: SLOW }, async 
       const { shown: rows, filterMs } = await page.evaluate(() => ({ ...document.documentElement.dataset }));
       lines.push(`  ${hash}: ${rows} shown after ${filterMs} ms`);
     }
+    await go(page, '#findings?result=*&group=resource');
+    const groups = Number(await page.locator('#grid').getAttribute('aria-rowcount')) - 1;
+    assert.equal(groups, expected.large.resources, 'a resource that two chunks share is one group');
     await go(page, '#findings?result=*');
     await page.evaluate(() => { document.getElementById('grid').scrollTop = 1e9; });
     await shownFor(page);

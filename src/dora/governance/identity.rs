@@ -84,8 +84,7 @@ fn trust(role: &Resource) -> Trust {
 /// Whom one statement lets in.
 fn trusted(statement: &Value) -> Vec<Trust> {
     let Some(principals) = statement.get("Principal").and_then(Value::as_object) else { return vec![Trust::Open] };
-    let condition = statement.get("Condition").map(Value::to_string).unwrap_or_default().to_lowercase();
-    let second_factor = condition.contains("aws:multifactorauthpresent") && condition.contains("true");
+    let second_factor = asks_for_second_factor(statement);
     let each = principals.iter().flat_map(|(kind, names)| {
         let names: Vec<&str> = match names {
             Value::Array(several) => several.iter().filter_map(Value::as_str).collect(),
@@ -100,6 +99,23 @@ fn trusted(statement: &Value) -> Vec<Trust> {
         })
     });
     each.collect()
+}
+
+/// Whether nobody gets in without a second factor. `BoolIfExists` lets in whoever's request does not say, as requests with
+/// long-lived keys do (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html>).
+fn asks_for_second_factor(statement: &Value) -> bool {
+    let is_true = |value: &Value| {
+        value.as_bool().unwrap_or_else(|| value.as_str().is_some_and(|it| it.eq_ignore_ascii_case("true")))
+    };
+    let lines = statement.get("Condition").and_then(|condition| condition.get("Bool")).and_then(Value::as_object);
+    lines.into_iter().flatten().any(|(key, value)| {
+        key.eq_ignore_ascii_case("aws:MultiFactorAuthPresent")
+            && match value {
+                // One of several values is enough for AWS.
+                Value::Array(several) => !several.is_empty() && several.iter().all(is_true),
+                one => is_true(one),
+            }
+    })
 }
 
 /// The organization's own list, and what roles tell of those who take them.
@@ -230,6 +246,18 @@ mod tests {
         let account = json!({"AWS": "arn:aws:iam::444455556666:root"});
         assert!(matches!(who(&account, &json!(null)), Who::Unknown(_)), "anybody there, programs too");
         assert!(matches!(who(&account, &json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}})), Who::Person(_)));
+        assert!(matches!(who(&account, &json!({"Bool": {"AWS:multifactorauthpresent": [true]}})), Who::Person(_)));
+        for other in [
+            json!({"BoolIfExists": {"aws:MultiFactorAuthPresent": "true"}}),
+            json!({"Bool": {"aws:MultiFactorAuthPresent": "false", "aws:SecureTransport": "true"}}),
+            json!({"Bool": {"aws:MultiFactorAuthPresent": ["true", "false"]}}),
+            json!({"Bool": {"aws:MultiFactorAuthPresent": []}}),
+            json!({"Null": {"aws:MultiFactorAuthPresent": "true"}}),
+            json!({"StringNotEquals": {"aws:MultiFactorAuthPresent": "true"}}),
+            json!({"StringEquals": {"aws:PrincipalTag/true": "aws:MultiFactorAuthPresent"}}),
+        ] {
+            assert!(matches!(who(&account, &other), Who::Unknown(_)), "{other}");
+        }
         let company = json!({"Federated": "arn:aws:iam::111122223333:saml-provider/company"});
         assert!(matches!(who(&company, &json!(null)), Who::Person(_)));
         let both = json!({"Service": "lambda.amazonaws.com", "Federated": "arn:aws:iam::1:saml-provider/company"});

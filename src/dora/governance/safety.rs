@@ -197,6 +197,13 @@ fn is_hook(view: &View<'_>, event: &Event) -> bool {
     names.into_iter().any(|name| view.options.hooks.iter().any(|pattern| matches(pattern, name)))
 }
 
+/// Whether the record says enough of the caller to tell that it is none of the hooks, which are named by roles.
+fn is_named(event: &Event) -> bool {
+    let principal = &event.principal;
+    principal.role.is_some()
+        || (principal.arn.is_some() && principal.session.is_none() && principal.kind != "AssumedRole")
+}
+
 /// Whether a function of Lambda called, as its SDK says.
 fn is_function(event: &Event) -> bool {
     event.user_agent.as_deref().is_some_and(|agent| agent.contains("exec-env/AWS_Lambda"))
@@ -224,7 +231,7 @@ pub(super) fn foreign_hooks(view: &View<'_>) -> Verdict {
             match view.people.caller(event) {
                 // The hook is a function; without a list, nothing says which role is its own.
                 Who::Machine(_) if view.options.hooks.is_empty() && is_function(event) => {}
-                _ if is_human || !view.options.hooks.is_empty() => {
+                _ if is_human || (!view.options.hooks.is_empty() && is_named(event)) => {
                     let status = event.request.text(&["status"]).unwrap_or_default();
                     verdict.see(Observation::of(event, format!("reported {status} for a hook of {id}")));
                 }

@@ -20,6 +20,7 @@ use serde_json::Value;
 
 use super::block;
 use super::dictionary::Dictionary;
+use super::was_violation;
 use crate::finding::{Change, ComplianceType, ExceptionRef, Finding, Gone, Lifecycle, ResourceRef, Severity};
 
 /// A chunk holds so many findings.
@@ -183,7 +184,8 @@ fn number(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }
 
-/// Severity, result, change and exception in nine bits, each worst first; the script has the same order.
+/// Severity, result, change, exception, and whether the newest run that could look saw a violation, in ten bits, each worst
+/// first; the script has the same order.
 fn state(finding: &Finding, result: u16) -> u16 {
     let severity = match finding.severity {
         Severity::Critical => 0,
@@ -192,7 +194,8 @@ fn state(finding: &Finding, result: u16) -> u16 {
         Severity::Low => 3,
     };
     let change = finding.lifecycle.as_ref().map_or(0, change_of);
-    severity | (result << 2) | (change << 5) | (u16::from(finding.exception.is_some()) << 8)
+    let (excepted, was_violation) = (finding.exception.is_some(), was_violation(finding));
+    severity | (result << 2) | (change << 5) | (u16::from(excepted) << 8) | (u16::from(was_violation) << 9)
 }
 
 fn result_of(compliance: ComplianceType) -> u16 {

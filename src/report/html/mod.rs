@@ -23,6 +23,7 @@ use super::digest::Violations;
 use super::text::{NAME, short};
 use super::wording::{Verdict, verdict_on};
 use super::{Report, ReportFormat};
+use crate::finding::{ComplianceType, Finding};
 
 /// The part of the page that is the same in every report.
 const FINDINGS: &str = include_str!("../../../reports/html/findings.html");
@@ -105,6 +106,13 @@ fn head(report: &Report<'_>, policy: &str, style: &str) -> String {
         escaped(&sentence),
     );
     text
+}
+
+/// Whether the newest run that could look saw a violation: the overview counts by it and the table filters by it, so that a
+/// number and the findings behind it agree.
+fn was_violation(finding: &Finding) -> bool {
+    let last_known = finding.lifecycle.as_ref().and_then(|lifecycle| lifecycle.last_known);
+    last_known.unwrap_or(finding.compliance) == ComplianceType::NonCompliant
 }
 
 /// Text that HTML shows as it is, between tags and inside a quoted attribute.

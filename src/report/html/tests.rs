@@ -265,7 +265,8 @@ fn every_finding_is_a_row_with_its_names() {
         assert_eq!(dictionary["owners"][light.columns[1][row] as usize], owner);
         assert_eq!(light.states[row] & 3, 1, "high");
         assert_eq!(usize::from((light.states[row] >> 2) & 7), row % 4);
-        assert_eq!(light.states[row] >> 8 == 1, finding.exception.is_some());
+        assert_eq!((light.states[row] >> 8) & 1 == 1, finding.exception.is_some());
+        assert_eq!(light.states[row] >> 9 == 1, finding.compliance == ComplianceType::NonCompliant);
         let id = crate::finding::hex(&ids[16 * row..16 * row + 16]);
         assert!(id == finding.id || all[row]["id"] == finding.id, "{id}");
     }
@@ -344,8 +345,8 @@ fn an_empty_report_is_a_page_that_says_so() {
 fn the_script_has_the_numbers_of_the_blocks() {
     let words = include_str!("../../../reports/html/words.js");
     let keys = |list: &str| -> Vec<String> {
-        let lines = between(words, &format!("export const {list} = ["), "\n];").lines();
-        lines.filter(|line| line.contains("key: '")).map(|line| between(line, "key: '", "'").to_owned()).collect()
+        let list = between(words, &format!("export const {list} = ["), "];");
+        list.split("key: '").skip(1).filter_map(|rest| Some(rest.split_once('\'')?.0.to_owned())).collect()
     };
     assert_eq!(keys("SEVERITIES"), Severity::ALL.map(Severity::as_str));
     assert_eq!(keys("RESULTS")[..4], ComplianceType::ALL.map(ComplianceType::as_str));
@@ -354,8 +355,29 @@ fn the_script_has_the_numbers_of_the_blocks() {
     assert_eq!(keys("CHANGES")[1..], Change::ALL.map(Change::as_str));
     for (place, compliance) in ComplianceType::ALL.into_iter().enumerate() {
         let source = Source { findings: vec![finding(0, "p", compliance)], gone: Vec::new() };
-        assert_eq!(usize::from(light(&page(&source, ""), 0).states[0] >> 2), place);
+        let state = light(&page(&source, ""), 0).states[0];
+        assert_eq!(usize::from((state >> 2) & 7), place);
+        assert_eq!(
+            keys("KNOWN")[usize::from(state >> 9)] == "NonCompliant",
+            compliance == ComplianceType::NonCompliant
+        );
     }
+}
+
+#[test]
+fn what_was_not_seen_says_whether_it_was_a_violation() {
+    let findings = [Some(ComplianceType::NonCompliant), Some(ComplianceType::Compliant), None].map(|last_known| {
+        let mut finding = finding(0, "p", ComplianceType::InsufficientData);
+        finding.lifecycle = Some(Lifecycle {
+            change: Change::NotSeen,
+            first_observed_at: "2026-11-01T02:00:00Z".to_owned(),
+            last_observed_at: "2026-11-20T02:00:00Z".to_owned(),
+            last_known,
+        });
+        finding
+    });
+    let page = page(&Source { findings: findings.to_vec(), gone: Vec::new() }, "");
+    assert_eq!(light(&page, 0).states.iter().map(|state| state >> 9).collect::<Vec<_>>(), [1, 0, 0]);
 }
 
 /// 200,000 findings of 10,000 resources, which nothing but their number makes alike.

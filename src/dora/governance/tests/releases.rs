@@ -317,4 +317,16 @@ fn where_the_hooks_are_named_everybody_else_is_none() {
     report(&["arn:aws:iam::*:role/hook-*"], &|_| {}).is_bad("check-fleet (Release) reported Succeeded");
     report(&["hook-*"], &function).is_bad("reported Succeeded for a hook of d-x1");
     report(&["Rel"], &function).is_bad("reported");
+    // A session whose role the record does not name may be a hook's.
+    report(&["hook-*"], &|event| event.principal.role = None).is_open("is that hook is not known");
+    let nobody = |event: &mut Event| {
+        event.principal.role = None;
+        event.principal.arn = None;
+    };
+    report(&["hook-*"], &nobody).is_open("is that hook is not known");
+    report(&["hook-*"], &|event| {
+        nobody(event);
+        event.principal.kind = "Root".to_owned();
+    })
+    .is_bad("reported Succeeded for a hook of d-x1");
 }

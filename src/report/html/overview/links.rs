@@ -32,7 +32,9 @@ impl Filter {
             Change::New | Change::Worsened | Change::Improved | Change::Unchanged => {
                 filter.with("result", "NonCompliant")
             }
-            Change::Resolved | Change::NotSeen => filter,
+            Change::Resolved => filter,
+            // What was good, and cannot be seen now, has that change too.
+            Change::NotSeen => filter.with("known", "NonCompliant"),
         }
     }
 
@@ -113,6 +115,12 @@ impl Filter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_no_violation_is_not_behind_the_violations_that_were_not_seen() {
+        assert_eq!(Filter::change(Change::NotSeen).href(), "#findings?change=NotSeen&amp;known=NonCompliant");
+        assert_eq!(Filter::change(Change::Resolved).href(), "#findings?change=Resolved");
+    }
 
     #[test]
     fn names_cannot_leave_their_filter() {

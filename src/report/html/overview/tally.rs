@@ -15,6 +15,7 @@ use crate::inventory::{AccountId, TypeName};
 use crate::report::Report;
 use crate::report::digest::{Digest, Limits};
 use crate::report::framework_coverage;
+use crate::report::html::was_violation;
 
 /// Findings listed as new and worst.
 const WORST: usize = 12;
@@ -269,12 +270,11 @@ impl<'a> Count<'a> {
 
     fn add_change(&mut self, finding: &Finding) {
         let Some(lifecycle) = &finding.lifecycle else { return };
-        let was_violation = lifecycle.last_known == Some(ComplianceType::NonCompliant);
         let is_violation = finding.compliance == ComplianceType::NonCompliant;
         let counts = match lifecycle.change {
             Change::New | Change::Worsened | Change::Improved | Change::Unchanged => is_violation,
             Change::Resolved => true,
-            Change::NotSeen => was_violation || is_violation,
+            Change::NotSeen => was_violation(finding),
         };
         if counts {
             let severity = self.severities.entry(finding.severity).or_default();
