@@ -103,7 +103,7 @@ impl Collection<'_> {
         let tags = async {
             directory.read_tags(&own).await;
             let mut inventory = directory.inventory(&own);
-            inventory.resources.iter_mut().for_each(|resource| own.redaction().clean(resource));
+            own.redaction().clean_inventory(&mut inventory);
             inventory.coverage.skipped = skipped;
             self.run.write_inventory(None, ORGANIZATION, &inventory)
         };
@@ -147,7 +147,7 @@ impl Collection<'_> {
             Err(gap) => Inventory { gaps: vec![gap], ..Inventory::default() },
         };
         inventory.coverage.absorb(&scope.take_coverage());
-        inventory.resources.iter_mut().for_each(|resource| scope.redaction().clean(resource));
+        scope.redaction().clean_inventory(&mut inventory);
         inventory.normalise();
         self.run.write_inventory(Some(account), INVENTORY, &inventory)?;
         self.progress.collected(account, inventory.resources.len(), inventory.gaps.len());
@@ -215,7 +215,7 @@ impl Collection<'_> {
             inventory.references = left.into_iter().filter(|reference| !wanted.contains(reference)).collect();
         }
         inventory.coverage = scope.take_coverage();
-        inventory.resources.iter_mut().for_each(|resource| scope.redaction().clean(resource));
+        scope.redaction().clean_inventory(&mut inventory);
         inventory.normalise();
         self.run.write_inventory(Some(account), REFERENCED, &inventory)
     }

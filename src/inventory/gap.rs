@@ -104,6 +104,25 @@ pub enum GapCause {
 }
 
 impl GapCause {
+    /// What others wrote into it, or what an expression of a template may hold.
+    pub(super) fn texts_mut(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::Throttled { .. } => Vec::new(),
+            Self::AccessDenied { message }
+            | Self::Endpoint { message }
+            | Self::Unsupported { message }
+            | Self::Malformed { message }
+            | Self::Service { message, .. }
+            | Self::RoleNotAssumed { message, .. }
+            | Self::OutsideOrganization { message }
+            | Self::NotConfigured { message }
+            | Self::Elsewhere { message }
+            | Self::Undecided { message }
+            | Self::OnlyDeployed { what: message } => vec![message],
+            Self::Unresolved { expression, hint, .. } => vec![expression, hint],
+        }
+    }
+
     /// One word for tables: `denied`, `throttled`, `error` …
     #[must_use]
     pub fn word(&self) -> &'static str {

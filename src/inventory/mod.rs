@@ -16,6 +16,8 @@ mod identity;
 pub mod json_lines;
 mod redaction;
 mod resource;
+mod secret_form;
+mod secret_name;
 mod secret_value;
 mod span;
 
@@ -27,6 +29,7 @@ pub use gap::{Affects, Gap, GapCause};
 pub use identity::{AccountId, Arn, IdentityError, Partition, Region, ResourceUid, TypeName};
 pub use redaction::{REDACTED, REDACTED_SECRET, Redaction, is_redacted, is_redacted_secret, looks_secret};
 pub use resource::{Origin, Properties, Reference, Resource, Tags};
+pub use secret_form::{assigns_secret, has_secret_form, holds_password};
 pub use secret_value::{configuration_value, is_inline_buildspec, source_location, user_info, variable_value};
 pub use span::{Position, Span};
 

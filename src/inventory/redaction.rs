@@ -8,26 +8,13 @@ use std::sync::Arc;
 
 use ring::hmac;
 
+use super::secret_form::{assigns_secret, has_secret_form, holds_password, is_token};
+use super::secret_name::names_secret;
+
 /// Stands for a plaintext value that does not look like a secret.
 pub const REDACTED: &str = "redacted";
 /// Stands for a plaintext value that looks like a secret, by its name or its form.
 pub const REDACTED_SECRET: &str = "redacted:secret-like";
-
-const SECRET_NAMES: &[&str] = &[
-    "password",
-    "passwd",
-    "secret",
-    "token",
-    "apikey",
-    "api_key",
-    "api-key",
-    "private_key",
-    "privatekey",
-    "credential",
-];
-const NAMES_OF_REFERENCES: &[&str] = &["_arn", "_name", "_path", "_id", "_file", "_url"];
-const SECRET_PREFIXES: &[&str] =
-    &["AKIA", "ASIA", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "-----BEGIN"];
 
 /// Bytes of a fingerprint: enough that two values of an organization have the same one by chance only once in billions.
 const FINGERPRINT_BYTES: usize = 8;
@@ -54,7 +41,7 @@ impl Redaction {
     /// What takes the place of a plaintext value.
     #[must_use]
     pub fn redact(&self, name: &str, value: &str) -> String {
-        self.replace(if looks_secret(name, value) { REDACTED_SECRET } else { REDACTED }, value)
+        self.replace(if holds_secret(name, value) { REDACTED_SECRET } else { REDACTED }, value)
     }
 
     /// The word, with the value's fingerprint. What was redacted once keeps the fingerprint of the value that it had.
@@ -80,16 +67,23 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Whether a variable looks like a secret, by its name or by a well-known form of its value.
 ///
-/// A name such as `SECRET_ARN` or `TOKEN_PATH` says where a secret is, not what it is.
+/// A name such as `SECRET_ARN` or `TOKEN_PATH` says where a secret is, not what it is, if its value is an ARN or a path.
 #[must_use]
 pub fn looks_secret(name: &str, value: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let named = SECRET_NAMES.iter().any(|word| name.contains(word))
-        && !NAMES_OF_REFERENCES.iter().any(|suffix| name.ends_with(suffix));
-    named && !value.is_empty() && !is_dynamic_reference(value)
-        // What was redacted once stays so.
-        || is_redacted_secret(value)
-        || SECRET_PREFIXES.iter().any(|prefix| value.starts_with(prefix) && value.len() >= prefix.len() + 12)
+    let named = !value.is_empty() && !is_switch(value) && !is_dynamic_reference(value) && names_secret(name, value);
+    let begin = value.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-').next();
+    // What was redacted once stays so.
+    named || is_redacted_secret(value) || value.starts_with("-----BEGIN") || begin.is_some_and(is_token)
+}
+
+/// Whether the value is a secret by its name, or holds one anywhere: a token, `password=…`, an address with a password.
+fn holds_secret(name: &str, value: &str) -> bool {
+    looks_secret(name, value) || has_secret_form(value) || assigns_secret(value) || holds_password(value)
+}
+
+/// Whether the value only switches something on or off.
+fn is_switch(value: &str) -> bool {
+    ["true", "false"].iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
 /// Whether a template says where the value is, not what it is: `{{resolve:secretsmanager:…}}`.
@@ -137,6 +131,34 @@ mod tests {
         assert_eq!(keyless.redact("GITHUB_TOKEN", "x"), REDACTED_SECRET);
         assert_eq!(keyless.redact("STAGE", "prod"), REDACTED);
         assert_eq!(keyless.redact("STAGE", REDACTED_SECRET), REDACTED_SECRET);
+    }
+
+    #[test]
+    fn a_secret_anywhere_in_a_value_is_told() {
+        let keyless = Redaction::default();
+        for (name, value) in [
+            ("DATABASE_URL", "postgres://app:hunter2@db/app"),
+            ("GIT_REMOTE", "https://x-access-token:ghp_0123456789abcdef@github.com/o/r"),
+            ("NPMRC", "//host/:_authToken=hunter2"),
+            ("SLACK_URL", "https://hooks.slack.com/services/T0/B0/abc"),
+            ("TOKEN_URL", "https://hooks.slack.com/services/T0/B0/abc"),
+            ("ARGS", "deploy --password hunter2"),
+            ("CONFIG", r#"{"db":{"password":"hunter2"}}"#),
+            ("SECRET_ARN", "hunter2"),
+            ("DbPass", "hunter2"),
+        ] {
+            assert_eq!(keyless.redact(name, value), REDACTED_SECRET, "{name}={value}");
+        }
+        for (name, value) in [
+            ("API_URL", "https://example.com/change?id=5"),
+            ("GIT_REMOTE", "https://oauth2:${TOKEN}@github.com/o/r"),
+            ("TEAM", "ASIA-PACIFIC-payments"),
+            ("SECRET_ID", "prod/db"),
+            ("TOKEN_REQUIRED", "true"),
+            ("ROLE", "arn:aws:iam::111122223333:role/secret"),
+        ] {
+            assert_eq!(keyless.redact(name, value), REDACTED, "{name}={value}");
+        }
     }
 
     #[test]

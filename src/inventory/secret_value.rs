@@ -6,8 +6,9 @@
 
 use serde_json::{Map, Value};
 
-use super::Resource;
 use super::redaction::{REDACTED, REDACTED_SECRET, Redaction, is_redacted, looks_secret};
+use super::secret_form::{assigns_secret, has_secret_form, holds_password};
+use super::{GapCause, Inventory, Resource};
 
 /// Properties in which people write what they like.
 const FREE_TEXT: &[&str] = &["Description", "Comment", "Comments", "CustomData", "AlarmDescription", "DisplayName"];
@@ -37,23 +38,23 @@ pub fn source_location(url: &str) -> String {
 /// What stood before the host of a URL: a `name` alone, or one with a `password`.
 #[must_use]
 pub fn user_info(url: &str) -> Option<&'static str> {
+    Some(if userinfo(url)?.contains(':') { "password" } else { "name" })
+}
+
+/// What stands before the host of a URL, without the `@`.
+pub(super) fn userinfo(url: &str) -> Option<&str> {
     let clean = without_userinfo(url);
     let removed = url.split_once("://")?.1.strip_suffix(clean.split_once("://")?.1)?;
     let removed = removed.strip_suffix('@').unwrap_or(removed);
-    if removed.is_empty() {
-        None
-    } else if removed.contains(':') {
-        Some("password")
-    } else {
-        Some("name")
-    }
+    (!removed.is_empty()).then_some(removed)
 }
 
 /// Whether a build specification is given as text. What is neither one line nor free of YAML's and JSON's marks is
-/// taken for text, so that a script never passes for a path.
+/// taken for text, so that a script never passes for a path. An ARN is one word.
 #[must_use]
 pub fn is_inline_buildspec(buildspec: &str) -> bool {
-    !buildspec.starts_with("arn:") && buildspec.trim().contains(['\n', ':', '{'])
+    let text = buildspec.trim();
+    if text.starts_with("arn:") { text.contains(char::is_whitespace) } else { text.contains(['\n', ':', '{']) }
 }
 
 /// A URL without user name and password.
@@ -94,16 +95,49 @@ impl Redaction {
         }
     }
 
+    /// An inventory as it may be kept: its resources, and the words of services in its gaps.
+    pub fn clean_inventory(&self, inventory: &mut Inventory) {
+        inventory.resources.iter_mut().for_each(|resource| self.clean(resource));
+        inventory.gaps.iter_mut().for_each(|gap| self.clean_cause(&mut gap.cause));
+    }
+
     /// A resource as it may be kept: tags and texts that hold what has the form of a secret lose it. Collectors take
     /// secrets out where AWS puts them; this is for the places where people do.
     pub fn clean(&self, resource: &mut Resource) {
         for (key, value) in &mut resource.tags {
-            if looks_secret(key, value) || has_secret_form(value) || assigns_secret(value) {
+            let by_form = has_secret_form(value) || assigns_secret(value) || holds_password(value);
+            if looks_secret(key, value) || by_form {
                 *value = self.replace(REDACTED_SECRET, value);
             }
         }
         for (name, value) in &mut resource.properties {
             self.clean_value(name, value);
+        }
+        resource.unseen.values_mut().for_each(|gap| self.clean_cause(&mut gap.cause));
+    }
+
+    /// A message keeps the words around a token, because they say what went wrong. It is judged by form alone: what it
+    /// assigns is the name of something more often than a secret.
+    fn clean_cause(&self, cause: &mut GapCause) {
+        for text in cause.texts_mut() {
+            if !has_secret_form(text) && !holds_password(text) {
+                continue;
+            }
+            let words: Vec<String> = text.split(' ').map(|word| self.clean_word(word)).collect();
+            *text = words.join(" ");
+            // What is longer than a word: a key of several lines.
+            if has_secret_form(text) {
+                *text = self.replace(REDACTED_SECRET, text);
+            }
+        }
+    }
+
+    fn clean_word(&self, word: &str) -> String {
+        let is_key = word.contains("-----BEGIN");
+        if !is_key && (has_secret_form(word) || holds_password(word)) {
+            self.replace(REDACTED_SECRET, word)
+        } else {
+            word.to_owned()
         }
     }
 
@@ -112,7 +146,7 @@ impl Redaction {
             Value::String(text) => {
                 // An ordinary property may well be named after a secret that it points to; only free text is read as such.
                 let assigned = FREE_TEXT.contains(&name) && assigns_secret(text);
-                if !is_redacted(text) && (assigned || has_secret_form(text)) {
+                if !is_redacted(text) && (assigned || has_secret_form(text) || holds_password(text)) {
                     *text = self.replace(REDACTED_SECRET, text);
                 }
             }
@@ -191,23 +225,10 @@ impl Redaction {
     }
 }
 
-/// Whether a part of the text has a well-known form of a secret.
-fn has_secret_form(text: &str) -> bool {
-    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '-');
-    text.contains("-----BEGIN") || words.any(|word| looks_secret("", word))
-}
-
-/// Whether the text holds an assignment such as `password=…`.
-fn assigns_secret(text: &str) -> bool {
-    let mut assignments =
-        text.split([' ', '\n', '\t', ',', ';', '&', '?']).filter_map(|part| part.split_once(['=', ':']));
-    assignments.any(|(name, value)| !value.starts_with("//") && looks_secret(name, value))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::TypeName;
+    use crate::inventory::{Affects, Gap, TypeName};
 
     const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 
@@ -254,6 +275,51 @@ mod tests {
     }
 
     #[test]
+    fn messages_of_services_lose_tokens_and_keep_the_rest() {
+        let gap = |message: String| Gap {
+            account: "111122223333".parse().unwrap(),
+            region: "eu-west-1".parse().unwrap(),
+            service: "codepipeline".to_owned(),
+            action: "codepipeline:GetPipeline".to_owned(),
+            cause: GapCause::Service { code: "X".to_owned(), message },
+            affects: Affects::Details,
+        };
+        let refused = "User: arn:aws:iam::111122223333:user/x may not secretsmanager:GetSecretValue on \
+                       arn:aws:secretsmanager:eu-west-1:111122223333:secret:name";
+        let messages = [
+            refused.to_owned(),
+            format!("the key {KEY} is unknown"),
+            "cannot reach https://me:hunter2@example.com/x today".to_owned(),
+            "-----BEGIN RSA PRIVATE KEY-----\nhunter2".to_owned(),
+        ];
+        let mut resource = Resource::live(
+            TypeName::KEY,
+            "arn:aws:kms:x".to_owned(),
+            "111122223333".parse().unwrap(),
+            "eu-west-1".parse().unwrap(),
+        );
+        resource.unseen.insert("*".to_owned(), gap(messages[1].clone()));
+        let gaps = messages.into_iter().map(gap).collect();
+        let mut inventory = Inventory { gaps, resources: vec![resource], ..Inventory::default() };
+        Redaction::default().clean_inventory(&mut inventory);
+        let words = |gap: &Gap| match &gap.cause {
+            GapCause::Service { message, .. } => message.clone(),
+            other => panic!("{other:?}"),
+        };
+        let kept: Vec<String> = inventory.gaps.iter().map(words).collect();
+        let unknown = "the key redacted:secret-like is unknown";
+        assert_eq!(kept, [refused, unknown, "cannot reach redacted:secret-like today", REDACTED_SECRET]);
+        assert_eq!(words(&inventory.resources[0].unseen["*"]), unknown);
+    }
+
+    #[test]
+    fn names_that_facts_join_on_are_kept() {
+        for name in ["ASIA-PACIFIC-payments", "AKIA-web", "compass-deploy"] {
+            assert_eq!(configuration_value("ProjectName", name), name);
+        }
+    }
+
+    #[test]
     fn a_secret_behind_a_reference_type_is_no_reference() {
         assert_eq!(variable_value("X", Some("SECRETS_MANAGER"), KEY), REDACTED_SECRET);
         assert_eq!(variable_value("X", Some("secrets_manager"), "name"), REDACTED);
@@ -282,6 +348,10 @@ mod tests {
             ("UserParameters", "deploy --key AKIAIOSFODNN7EXAMPLE"),
             ("UserParameters", "env=prod,password=hunter2"),
             ("CustomData", "-----BEGIN RSA PRIVATE KEY-----"),
+            ("CustomData", "DB password: hunter2"),
+            ("UserParameters", "deploy --password hunter2"),
+            ("UserParameters", "password = hunter2"),
+            ("ExternalEntityLink", "https://hooks.slack.com/services/T0/B0/abc"),
         ] {
             assert_eq!(configuration_value(name, value), REDACTED_SECRET, "{name} {value}");
         }
@@ -320,6 +390,8 @@ mod tests {
     #[test]
     fn no_script_passes_for_a_path() {
         assert!(is_inline_buildspec("version: 0.2") && is_inline_buildspec("{\"version\":0.2}"));
+        assert!(is_inline_buildspec("arn:aws:s3:::specs/build.yml\nversion: 0.2"));
+        assert!(is_inline_buildspec("arn: x; curl https://example.com"));
         assert!(!is_inline_buildspec("ci/buildspec.yml") && !is_inline_buildspec("arn:aws:s3:::specs/build.yml"));
     }
 }

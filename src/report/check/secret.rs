@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::inventory::looks_secret;
+use crate::inventory::{assigns_secret, has_secret_form, holds_password, looks_secret};
 
 /// What stands in the place of a value.
 pub(super) const HIDDEN: &str = "[redacted]";
@@ -28,7 +28,10 @@ pub(super) fn parts(line: &str, before: &str, all: bool) -> Vec<Range<usize>> {
     found.extend(first_value(line, before));
     found.extend(userinfo(line));
     found.extend(words(line));
-    if all {
+    found.extend(addresses(line));
+    let told = found.iter().any(|part| part.start < part.end);
+    // What is told in no way that has a place (`--password hunter2`) takes the line with it.
+    if all || !told && (assigns_secret(line) || has_secret_form(line) || holds_password(line)) {
         found.extend(everything_but_the_key(line));
     }
     found.retain(|part| part.start < part.end);
@@ -149,6 +152,19 @@ fn words(line: &str) -> Vec<Range<usize>> {
     found
 }
 
+/// Webhooks, signed addresses and other tokens that no word shows whole.
+fn addresses(line: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    for word in line.split(|c: char| c.is_ascii_whitespace() || matches!(c, '"' | '\'' | ',')) {
+        if (word.contains("://") || word.contains("eyJ")) && has_secret_form(word) {
+            found.push(from..from + word.len());
+        }
+        from += word.len() + 1;
+    }
+    found
+}
+
 /// Everything behind the first key of the line, or all of it if it has none.
 fn everything_but_the_key(line: &str) -> Option<Range<usize>> {
     let start = line.find(|c: char| !matches!(c, ' ' | '\t' | '-' | '{' | '[' | '"' | '\''))?;
@@ -195,6 +211,8 @@ mod tests {
             ("url: https://me:hunter2@example.com/x", "url: https://[redacted]@example.com/x"),
             ("- echo AKIAIOSFODNN7EXAMPLE > f", "- echo [redacted] > f"),
             ("password=hunter2", "password=[redacted]"),
+            ("url: \"https://hooks.slack.com/services/T0/B0/x\"", "url: \"[redacted]\""),
+            ("  run: deploy --password hunter2", "  run: [redacted]"),
         ] {
             assert_eq!(shown(line, "", false), expected);
         }
