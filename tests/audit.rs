@@ -23,13 +23,13 @@ use serde_json::json;
 
 use crate::{hosts, loopback};
 
-type Key = (String, String, String, String);
+pub(crate) type Key = (String, String, String, String);
 
 /// What came out of one audit.
-struct Audited {
-    verdicts: BTreeMap<Key, ComplianceType>,
+pub(crate) struct Audited {
+    pub(crate) verdicts: BTreeMap<Key, ComplianceType>,
     findings: Vec<Finding>,
-    gaps: Vec<Gap>,
+    pub(crate) gaps: Vec<Gap>,
     skipped: BTreeSet<AccountId>,
     /// Regions that were left out of some account.
     left_out: BTreeSet<String>,
@@ -37,7 +37,7 @@ struct Audited {
     totals: CallCounts,
     /// Calls by IAM action, as the server counted them.
     served: BTreeMap<String, u64>,
-    directory: tempfile::TempDir,
+    pub(crate) directory: tempfile::TempDir,
 }
 
 /// The configuration with which the truth holds.
@@ -108,7 +108,7 @@ fn audit_with(options: SimulationOptions, config: &Config) -> Audited {
     }
 }
 
-fn audit(options: SimulationOptions) -> Audited {
+pub(crate) fn audit(options: SimulationOptions) -> Audited {
     audit_with(options, &configuration())
 }
 

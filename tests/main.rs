@@ -52,5 +52,7 @@ mod report_dora;
 mod report_events;
 /// The run directory.
 mod run;
+/// Secrets in free text of every type, searched for in every file of a run.
+mod secrets;
 /// Formats for other programs: SARIF, Parquet, and what JSON and CSV say of owners and runs before.
 mod tables;

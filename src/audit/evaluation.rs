@@ -178,7 +178,9 @@ impl Evaluation<'_> {
         let owned = |mut findings: Vec<Finding>, tags: &Tags| {
             let first = findings.first().map(|finding| Arc::clone(&finding.resource));
             let owner = first.and_then(|resource| owner(&resource, tags));
-            findings.iter_mut().for_each(|finding| finding.owner.clone_from(&owner));
+            for finding in &mut findings {
+                finding.owner.clone_from(&owner);
+            }
             findings
         };
         let subjects = facts::subjects(inventory, joins);

@@ -122,13 +122,12 @@ fn chosen(args: &DiffArgs) -> Result<(RunDirectory, RunDirectory), Failure> {
         ))
     };
     let newest = finished.next().ok_or_else(too_few)?;
-    let old = match &args.old {
-        Some(old) => named(old)?,
-        None => {
-            let organization = |run: &ListedRun| run.manifest().map(|manifest| manifest.run.organization.clone());
-            let before = finished.find(|run| organization(run) == organization(newest)).ok_or_else(too_few)?;
-            named(&before.path)?
-        }
+    let old = if let Some(old) = &args.old {
+        named(old)?
+    } else {
+        let organization = |run: &ListedRun| run.manifest().map(|manifest| manifest.run.organization.clone());
+        let before = finished.find(|run| organization(run) == organization(newest)).ok_or_else(too_few)?;
+        named(&before.path)?
     };
     Ok((old, named(&newest.path)?))
 }

@@ -561,7 +561,9 @@ mod tests {
     ) {
         let source = findings.to_vec();
         let mut counts = Counts::default();
-        findings.iter().for_each(|finding| counts.add(finding));
+        for finding in findings {
+            counts.add(finding);
+        }
         let comparison =
             Comparison { previous: run(), violations: changes.iter().copied().collect(), remediation: BTreeMap::new() };
         let over_time = OverTime { comparison: (!changes.is_empty()).then_some(comparison), ..OverTime::default() };
@@ -667,7 +669,7 @@ mod tests {
     #[test]
     fn only_what_was_looked_at_as_a_whole_is_called_compliant_without_more_words() {
         let good = seen(1, ComplianceType::Compliant);
-        with(&[good.clone()], &[], &[], &|report| {
+        with(std::slice::from_ref(&good), &[], &[], &|report| {
             let whole = "pipewarden: everything was looked at, and is compliant (o-example)".to_owned();
             assert_eq!(title_of(report), (Verdict::Compliant, whole));
         });
@@ -676,8 +678,9 @@ mod tests {
             region,
             reason: "account is SUSPENDED".to_owned(),
         };
-        let coverage = Coverage { skipped: vec![skip(Region::GLOBAL)], ..Coverage::default() };
-        with_coverage(&[good.clone()], &[], &[], &coverage, &|report| {
+        let mut coverage = Coverage::default();
+        coverage.skipped.push(skip(Region::GLOBAL));
+        with_coverage(std::slice::from_ref(&good), &[], &[], &coverage, &|report| {
             let (verdict, title) = title_of(report);
             assert_eq!(verdict, Verdict::Compliant);
             assert!(title.contains("what was looked at is compliant; 1 account left out on purpose"), "{title}");
@@ -701,7 +704,7 @@ mod tests {
             assert_eq!(verdict, Verdict::InsufficientData);
             assert!(title.contains("nothing was judged"), "{title}");
         });
-        with(&[good.clone()], &[(Change::NotSeen, 1)], &[], &|report| {
+        with(std::slice::from_ref(&good), &[(Change::NotSeen, 1)], &[], &|report| {
             let gone = crate::finding::Gone {
                 finding: finding(3, Severity::High, Some(Change::NotSeen)),
                 reason: "r".to_owned(),
@@ -761,8 +764,8 @@ mod tests {
             told.get()
         };
         let (good, dark) = (seen(1, ComplianceType::Compliant), seen(1, ComplianceType::InsufficientData));
-        assert!(!applies(&[good.clone()], before(1, 0, 0)));
-        assert!(applies(&[dark.clone()], before(1, 0, 0)), "it went dark");
+        assert!(!applies(std::slice::from_ref(&good), before(1, 0, 0)));
+        assert!(applies(std::slice::from_ref(&dark), before(1, 0, 0)), "it went dark");
         assert!(!applies(&[dark], before(0, 1, 0)), "it is as dark as it was");
         assert!(applies(&[good], before(0, 1, 0)), "it can be seen again");
         assert!(applies(&[], before(1, 0, 0)), "nothing is judged any more");

@@ -148,7 +148,7 @@ fn subject(title: &str) -> String {
 
 impl ToTopic {
     fn is_fifo(&self) -> bool {
-        self.settings.topic_arn.ends_with(".fifo")
+        self.settings.topic_arn.rsplit_once('.').is_some_and(|(_, end)| end == "fifo")
     }
 
     fn notice(&self, package: &Package<'_>) -> Result<Option<Message>, DeliveryError> {

@@ -65,10 +65,13 @@ impl Difference {
     }
 }
 
+/// What is shown of one change, in its order.
+type Shown = BTreeMap<(Reverse<Severity>, String, String, String), Differing>;
+
 /// A page about two runs, while it is put together.
 #[derive(Debug, Default)]
 pub struct DifferencePage {
-    shown: BTreeMap<Change, BTreeMap<(Reverse<Severity>, String, String, String), Differing>>,
+    shown: BTreeMap<Change, Shown>,
     reasons: BTreeMap<String, u64>,
 }
 

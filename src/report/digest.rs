@@ -320,7 +320,7 @@ mod tests {
         .unwrap()
     }
 
-    fn digest(findings: Vec<Finding>, limits: Limits) -> Digest {
+    fn digest(findings: &Vec<Finding>, limits: Limits) -> Digest {
         let coverage = Coverage::default();
         let report = Report {
             run: RunInfo {
@@ -336,7 +336,7 @@ mod tests {
             counts: Counts::default(),
             coverage: &coverage,
             gaps: &[],
-            findings: &findings,
+            findings,
             calls: CallCounts::default(),
             over_time: OverTime::default(),
         };
@@ -352,7 +352,7 @@ mod tests {
             findings.extend((0..low).map(|resource| finding(account, "l", resource, Severity::Low)));
         }
         findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
-        let digest = digest(findings, Limits { accounts: 4, controls: 1, resources: 2 });
+        let digest = digest(&findings, Limits { accounts: 4, controls: 1, resources: 2 });
         let shown: Vec<_> = digest.accounts.iter().map(|one| one.account.as_str().trim_start_matches('0')).collect();
         assert_eq!(shown, ["5", "2", "4", "1"]);
         assert_eq!((digest.more_accounts, digest.more_account_violations), (2, 4));

@@ -92,7 +92,9 @@ impl ReportFormat for Junit {
             accounts.entry(one.finding.resource.account.clone()).or_default().count(stands(&one));
         }
         let mut all = Tally::default();
-        accounts.values().for_each(|tally| all.add(*tally));
+        for tally in accounts.values() {
+            all.add(*tally);
+        }
         let nothing = accounts.is_empty();
         if nothing {
             all = Tally { tests: 1, errors: 1, ..Tally::default() };

@@ -169,7 +169,7 @@ fn blank<'a>(
         metadata: metadata(report, NOTHING),
         cloud: Cloud {
             provider: "AWS",
-            cloud_partition: home_partition(report).as_str(),
+            partition: home_partition(report).as_str(),
             region: None,
             account: None,
             org: organization(report, ""),
@@ -296,7 +296,7 @@ fn cloud<'a>(report: &'a Report<'_>, finding: &'a Finding) -> Cloud<'a> {
     let unit = report.accounts.get(&resource.account).map_or("", |account| account.organizational_unit_path.as_str());
     Cloud {
         provider: "AWS",
-        cloud_partition: partition(report, &resource.uid, &resource.region).as_str(),
+        partition: partition(report, &resource.uid, &resource.region).as_str(),
         region: Some(resource.region.as_str()),
         account: Some(account(report, &resource.account)),
         org: organization(report, unit),

@@ -112,7 +112,8 @@ pub(super) struct Product<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct Cloud<'a> {
     pub(super) provider: &'static str,
-    pub(super) cloud_partition: &'static str,
+    #[serde(rename = "cloud_partition")]
+    pub(super) partition: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) region: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! `parquet/…`: the run as tables in Apache Parquet, for Athena, QuickSight, DuckDB and the like.
+//! `parquet/…`: the run as tables in Apache Parquet, for Athena, `QuickSight`, `DuckDB` and the like.
 //!
 //! In: a report. Out: one file each for findings, findings that are gone, calls and gaps, each in a folder of its own,
 //! because a table of Athena is a folder. A run is a partition and has one file of each: thousands of accounts would be

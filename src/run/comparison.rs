@@ -697,7 +697,7 @@ mod tests {
         let (account, region) = place_of(number);
         let place = account * 2 + region;
         let into = !blind.left[account] && !blind.skipped[account] && !blind.dark[account] && !blind.regions[place];
-        let listed = !blind.unlisted[place] && (!blind.broken[place] || number % 2 == 0);
+        let listed = !blind.unlisted[place] && (!blind.broken[place] || number.is_multiple_of(2));
         into && listed && !blind.hidden[number]
     }
 
@@ -776,7 +776,8 @@ mod tests {
         };
         let mut first = observe(&world, &all, "2026-11-20T02:00:00Z");
         assert!(put(&mut first, &[]).is_empty() && first.gone.is_empty());
-        let reasons: [(&str, fn(&mut Blind)); 6] = [
+        type Hide = fn(&mut Blind);
+        let reasons: [(&str, Hide); 6] = [
             ("it could not be looked at: codepipeline:ListPipelines in 111111111111 global", |b| b.dark[0] = true),
             ("account 111111111111 is not among the accounts of the organization any more", |b| b.left[0] = true),
             ("account 111111111111 was left out: asked to", |b| b.skipped[0] = true),

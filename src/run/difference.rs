@@ -85,7 +85,7 @@ fn differing(compared: Compared, own: Option<&Lifecycle>) -> Option<Differing> {
                 _ => return None,
             };
             let severity_before = known_before.and_then(|_| before.map(|before| before.severity));
-            Some(Differing { since, severity_before, reason, finding })
+            Some(Differing { finding, severity_before, since, reason })
         }
     }
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::Simulation;
+use super::planting;
 use super::protocol::{ApiError, Body, Protocol, decode_form, unescape};
 use super::services::{ACCESS_KEY_PREFIX, AUDIT_ROLE, Call, Operation, SERVICES, Service, action_of, s3};
 use super::world::Refusal;
@@ -73,7 +74,7 @@ pub(crate) fn respond(simulation: &Simulation, request: &Request<'_>) -> Respons
     };
     let mut response = match outcome {
         Ok(response) => response,
-        Err(error) => failure(protocol, &error, request.method),
+        Err(error) => failure(protocol, &as_written(simulation, error), request.method),
     };
     let id = super::protocol::REQUEST_ID.to_owned();
     response.headers.push(("x-amzn-requestid", id.clone()));
@@ -82,6 +83,15 @@ pub(crate) fn respond(simulation: &Simulation, request: &Request<'_>) -> Respons
         response.headers.push(("smithy-protocol", "rpc-v2-cbor".to_owned()));
     }
     response
+}
+
+/// The error as it is sent.
+fn as_written(simulation: &Simulation, error: ApiError) -> ApiError {
+    if simulation.world.options.secrets_in_texts {
+        ApiError { message: planting::in_message(&error.message), ..error }
+    } else {
+        error
+    }
 }
 
 fn failure(protocol: Protocol, error: &ApiError, method: &str) -> Response {
@@ -234,7 +244,10 @@ fn rpc(
     let input = protocol.decode(request.body)?;
     admit(simulation, account, region, action_of(operation, &input), service.prefix)?;
     let call = Call { world: &simulation.world, account, region, input: &input };
-    let answer = (operation.answer)(&call)?;
+    let mut answer = (operation.answer)(&call)?;
+    if simulation.world.options.secrets_in_texts {
+        planting::in_answer(&mut answer);
+    }
     Ok(Response { status: 200, headers: Vec::new(), body: protocol.encode(operation.name, &answer) })
 }
 
@@ -255,10 +268,12 @@ fn s3_answer(simulation: &Simulation, request: &Request<'_>, signer: &Signer<'_>
         Ok(answer) => {
             let content_type = if answer.json { "application/json" } else { "application/xml" };
             let headers = answer.region.map(|region| ("x-amz-bucket-region", region)).into_iter().collect();
-            Ok(Response { status: 200, headers, body: Body { bytes: answer.body, content_type } })
+            let planted = simulation.world.options.secrets_in_texts && !answer.json;
+            let bytes = if planted { planting::in_tag_set(answer.body) } else { answer.body };
+            Ok(Response { status: 200, headers, body: Body { bytes, content_type } })
         }
         Err(error) => {
-            let mut response = failure(Protocol::RestXml, &error, request.method);
+            let mut response = failure(Protocol::RestXml, &as_written(simulation, error), request.method);
             // S3 tells a bucket's Region even to those whom it refuses everything else.
             let region = s3::region_of(&simulation.world, &name);
             response.headers.extend(region.map(|region| ("x-amz-bucket-region", region)));

@@ -15,6 +15,7 @@ mod hosted;
 mod limiter;
 mod memo;
 mod organization;
+mod planting;
 mod protocol;
 pub mod rates;
 mod server;
@@ -73,6 +74,9 @@ pub struct SimulationOptions {
     pub trust: Trust,
     /// How long sessions last, whatever was asked for.
     pub session: Option<Duration>,
+    /// Whether secrets stand in descriptions, comments, tags, settings, plaintext variables and errors, in several
+    /// shapes; every control but those on plaintext secrets is meant to find what it finds without them.
+    pub secrets_in_texts: bool,
     /// The time at which the world stands still.
     pub now: OffsetDateTime,
 }
@@ -102,6 +106,7 @@ impl Default for SimulationOptions {
             deny_action: None,
             trust: Trust::default(),
             session: None,
+            secrets_in_texts: false,
             now: datetime!(2026-11-21 00:00 UTC),
         }
     }

@@ -129,7 +129,8 @@ fn days(first: u8, last: u8, silent: &[u8]) -> String {
 }
 
 fn presence(first: &str, last: &str) -> Value {
-    present(first, last, &days(first[8..10].parse().unwrap(), last[8..10].parse().unwrap(), &[]))
+    let day = |time: &str| time.get(8..10).unwrap().parse().unwrap();
+    present(first, last, &days(day(first), day(last), &[]))
 }
 
 fn present(first: &str, last: &str, days: &str) -> Value {

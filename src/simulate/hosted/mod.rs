@@ -18,7 +18,7 @@ use super::dispatch::{Request, Response};
 use super::estate::{HostedSpec, Hoster, Trouble};
 use super::protocol::{Body, decode_form, unescape};
 use super::world::World;
-use super::{PLANTED_SECRET, Simulation};
+use super::{PLANTED_SECRET, Simulation, planting};
 
 const DOOR: &str = "/hosted/";
 /// Items on a page at most, however many are asked for, so that listings have several.
@@ -155,7 +155,11 @@ pub(super) fn respond(simulation: &Simulation, request: &Request<'_>) -> Option<
         (rest.is_empty() || rest.starts_with('/')).then_some((hoster, rest))
     });
     let Some((hoster, rest)) = found else { return Some(Reply::message(404, "Not Found").written(Hoster::GitHub)) };
-    Some(reply(simulation, request, hoster, rest).written(hoster))
+    let mut reply = reply(simulation, request, hoster, rest);
+    if simulation.world.options.secrets_in_texts {
+        planting::in_answer(&mut reply.body);
+    }
+    Some(reply.written(hoster))
 }
 
 fn reply(simulation: &Simulation, request: &Request<'_>, hoster: Hoster, rest: &str) -> Reply {

@@ -160,7 +160,8 @@ fn record() -> impl Strategy<Value = String> {
 fn usual_record() -> impl Strategy<Value = String> {
     let fillers = || {
         proptest::collection::vec(filler(), 0..3).prop_map(|values| {
-            values.into_iter().enumerate().map(|(at, value)| format!("\"k{at}\":{value},")).collect::<String>()
+            let members = values.into_iter().enumerate().map(|(at, value)| format!("\"k{at}\":{value},"));
+            members.collect::<Vec<String>>().concat()
         })
     };
     let names = (proptest::sample::select(SOURCES), proptest::sample::select(NAMES));

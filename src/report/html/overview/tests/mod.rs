@@ -26,8 +26,7 @@ fn words(html: &str) -> String {
 /// One panel of the page.
 fn panel<'a>(page: &'a str, id: &str) -> &'a str {
     let start = page.find(&format!("id=\"overview-{id}\"")).unwrap_or_else(|| panic!("no panel {id}"));
-    let end = page[start..].find("</section>").expect("panels end");
-    &page[start..start + end]
+    page.get(start..).and_then(|rest| rest.split("</section>").next()).expect("panels end")
 }
 
 /// Elements open and close in order; void elements stand alone. A browser mends what is wrong, and shows something else.
@@ -43,7 +42,7 @@ fn check_markup(page: &str) {
                 open.pop().as_deref(),
                 Some(name.as_str()),
                 "</{name}> before {}",
-                &behind[..behind.len().min(80)]
+                behind.chars().take(80).collect::<String>()
             );
         } else if !tag.ends_with('/') && name != "br" {
             open.push(name);
@@ -384,7 +383,7 @@ fn every_colour_of_the_theme_can_be_read() {
 fn contrast(one: &str, other: &str) -> f64 {
     let luminance = |colour: &str| {
         let channel = |place: usize| {
-            let value = f64::from(u8::from_str_radix(&colour[place..place + 2], 16).unwrap()) / 255.0;
+            let value = f64::from(u8::from_str_radix(colour.get(place..place + 2).unwrap(), 16).unwrap()) / 255.0;
             if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
         };
         0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
