@@ -760,6 +760,8 @@ mod tests {
         }
     }
 
+    type Hide = fn(&mut Blind);
+
     #[test]
     fn what_nobody_can_look_at_is_carried_on_with_its_reason_and_not_for_ever() {
         let world = World { pipelines: vec![Some((true, 0)); PIPELINES], buckets: vec![Some(true); 3] };
@@ -776,7 +778,6 @@ mod tests {
         };
         let mut first = observe(&world, &all, "2026-11-20T02:00:00Z");
         assert!(put(&mut first, &[]).is_empty() && first.gone.is_empty());
-        type Hide = fn(&mut Blind);
         let reasons: [(&str, Hide); 6] = [
             ("it could not be looked at: codepipeline:ListPipelines in 111111111111 global", |b| b.dark[0] = true),
             ("account 111111111111 is not among the accounts of the organization any more", |b| b.left[0] = true),

@@ -16,7 +16,7 @@ use pipewarden::finding::{ComplianceType, Control, Finding, Gone, Lifecycle, Res
 use pipewarden::inventory::{AccountId, CallCounts, Coverage, CoverageKey, Partition, ResourceUid, TypeName};
 use pipewarden::organization::{RoleHop, SessionOptions, Sessions};
 use pipewarden::report::{AccountInfo, Counts, FORMATS, FindingPass, FindingSource, GonePass, OverTime, Report};
-use pipewarden::run::{Finder, Finders, Plan, RunDirectory};
+use pipewarden::run::{Asked, Finder, Finders, Plan, RunDirectory};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -120,8 +120,12 @@ pub(super) fn sealed_among(out: &Path, run_id: &str, mut findings: Vec<Finding>)
         action: "ListPipelines".to_owned(),
     };
     coverage.add(key, CallCounts { ok: 1, ..CallCounts::default() });
-    let listed = Finder::Listed { service: "codepipeline", in_every_region: true };
-    let finders = Finders(BTreeMap::from([(TypeName::PIPELINE, listed)]));
+    let listed = Finder::Listed {
+        service: "codepipeline",
+        actions: &["codepipeline:ListPipelines", "codepipeline:GetPipeline"],
+        asked: Asked::EveryRegion,
+    };
+    let finders = Finders { of_type: BTreeMap::from([(TypeName::PIPELINE, listed)]), ..Finders::default() };
     let judged = report(&run, &findings, Counts::default(), &coverage);
     let (spool, over_time) = run.put_among_runs(&judged, Vec::new(), &finders).unwrap();
     let compared = Report { over_time, ..report(&run, &spool, spool.counts().clone(), &coverage) };
