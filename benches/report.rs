@@ -40,7 +40,7 @@ const TICKS: f64 = 100.0;
 struct Seeded(u64);
 
 impl Seeded {
-    /// Below `end`. SplitMix64.
+    /// Below `end`, by `SplitMix64`.
     fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
