@@ -718,7 +718,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         /// Whatever three runs in a row can and cannot see: resolved is only what is really mended or gone, a violation
-        /// that anybody ever saw stays known until then, and seeing less never resolves more.
+        /// that anybody ever saw stays known until then, and seeing less never resolves more of what is listed.
         #[test]
         fn a_gap_is_never_a_resolution(
             worlds in proptest::collection::vec(worlds(), 3),
@@ -737,10 +737,20 @@ mod tests {
                     let was_mended = !still_bad(world, (&worlds[last], &blinds[last]), finding);
                     prop_assert!(was_mended, "day {day}: {} was never mended", finding.resource.uid);
                 }
-                let mut less = observe(world, &blind.and(&more), &at);
                 let ids = |findings: &[Finding]| findings.iter().map(|one| one.id.clone()).collect::<BTreeSet<_>>();
-                let (with_less, with_all) = (ids(&put(&mut less, &runs)), ids(&resolved));
-                prop_assert!(with_less.is_subset(&with_all), "seeing less resolved more");
+                let with_all = ids(&resolved);
+                let mut less = observe(world, &blind.and(&more), &at);
+                for finding in put(&mut less, &runs) {
+                    let is_named = finding.resource.type_name == TypeName::BUCKET;
+                    let last = runs.iter().position(|run| run.at == finding.lifecycle.as_ref().unwrap().last_observed_at);
+                    let last = last.unwrap_or(day);
+                    let was_mended = !still_bad(world, (&worlds[last], &blinds[last]), &finding);
+                    // A place that nobody looked at before and nobody was to look at now names nothing that was known;
+                    // where a call failed there instead, more caution is taken, so what is only named may be resolved
+                    // by seeing less, but never wrongly.
+                    let sound = with_all.contains(&finding.id) || is_named && was_mended;
+                    prop_assert!(sound, "seeing less resolved {}", finding.resource.uid);
+                }
                 let known_to_be_bad = |finding: &Finding| Before::of(finding, "").was_violation();
                 let carried = run.gone.iter().map(|gone| &gone.finding).filter(|gone| is_carried(gone));
                 let now: BTreeSet<String> = run
