@@ -17,14 +17,17 @@ mod s3_upload;
 mod security_hub;
 mod security_hub_ended;
 mod security_hub_import;
+mod security_hub_tally;
 mod sns;
+mod when;
 
 pub use every::{FailedRun, Opened, deliver_all, notify_failure, open_all, preview_all};
 pub use memory::Memory;
-pub use notice::{Notice, NoticeFinding, Verdict, When};
+pub use notice::{Notice, NoticeFinding, Verdict};
 pub use outcome::{Outcome, Status, read_record, table, write_record};
 pub use receiver::{Deliveries, Grant, Kind, Misconfigured, Receiver, Target, Way};
 pub use retry::{Failed, Pace, Retry};
+pub use when::When;
 
 use async_trait::async_trait;
 use time::OffsetDateTime;

@@ -23,53 +23,8 @@ const MOST_FINDINGS: usize = 10;
 /// Causes of blindness that are named one by one.
 const MOST_CAUSES: usize = 5;
 
-/// When a message is sent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum When {
-    /// On every run.
-    Always,
-    /// When a violation is new, worse, better, resolved or not seen any more, when less can be seen than before, when the
-    /// verdict is another, and on a run that has none to compare with.
-    #[default]
-    Changed,
-    /// When there are violations that no exception covers.
-    Violations,
-}
-
-impl When {
-    /// Whether this run is worth a message.
-    #[must_use]
-    pub fn applies(self, report: &Report<'_>) -> bool {
-        match self {
-            Self::Always => true,
-            Self::Violations => report.counts.violations.values().any(|count| *count > 0),
-            Self::Changed => report.over_time.comparison.as_ref().is_none_or(|comparison| {
-                comparison.violations.iter().any(|(change, count)| *change != Change::Unchanged && *count > 0)
-                    || sees_less(report, &comparison.previous.run_id)
-            }),
-        }
-    }
-}
-
-/// Whether less can be seen than in the earlier run, or the verdict is another one. A place that goes dark changes no
-/// violation where none was known, and must not be silence.
-fn sees_less(report: &Report<'_>, previous: &str) -> bool {
-    let unknown = report.counts.of(ComplianceType::InsufficientData);
-    let gaps = report.gaps.len() as u64;
-    match report.over_time.trend.iter().find(|point| point.run_id == previous) {
-        Some(before) => {
-            unknown > before.counts.of(ComplianceType::InsufficientData)
-                || gaps > before.gaps
-                || Verdict::of(&report.counts, gaps, 0) != Verdict::of(&before.counts, before.gaps, 0)
-        }
-        // How much the earlier run saw is not known.
-        None => unknown > 0 || gaps > 0 || judged(&report.counts) == 0,
-    }
-}
-
 /// Results that say something: good or not.
-fn judged(counts: &Counts) -> u64 {
+pub(super) fn judged(counts: &Counts) -> u64 {
     counts.of(ComplianceType::Compliant) + counts.of(ComplianceType::NonCompliant)
 }
 
@@ -88,7 +43,7 @@ pub enum Verdict {
 
 impl Verdict {
     /// Of a finished run; `not_seen` counts violations of earlier runs that this one could not look at.
-    fn of(counts: &Counts, gaps: u64, not_seen: u64) -> Self {
+    pub(super) fn of(counts: &Counts, gaps: u64, not_seen: u64) -> Self {
         if counts.violations.values().any(|count| *count > 0) {
             Self::NonCompliant
         } else if counts.of(ComplianceType::InsufficientData) > 0 || gaps > 0 || not_seen > 0 || judged(counts) == 0 {
@@ -504,6 +459,7 @@ fn counted(number: u64, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::When;
     use super::*;
     use crate::finding::{Control, Lifecycle, ResourceRef};
     use crate::inventory::{Affects, Coverage, Gap, GapCause, Region, ResourceUid, TypeName};

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
@@ -19,9 +19,9 @@ use time::{Duration, OffsetDateTime};
 
 use super::asff::{self, Told};
 use super::receiver::settings;
-use super::refusals::Refusals;
 use super::security_hub_ended::{Position, ended};
-use super::security_hub_import::{Batch, Batches, Entered, Imported, Item, import};
+use super::security_hub_import::{Batches, Entered, Item, import};
+use super::security_hub_tally::{Tally, lock};
 use super::{Delivered, Delivery, DeliveryError, Grant, Kind, Memory, Package, Preview, PreviewLine, Receiver, Way};
 use crate::finding::hex;
 use crate::inventory::{AccountId, Partition, Region};
@@ -41,7 +41,7 @@ const NEWEST: &str = "newest";
 /// Findings that Security Hub has and that are not archived there, by id.
 const FINDING: &str = "finding/";
 /// What is over and was not taken yet, by id: the run that saw it end says so only once.
-const PENDING: &str = "pending/";
+pub(super) const PENDING: &str = "pending/";
 
 /// `[deliveries.security_hub]`
 #[derive(Debug)]
@@ -336,7 +336,7 @@ impl RunTime {
     }
 }
 
-fn key_of(id: &str) -> String {
+pub(super) fn key_of(id: &str) -> String {
     format!("{FINDING}{id}")
 }
 
@@ -349,79 +349,6 @@ fn hash_of(value: &Value) -> Result<String, DeliveryError> {
     let bytes =
         serde_json::to_vec(value).map_err(std::io::Error::from).map_err(DeliveryError::unreadable(Path::new(SPOOL)))?;
     Ok(hex(Sha256::digest(bytes).get(..12).unwrap_or_default()))
-}
-
-fn lock<'a, 'b>(memory: &'a Mutex<&'b mut Memory>) -> std::sync::MutexGuard<'a, &'b mut Memory> {
-    memory.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What came of all batches.
-#[derive(Default)]
-struct Tally {
-    delivered: Delivered,
-    refusals: Refusals,
-    /// Places where nothing can be imported: the problem, and how many findings wait for it.
-    closed: BTreeMap<(AccountId, Region), (String, u64)>,
-    /// Ids of what is over and was not taken.
-    waiting: BTreeSet<String>,
-}
-
-impl Tally {
-    fn take(&mut self, imported: Imported, memory: &Mutex<&mut Memory>) -> Result<(), DeliveryError> {
-        let Imported { batch, taken } = imported;
-        match taken {
-            Err(problem) => {
-                self.closed.entry((batch.account.clone(), batch.region.clone())).or_insert((problem, 0));
-                self.wait(&batch, memory)
-            }
-            Ok(failed) => {
-                let mut entries = Vec::new();
-                for item in batch.items {
-                    if let Some(problem) = failed.get(&item.id) {
-                        self.refusals.add(format!("finding {}: {problem}", item.id));
-                        entries.extend(self.pend(&item));
-                    } else {
-                        self.delivered.sent += 1;
-                        let pending = format!("{PENDING}{}", item.id);
-                        if lock(memory).get(&pending).is_some() {
-                            entries.push((pending, Value::Null));
-                        }
-                        entries.push((key_of(&item.id), item.remembered));
-                    }
-                }
-                lock(memory).put_all(entries)
-            }
-        }
-    }
-
-    /// Counts findings for which their place is closed, and remembers those that are over.
-    fn wait(&mut self, batch: &Batch, memory: &Mutex<&mut Memory>) -> Result<(), DeliveryError> {
-        if let Some((_, waiting)) = self.closed.get_mut(&(batch.account.clone(), batch.region.clone())) {
-            *waiting += batch.items.len() as u64;
-        }
-        let entries: Vec<_> = batch.items.iter().filter_map(|item| self.pend(item)).collect();
-        lock(memory).put_all(entries)
-    }
-
-    /// What is remembered of a finding that was not taken, if it is over.
-    fn pend(&mut self, item: &Item) -> Option<(String, Value)> {
-        let entry = item.to_remember_until_taken()?;
-        self.waiting.insert(item.id.clone());
-        Some((format!("{PENDING}{}", item.id), entry))
-    }
-
-    fn is_closed(&self, batch: &Batch) -> bool {
-        self.closed.contains_key(&(batch.account.clone(), batch.region.clone()))
-    }
-
-    fn finish(mut self) -> Delivered {
-        for ((account, region), (problem, waiting)) in self.closed {
-            self.refusals
-                .add(format!("Security Hub of {account} in {region}: {problem} ({waiting} findings not taken)"));
-        }
-        self.delivered.refused = self.refusals.into_sentences();
-        self.delivered
-    }
 }
 
 #[async_trait]
