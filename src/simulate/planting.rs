@@ -55,6 +55,22 @@ pub(super) fn in_message(message: &str) -> String {
     format!("{message} {}", secret(start(message) % BY_FORM))
 }
 
+/// The same for an error that is JSON.
+pub(super) fn in_error(answer: &mut Value) {
+    match answer {
+        Value::Array(items) => items.iter_mut().for_each(in_error),
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(text) if TEXTS.contains(&name.as_str()) => *text = in_message(text),
+                    member => in_error(member),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Puts secrets into all places of an answer that take them.
 pub(super) fn in_answer(answer: &mut Value) {
     let mut turn = start(&answer.to_string());

@@ -157,7 +157,11 @@ pub(super) fn respond(simulation: &Simulation, request: &Request<'_>) -> Option<
     let Some((hoster, rest)) = found else { return Some(Reply::message(404, "Not Found").written(Hoster::GitHub)) };
     let mut reply = reply(simulation, request, hoster, rest);
     if simulation.world.options.secrets_in_texts {
-        planting::in_answer(&mut reply.body);
+        if reply.status < 400 {
+            planting::in_answer(&mut reply.body);
+        } else {
+            planting::in_error(&mut reply.body);
+        }
     }
     Some(reply.written(hoster))
 }
