@@ -88,6 +88,10 @@ fn no_secret_in_any_free_text_reaches_any_file_and_every_fact_stays() {
     let mut found = BTreeSet::new();
     for (key, before) in &clean.verdicts {
         let after = planted.verdicts.get(key);
+        // It applies to projects that hold a secret, and now some more of them do.
+        if key.0 == "codebuild-buildspec-not-author-controlled" && *before == ComplianceType::NotApplicable {
+            continue;
+        }
         if ABOUT_SECRETS.contains(&key.0.as_str()) && *before == ComplianceType::Compliant {
             found.extend((after == Some(&ComplianceType::NonCompliant)).then(|| key.0.clone()));
         } else if after != Some(before) {

@@ -361,7 +361,7 @@ impl Estate {
             _ => Vec::new(),
         };
         let evidence = json!({
-            "deploysToProduction": seed % 3 == 0,
+            "deploysToProduction": seed.is_multiple_of(3),
             "unapprovedProductionActions": [self.names.of("Deploy/Prod", seed), format!("Release/{}", seed % 90)],
             "encryptionKind": self.names.of("none declared", seed + 1),
         });
@@ -377,7 +377,7 @@ impl Estate {
                 serde_json::from_value(evidence).unwrap()
             },
             gaps,
-            exception: (is_violation && seed % 13 == 0).then(|| self.exception(seed)),
+            exception: (is_violation && seed.is_multiple_of(13)).then(|| self.exception(seed)),
             owner: self.owner(chance(seed / 64)),
             lifecycle: self.is_compared.then(|| lifecycle(compliance, chance(seed + 1))),
         }
@@ -418,7 +418,7 @@ impl Estate {
             finding.lifecycle = Some(Lifecycle {
                 change,
                 first_observed_at: day(20),
-                last_observed_at: day(if change == Change::Resolved { 0 } else { 1 }),
+                last_observed_at: day(u64::from(change != Change::Resolved)),
                 last_known: (change == Change::NotSeen).then_some(ComplianceType::NonCompliant),
             });
             Gone { finding, reason: self.names.of("the resource is there no more", number) }
@@ -509,7 +509,7 @@ fn lifecycle(compliance: ComplianceType, chance: u64) -> Lifecycle {
         first_observed_at: day(if change == Change::New { 0 } else { chance / 100 % 150 }),
         last_observed_at: day(u64::from(change == Change::NotSeen)),
         // Every third was good before.
-        last_known: (change == Change::NotSeen).then_some(if chance % 3 == 0 {
+        last_known: (change == Change::NotSeen).then_some(if chance.is_multiple_of(3) {
             ComplianceType::Compliant
         } else {
             ComplianceType::NonCompliant

@@ -456,7 +456,7 @@ fn a_message_is_sent_once_per_run() {
         }
         let published = server.with(|world| world.published.clone());
         assert_eq!(published.len(), 2);
-        let of = |fifo: bool| published.iter().find(|form| form["TopicArn"].ends_with(".fifo") == fifo).unwrap();
+        let of = |fifo: bool| published.iter().find(|form| form["TopicArn"].contains(".fifo") == fifo).unwrap();
         assert_eq!(of(true)["MessageDeduplicationId"], format!("queue-{FIRST}"));
         assert_eq!(of(true)["MessageGroupId"], "pipewarden");
         assert_eq!(of(false)["MessageStructure"], "json");

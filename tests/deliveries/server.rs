@@ -110,13 +110,16 @@ pub(super) struct Object {
     pub asked: Asked,
 }
 
+/// Key, the request that began it, and its parts.
+type Upload = (String, Asked, BTreeMap<u32, Vec<u8>>);
+
 /// What the server knows, and how it misbehaves.
 #[derive(Default)]
 pub(super) struct World {
     pub asked: Vec<Asked>,
     pub objects: BTreeMap<String, Object>,
     /// Upload id → key, the request that began it, and its parts.
-    pub uploads: BTreeMap<String, (String, Asked, BTreeMap<u32, Vec<u8>>)>,
+    pub uploads: BTreeMap<String, Upload>,
     begun: u32,
     /// Objects that S3 takes before it refuses everything.
     pub breaks_after: Option<usize>,

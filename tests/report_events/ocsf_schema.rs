@@ -64,7 +64,9 @@ impl Ocsf {
             }
             let object = &self.schema["objects"][attribute["object_type"].as_str().unwrap_or_default()];
             let items = inner.as_array().map_or(std::slice::from_ref(inner), Vec::as_slice);
-            items.iter().for_each(|item| self.captions(object, item, &path, problems));
+            for item in items {
+                self.captions(object, item, &path, problems);
+            }
         }
     }
 }
