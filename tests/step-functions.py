@@ -164,11 +164,19 @@ class Functions:
             invocations.append({"function": function, "event": event, "outcome": outcome, "log": log})
 
 
+def lowered(node):
+    """Names begin with a small letter in ECS, and with a capital one in Step Functions."""
+    if isinstance(node, dict):
+        return {key[0].lower() + key[1:]: lowered(value) for key, value in node.items()}
+    return [lowered(value) for value in node] if isinstance(node, list) else node
+
+
 class Fargate:
     """The part of ECS's client that moto's Step Functions calls: a task is a process."""
 
-    def run_task(self, cluster, overrides, **_):
-        command = overrides["containerOverrides"][0]["command"]
+    def run_task(self, **asked):
+        asked = lowered(asked)
+        cluster, command = asked["cluster"], asked["overrides"]["containerOverrides"][0]["command"]
         arn = f"arn:aws:ecs:{settings['region']}:123456789012:task/{uuid.uuid4()}"
         account = command[command.index("--account") + 1] if "--account" in command else None
         task = {"taskArn": arn, "clusterArn": cluster, "command": command}
