@@ -34,6 +34,8 @@ mod evidence;
 mod history;
 /// Readers of source hosts against the simulated ones.
 mod hosts;
+/// Templates of `infra/`: lint, rights, Terraform's module.
+mod infra;
 /// Findings over runs: every kind of change against the known truth, pruning, `diff` and `runs`.
 mod lifecycle;
 /// SDK configuration for a server on loopback.
