@@ -37,4 +37,6 @@ COPY --chmod=0444 LICENSE /usr/share/doc/pipewarden/LICENSE
 USER 65532:65532
 # Nobody may write here: without `--out`, a run ends with an error in place of reports that vanish with the container.
 WORKDIR /
+# The one place that is written to. Fargate gives a volume that is mounted here the rights that it has in the image.
+VOLUME ["/tmp"]
 ENTRYPOINT ["/pipewarden"]
