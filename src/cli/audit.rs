@@ -9,7 +9,7 @@ use super::deliver::DeliverOptions;
 use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
 use super::fingerprint;
-use super::options::{PolicyOptions, ReportOptions, RunOptions, judge, question};
+use super::options::{BeginOptions, PolicyOptions, ReportOptions, RunOptions, judge, question};
 use super::policies;
 use super::runs;
 use super::sign;
@@ -25,6 +25,8 @@ pub(super) struct AuditArgs {
     aws: AwsOptions,
     #[command(flatten)]
     history: HistoryArgs,
+    #[command(flatten)]
+    begin: BeginOptions,
     #[command(flatten)]
     report: ReportOptions,
     #[command(flatten)]
@@ -42,7 +44,7 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
     let (run, sessions) = runtime.block_on(async {
         let sessions = aws::sessions(sdk.clone(), &config, hosts, redaction).await?;
         let asked = question(&config, &policies, &args.history.question(collect::of_aws(&args.aws)));
-        let run = args.run.run_directory(&asked, 0, time::OffsetDateTime::now_utc())?;
+        let run = args.begin.run_directory(&args.run, &asked, time::OffsetDateTime::now_utc())?;
         Ok::<_, Failure>((run, sessions))
     })?;
     let concluded = || {

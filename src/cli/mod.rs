@@ -28,6 +28,7 @@ mod role;
 mod runs;
 mod sign;
 mod simulate;
+mod stage;
 mod verify;
 
 use std::process::ExitCode;
