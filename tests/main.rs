@@ -30,6 +30,8 @@ mod dependencies;
 mod documents;
 /// Runs as evidence: the chain, signatures.
 mod evidence;
+/// Runs that many workers share, and runs that are kept in a bucket.
+mod fan_out;
 /// The guides against the program: commands, messages, exit codes, links, paths, sums.
 mod guides;
 /// Histories of the simulated organization against what really happened there.

@@ -1,0 +1,569 @@
+//! Runs in stages and runs in a bucket: real processes against the simulated organization, the bucket on moto's S3.
+//!
+//! One process is the measure: what its run holds, the stages' run has to hold byte for byte.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_smithy_types::retry::RetryConfig;
+use pipewarden::inventory::Region;
+use pipewarden::simulate::{Simulation, SimulationOptions, SimulationServer};
+use serde_json::Value;
+
+use crate::loopback;
+use crate::moto::Moto;
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+/// The key comes from the environment, so that two roads take the same.
+const CONFIGURATION: &str = "[secrets]\nfingerprint_key_env = \"FINGERPRINT_KEY\"\n";
+
+/// The simulated organization, served as long as this stands.
+struct World {
+    runtime: tokio::runtime::Runtime,
+    endpoint: String,
+    _server: SimulationServer,
+}
+
+impl World {
+    fn start() -> Self {
+        let options = SimulationOptions {
+            accounts: 4,
+            pipelines_per_account_region: 2,
+            regions: vec!["eu-central-1".parse::<Region>().unwrap()],
+            limits: false,
+            latency: Duration::ZERO,
+            ..SimulationOptions::default()
+        };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let server = runtime.block_on(SimulationServer::start(Arc::new(Simulation::new(options)), listen)).unwrap();
+        Self { endpoint: server.endpoint_url(), _server: server, runtime }
+    }
+}
+
+/// What a test plays on: an organization, a service of buckets, and a moment.
+struct Stage {
+    world: World,
+    moto: Moto,
+    /// A moment that has just passed, as a run's id says it.
+    now: time::OffsetDateTime,
+}
+
+fn stage() -> Stage {
+    let stage = Stage { world: World::start(), moto: Moto::start(), now: time::OffsetDateTime::UNIX_EPOCH };
+    let folder = tempfile::tempdir().unwrap();
+    let begun = Machine::new(&stage, folder.path()).answer(&["collect", "--begin", "--out", "first"]);
+    let format = time::macros::format_description!("[year][month][day]T[hour][minute][second]Z");
+    let now = time::PrimitiveDateTime::parse(begun["runId"].as_str().unwrap(), &format).unwrap().assume_utc();
+    Stage { now, ..stage }
+}
+
+impl Stage {
+    /// A moment before now, as `--at` takes it.
+    fn hours_ago(&self, hours: i64) -> String {
+        let at = self.now - time::Duration::hours(hours);
+        at.format(&time::format_description::well_known::Rfc3339).unwrap()
+    }
+
+    fn s3(&self) -> aws_sdk_s3::Client {
+        let config = self.moto.config(loopback::credentials(), "us-east-1");
+        aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build())
+    }
+
+    fn bucket(&self, name: &str) -> String {
+        self.world.runtime.block_on(self.s3().create_bucket().bucket(name).send()).unwrap();
+        format!("s3://{name}/nightly")
+    }
+
+    /// Every object of a bucket.
+    fn objects(&self, bucket: &str) -> BTreeMap<String, Vec<u8>> {
+        let s3 = self.s3();
+        self.world.runtime.block_on(async {
+            let listed = s3.list_objects_v2().bucket(bucket).into_paginator().send();
+            let mut pages = listed;
+            let mut objects = BTreeMap::new();
+            while let Some(page) = pages.next().await {
+                for object in page.unwrap().contents() {
+                    let key = object.key().unwrap().to_owned();
+                    let body = s3.get_object().bucket(bucket).key(&key).send().await.unwrap().body;
+                    objects.insert(key, body.collect().await.unwrap().to_vec());
+                }
+            }
+            objects
+        })
+    }
+}
+
+/// A machine: a folder to work in, and nothing that another machine has.
+struct Machine<'a> {
+    stage: &'a Stage,
+    folder: &'a Path,
+}
+
+impl<'a> Machine<'a> {
+    fn new(stage: &'a Stage, folder: &'a Path) -> Self {
+        fs::write(folder.join("pipewarden.toml"), CONFIGURATION).unwrap();
+        fs::create_dir_all(folder.join("tmp")).unwrap();
+        Self { stage, folder }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pipewarden"));
+        let takes_aws = ["collect", "audit", "evaluate"].contains(&args[0]);
+        command
+            .args(args)
+            .args(takes_aws.then_some(["--endpoint-url", &self.stage.world.endpoint]).into_iter().flatten())
+            .current_dir(self.folder)
+            .env_clear()
+            .envs([
+                ("AWS_EC2_METADATA_DISABLED", "true"),
+                ("HOME", "/nonexistent"),
+                ("AWS_ACCESS_KEY_ID", "AKIATEST"),
+                ("AWS_SECRET_ACCESS_KEY", "test"),
+                ("AWS_REGION", "us-east-1"),
+                ("FINGERPRINT_KEY", KEY),
+                ("PIPEWARDEN_LOG", "error"),
+                ("PIPEWARDEN_STORE_ENDPOINT_URL", self.stage.moto.endpoint.as_str()),
+            ])
+            .env("TMPDIR", self.folder.join("tmp"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if takes_aws {
+            command.args(["--config", "pipewarden.toml"]);
+        }
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// What a command says that ends well, or with violations.
+    fn says(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        let ended = output.status.code();
+        assert!(matches!(ended, Some(0 | 1)), "{args:?} ended with {ended:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    }
+
+    fn answer(&self, args: &[&str]) -> Value {
+        let said = self.says(args);
+        serde_json::from_str(&said).unwrap_or_else(|error| panic!("{args:?}: {error}: {said}"))
+    }
+
+    /// Nothing of a run stays on a machine that keeps its runs in a bucket.
+    fn is_clean(&self) -> bool {
+        fs::read_dir(self.folder.join("tmp")).unwrap().next().is_none()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn files_under(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
+                files.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}
+
+fn within(objects: &BTreeMap<String, Vec<u8>>, prefix: &str) -> BTreeMap<String, Vec<u8>> {
+    let names = objects.iter().filter_map(|(name, bytes)| Some((name.strip_prefix(prefix)?.to_owned(), bytes.clone())));
+    names.collect()
+}
+
+fn assert_same(expected: &BTreeMap<String, Vec<u8>>, found: &BTreeMap<String, Vec<u8>>) {
+    assert_eq!(expected.keys().collect::<Vec<_>>(), found.keys().collect::<Vec<_>>());
+    for (name, bytes) in expected {
+        assert!(found[name] == *bytes, "{name} differs");
+    }
+    assert!(expected.contains_key("manifest.json") && expected.contains_key("findings.json"));
+}
+
+/// One process, one folder: the measure.
+fn unbroken(machine: &Machine<'_>, at: &str) -> (String, BTreeMap<String, Vec<u8>>) {
+    machine.says(&["audit", "--at", at, "--out", "unbroken"]);
+    let runs = machine.folder.join("unbroken/runs");
+    let ids = fs::read_dir(&runs).unwrap().map(|entry| entry.unwrap());
+    let ids = ids.filter(|entry| entry.path().is_dir()).map(|entry| entry.file_name().into_string().unwrap());
+    let run = ids.max().unwrap();
+    let files = files_under(&runs.join(&run));
+    (run, files)
+}
+
+/// The items that a stage handed to a map.
+fn items(machine: &Machine<'_>, answer: &Value) -> Vec<Value> {
+    let place = &answer["accounts"];
+    let bytes = match place["file"].as_str() {
+        Some(file) => fs::read(machine.folder.join(file)).unwrap(),
+        None => {
+            let objects = machine.stage.objects(place["bucket"].as_str().unwrap());
+            objects[place["key"].as_str().unwrap()].clone()
+        }
+    };
+    let items: Vec<Value> = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(answer["count"], items.len());
+    items
+}
+
+/// The command line of an item.
+fn worker<'a>(item: &'a Value, out: &'a str) -> Vec<&'a str> {
+    let (run, account) = (item["runId"].as_str().unwrap(), item["account"].as_str().unwrap());
+    let mut args = vec!["collect", "--run", run, "--account", account, "--out", out];
+    match item["stage"].as_str().unwrap() {
+        "account" => {}
+        "referenced" => args.push("--referenced"),
+        other => panic!("{other} is no item"),
+    }
+    args
+}
+
+/// A map: all items, several workers at once, each on a machine of its own.
+fn map(machine: &Machine<'_>, items: &[Value], out: &str) {
+    for several in items.chunks(3) {
+        let workers: Vec<_> =
+            several.iter().map(|item| (item, machine.command(&worker(item, out)).spawn().unwrap())).collect();
+        for (item, child) in workers {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{item}: {}", text(&output.stderr));
+            let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(answer["account"], item["account"]);
+            assert!(answer["resources"].is_u64() && answer["gaps"].is_u64(), "{answer}");
+        }
+    }
+}
+
+fn conclude(machine: &Machine<'_>, run: &str, out: &str) -> Value {
+    machine.answer(&["evaluate", run, "--conclude", "--out", out])
+}
+
+#[test]
+fn stages_in_a_folder_end_as_one_process_does() {
+    let stage = &stage();
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine::new(stage, folder.path());
+    let at = stage.hours_ago(1);
+    let (run, expected) = unbroken(&machine, &at);
+    let begun = machine.answer(&["collect", "--begin", "--at", &at, "--out", "stages"]);
+    assert_eq!(begun["runId"], run.as_str());
+    map(&machine, &items(&machine, &begun), "stages");
+    let named = machine.answer(&["collect", "--run", &run, "--references", "--out", "stages"]);
+    let referenced = items(&machine, &named);
+    assert!(!referenced.is_empty(), "accounts name nothing of each other, so a stage is not tested");
+    map(&machine, &referenced, "stages");
+    let concluded = conclude(&machine, &run, "stages");
+    assert_eq!(concluded["runId"], run.as_str());
+    assert_eq!((&concluded["verdict"], &concluded["exitCode"]), (&Value::from("NonCompliant"), &Value::from(1)));
+    assert_same(&expected, &files_under(&folder.path().join("stages/runs").join(&run)));
+
+    for (args, words) in [
+        (vec!["collect", "--begin", "--at", "2999-01-01T00:00:00Z"], "in the future"),
+        (vec!["collect", "--begin", "--at", "2020-01-01T00:00:00Z"], "seven days ago"),
+        (vec!["collect", "--run", &run, "--out", "stages"], "--account ID"),
+        (vec!["collect", "--run", &run, "--account", "999999999999", "--out", "stages"], "is none of those"),
+        (vec!["collect", "--begin", "--history"], "not collected by stages"),
+        (vec!["audit", "--at", &at, "--out", "unbroken"], "has ended already"),
+    ] {
+        let output = machine.run(&args);
+        let said = text(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(output.status.code() == Some(64) && said.contains(words), "{args:?}: {said}");
+    }
+    fs::write(folder.path().join("pipewarden.toml"), format!("{CONFIGURATION}[settings]\nalarmWithoutDataDays = 3\n"))
+        .unwrap();
+    let other = machine.run(&["collect", "--run", &run, "--references", "--out", "stages"]);
+    assert!(text(&other.stderr).contains("was begun with another configuration"), "{}", text(&other.stderr));
+}
+
+#[test]
+fn workers_that_share_a_bucket_end_as_one_process_does_though_they_are_killed() {
+    let stage = &stage();
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine::new(stage, folder.path());
+    let out = stage.bucket("killed");
+    let at = stage.hours_ago(2);
+    let (run, expected) = unbroken(&machine, &at);
+    let begin = || machine.answer(&["collect", "--begin", "--at", &at, "--out", &out]);
+    let begun = begin();
+    assert_eq!(begin(), begun, "a beginning that is repeated goes on with the same run");
+    assert_eq!(begun["accounts"]["bucket"], "killed");
+    let accounts = items(&machine, &begun);
+
+    // The first worker shows how long one takes; the others are killed somewhere on their way, and come again.
+    let start = Instant::now();
+    map(&machine, &accounts[..1], &out);
+    let whole = start.elapsed();
+    let mut killed = 0;
+    for (nth, item) in (1..).zip(&accounts[1..]) {
+        for part in [3 * nth, 9 - nth] {
+            let mut child = machine.command(&worker(item, &out)).spawn().unwrap();
+            std::thread::sleep(whole * part.clamp(1, 9) / 10);
+            if child.try_wait().unwrap().is_none() {
+                child.kill().unwrap();
+                killed += 1;
+            }
+            child.wait().unwrap();
+        }
+    }
+    assert!(killed > 0, "no worker was killed");
+    map(&machine, &accounts, &out);
+    let references = || machine.answer(&["collect", "--run", &run, "--references", "--out", &out]);
+    let named = references();
+    assert_eq!(references(), named);
+    map(&machine, &items(&machine, &named), &out);
+
+    let mut child = machine.command(&["evaluate", &run, "--conclude", "--out", &out]).spawn().unwrap();
+    std::thread::sleep(whole * 3 / 2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let concluded = conclude(&machine, &run, &out);
+    assert_eq!(concluded["report"], format!("{out}/runs/{run}/"));
+    let objects = stage.objects("killed");
+    assert_same(&expected, &within(&objects, &format!("nightly/runs/{run}/")));
+    assert_eq!(conclude(&machine, &run, &out), concluded, "a run that is concluded again stays as it is");
+    assert_eq!(stage.objects("killed"), objects);
+    // A worker that comes too late changes nothing either.
+    map(&machine, &accounts[..1], &out);
+    assert_eq!(stage.objects("killed"), objects);
+    let verified = machine.says(&["verify", "--all", "--out", &out]);
+    assert!(verified.contains(&format!("{run} holds:")), "{verified}");
+}
+
+#[test]
+fn a_worker_that_never_delivers_is_a_gap_and_nothing_else_differs() {
+    let stage = &stage();
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine::new(stage, folder.path());
+    let out = stage.bucket("missing");
+    let at = stage.hours_ago(3);
+    let (run, expected) = unbroken(&machine, &at);
+    let begun = machine.answer(&["collect", "--begin", "--at", &at, "--out", &out]);
+    let accounts = items(&machine, &begun);
+    // One of which something passed, so that there is something to lose.
+    let passed = |item: &&Value| {
+        let own = rows(&expected, item["account"].as_str().unwrap());
+        own.iter().filter(|row| row.2 == "Compliant").count() > 3
+    };
+    let lost = accounts.iter().rfind(passed).unwrap().clone();
+    let others: Vec<Value> = accounts.iter().filter(|item| **item != lost).cloned().collect();
+    map(&machine, &others, &out);
+    let named = machine.answer(&["collect", "--run", &run, "--references", "--out", &out]);
+    map(&machine, &items(&machine, &named), &out);
+    conclude(&machine, &run, &out);
+    let found = within(&stage.objects("missing"), &format!("nightly/runs/{run}/"));
+
+    let lost = lost["account"].as_str().unwrap();
+    let inventories = |files: &BTreeMap<String, Vec<u8>>| -> BTreeMap<String, Vec<u8>> {
+        let own = |name: &str| {
+            name.starts_with("inventory/") && name.ends_with("/inventory.jsonl.gz") && !name.contains(lost)
+        };
+        files.iter().filter(|(name, _)| own(name)).map(|(name, bytes)| (name.clone(), bytes.clone())).collect()
+    };
+    assert_eq!(inventories(&found), inventories(&expected));
+    let gaps = text(&found["coverage.json"]);
+    assert!(gaps.contains("the stage `account` of the run left nothing"), "{gaps}");
+    assert!(machine.says(&["verify", "--all", "--out", &out]).contains("holds"));
+    // What passes was looked at by another stage; all else of the account is unknown, and none of it is silent.
+    let (before, after) = (rows(&expected, lost), rows(&found, lost));
+    let passes = |rows: &BTreeSet<(String, String, String)>| -> BTreeSet<(String, String, String)> {
+        rows.iter().filter(|row| row.2 != "InsufficientData").cloned().collect()
+    };
+    assert!(passes(&after).is_subset(&passes(&before)) && passes(&after).len() < passes(&before).len());
+    let controls = |rows: &BTreeSet<(String, String, String)>| -> BTreeSet<String> {
+        rows.iter().map(|row| row.0.clone()).collect()
+    };
+    assert!(controls(&before).is_subset(&controls(&after)), "a control says nothing of the account any more");
+}
+
+/// Control, resource and result of every finding of an account.
+fn rows(files: &BTreeMap<String, Vec<u8>>, account: &str) -> BTreeSet<(String, String, String)> {
+    let mut reader = csv::Reader::from_reader(files["findings.csv"].as_slice());
+    let rows = reader.deserialize::<BTreeMap<String, String>>().map(Result::unwrap);
+    let own = rows.filter(|row| row["account"] == account);
+    own.map(|row| (row["control"].clone(), row["resource"].clone(), row["compliance"].clone())).collect()
+}
+
+#[test]
+fn two_nights_from_a_bucket_alone_say_what_two_nights_in_a_folder_say() {
+    let stage = &stage();
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine::new(stage, folder.path());
+    let out = stage.bucket("nights");
+    let nights = [stage.hours_ago(29), stage.hours_ago(5)];
+    for at in &nights {
+        unbroken(&machine, at);
+        // Each night a machine that has never seen a run.
+        let fresh = tempfile::tempdir().unwrap();
+        let tonight = Machine::new(stage, fresh.path());
+        tonight.says(&["audit", "--at", at, "--out", &out]);
+        assert!(tonight.is_clean());
+    }
+    let objects = stage.objects("nights");
+    let local = files_under(&folder.path().join("unbroken/runs"));
+    let runs: BTreeSet<String> =
+        local.keys().filter_map(|name| name.split_once('/')).map(|(run, _)| run.to_owned()).collect();
+    assert_eq!(runs.len(), 2);
+    for run in &runs {
+        assert_same(&within(&local, &format!("{run}/")), &within(&objects, &format!("nightly/runs/{run}/")));
+    }
+    let same = |args: &[&str]| {
+        let remote = machine.says(&[args, &["--out", &out]].concat());
+        assert_eq!(remote, machine.says(&[args, &["--out", "unbroken"]].concat()));
+        remote
+    };
+    let listed: Value = serde_json::from_str(&same(&["runs", "--format", "json"])).unwrap();
+    assert_eq!(listed["runs"][1]["chain"], "holds");
+    assert!(listed["runs"][1]["violations"]["unchanged"].as_u64().unwrap() > 0, "{listed}");
+    same(&["diff", "--format", "json"]);
+    same(&["report", "--format", "csv"]);
+    let verified = same(&["verify", "--all"]);
+    assert!(verified.contains("follows"), "{verified}");
+    let last = runs.last().unwrap();
+    stage.world.runtime.block_on(async {
+        let put = stage.s3().put_object().bucket("nights").key(format!("nightly/runs/{last}/more.txt"));
+        put.body(b"x".to_vec().into()).send().await.unwrap();
+    });
+    let spoiled = machine.run(&["verify", "--out", &out]);
+    assert!(text(&spoiled.stderr).contains("more.txt was added"), "{}", text(&spoiled.stderr));
+    let pruned = machine.run(&["runs", "--prune", "--out", &out]);
+    assert!(pruned.status.code() == Some(64) && text(&pruned.stderr).contains("lifecycle rule"));
+    assert!(machine.is_clean());
+}
+
+#[test]
+fn a_configuration_and_a_key_come_from_the_bucket_and_are_everybodys() {
+    let stage = &stage();
+    let out = stage.bucket("shared");
+    let s3 = stage.s3();
+    stage.world.runtime.block_on(async {
+        for (key, text) in [("conf/pipewarden.toml", "[owners]\nfile = \"OWNERS\"\n"), ("conf/OWNERS", "* platform\n")]
+        {
+            s3.put_object().bucket("shared").key(key).body(text.as_bytes().to_vec().into()).send().await.unwrap();
+        }
+    });
+    let at = stage.hours_ago(4);
+    let config = "s3://shared/conf/pipewarden.toml";
+    let begin = |folder: &Path| {
+        let machine = Machine::new(stage, folder);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pipewarden"));
+        let args = [
+            "collect",
+            "--begin",
+            "--at",
+            &at,
+            "--out",
+            &out,
+            "--config",
+            config,
+            "--endpoint-url",
+            &stage.world.endpoint,
+        ];
+        command.args(args).env("PIPEWARDEN_STORE_ENDPOINT_URL", &stage.moto.endpoint).env("TMPDIR", folder.join("tmp"));
+        for (name, value) in
+            [("AWS_ACCESS_KEY_ID", "AKIATEST"), ("AWS_SECRET_ACCESS_KEY", "test"), ("AWS_REGION", "us-east-1")]
+        {
+            command.env(name, value);
+        }
+        let output = command.current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(machine.is_clean());
+        text(&output.stdout)
+    };
+    let first = tempfile::tempdir().unwrap();
+    let said = begin(first.path());
+    let key = stage.objects("shared")["nightly/fingerprint.key"].clone();
+    assert_eq!(key.trim_ascii().len(), 64);
+    let second = tempfile::tempdir().unwrap();
+    assert_eq!(begin(second.path()), said);
+    assert_eq!(stage.objects("shared")["nightly/fingerprint.key"], key);
+}
+
+/// Whether a request has come with all of its body.
+fn is_whole(asked: &[u8]) -> bool {
+    let Some(end) = asked.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let head = text(&asked[..end]).to_ascii_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    asked.len() >= end + 4 + length.unwrap_or(0)
+}
+
+/// A bucket that may be listed and not written.
+fn refusing(status: &'static str, code: &'static str) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            let mut asked = Vec::new();
+            let mut buffer = [0; 65536];
+            while !is_whole(&asked) {
+                let read = connection.read(&mut buffer).unwrap_or(0);
+                if read == 0 {
+                    break;
+                }
+                asked.extend_from_slice(&buffer[..read]);
+            }
+            let asked = text(&asked);
+            let list = "<ListBucketResult></ListBucketResult>";
+            let refusal = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
+            let (status, body) = match asked.split(' ').next().unwrap_or_default() {
+                "GET" if asked.contains("list-type=2") => ("200 OK", list.to_owned()),
+                "GET" => ("404 Not Found", "<Error><Code>NoSuchKey</Code></Error>".to_owned()),
+                "HEAD" if code == "AccessDenied" => ("200 OK", String::new()),
+                "HEAD" => (status, String::new()),
+                _ => (status, refusal),
+            };
+            let length = body.len();
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+            let _ = connection.write_all(answer.as_bytes());
+        }
+    });
+    endpoint
+}
+
+#[test]
+fn a_bucket_that_cannot_be_used_is_told_with_its_mending_and_nothing_is_lost() {
+    let stage = &stage();
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine::new(stage, folder.path());
+    let plain = |output: &Output| text(&output.stderr).split_whitespace().collect::<Vec<_>>().join(" ");
+    let missing = machine.run(&["runs", "--out", "s3://no-such-bucket"]);
+    assert!(missing.status.code() == Some(3) && plain(&missing).contains("create the bucket"), "{}", plain(&missing));
+    let wrong = machine.run(&["runs", "--out", "s3://A"]);
+    assert!(wrong.status.code() == Some(64) && plain(&wrong).contains("is no name of a bucket"), "{}", plain(&wrong));
+
+    let denied = refusing("403 Forbidden", "AccessDenied");
+    let at = stage.hours_ago(6);
+    let mut command = machine.command(&["audit", "--at", &at, "--out", "s3://denied/nightly"]);
+    let output = command.env("PIPEWARDEN_STORE_ENDPOINT_URL", &denied).output().unwrap();
+    let said = plain(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    for word in ["s3:PutObject", "AccessDenied", "allow the identity", "Nothing is lost", "runs --push"] {
+        assert!(said.contains(word), "`{word}` is not in: {said}");
+    }
+    let kept = said.split("what was made is in ").nth(1).unwrap().split(';').next().unwrap();
+    let made: BTreeMap<_, _> = files_under(&Path::new(kept).join("runs"))
+        .into_iter()
+        .filter(|(name, _)| !name.contains("/.") && !name.starts_with('.'))
+        .collect();
+    let out = stage.bucket("mended");
+    machine.says(&["runs", "--push", kept, "--out", &out]);
+    assert_eq!(within(&stage.objects("mended"), "nightly/runs/"), made);
+    assert!(machine.says(&["verify", "--out", &out]).contains("holds"));
+}
