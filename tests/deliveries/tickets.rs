@@ -1,6 +1,7 @@
 //! Tickets over the wire: who gets one, what keeps it up to date, and what never happens to it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -560,7 +561,7 @@ fn secrets_stand_in_nothing_that_is_written_or_said() {
                 });
                 server.with(|world| world.first.push_back((status, Vec::new(), value)));
                 let outcome = deliver(&server, out.path(), &run, table(&server, &json!({}))).await;
-                said.push_str(&format!("{outcome:?}"));
+                let _ = write!(said, "{outcome:?}");
             }
         }
         for (table, name) in [(github as Table, "token_env"), (cloud, "token_env")] {

@@ -49,7 +49,6 @@ pub(super) struct Issue {
 pub(super) struct Call {
     pub method: String,
     pub path: String,
-    pub body: Value,
 }
 
 impl Call {
@@ -157,7 +156,7 @@ async fn answer(
     let path = decoded(head.uri.path());
     let query = pairs(head.uri.query().unwrap_or_default());
     let authorization = head.headers.get("authorization").unwrap().to_str().unwrap().to_owned();
-    let call = Call { method: head.method.to_string(), path: path.clone(), body: body.clone() };
+    let call = Call { method: head.method.to_string(), path: path.clone() };
     let (Reply(status, headers, value), hangs) = {
         let mut world = server.world.lock().unwrap();
         world.calls.push(call.clone());
@@ -326,7 +325,6 @@ fn jira(
         assert_eq!(text.is_string(), !is_cloud);
         assert!(text.to_string().len() < 40_000);
     }
-    let now = world.now.replace('Z', ".000+0000");
     match (method, parts) {
         ("POST", ["search", "jql"]) if is_cloud => {
             let found = search(world, body);
@@ -369,55 +367,62 @@ fn jira(
             let key = format!("{}-{}", issue.place, issue.number);
             Reply(201, Vec::new(), json!({"id": "1", "key": key}))
         }
-        (_, ["issue", key, rest @ ..]) => {
-            let has_no_way = world.has_no_way;
-            let (place, number) = key.rsplit_once('-').unwrap();
-            let Some(issue) = world.find(place, number) else {
-                return jira_refused(404, "Issue does not exist", &json!({}));
-            };
-            match (method, rest) {
-                ("GET", []) => ok(jira_issue(issue)),
-                ("GET", ["properties", name]) => match issue.properties.get(*name) {
-                    Some(value) => ok(json!({"key": name, "value": value})),
-                    None => jira_refused(404, "no property", &json!({})),
-                },
-                ("GET", ["comment"]) => {
-                    assert_eq!(query["orderBy"], "-created");
-                    ok(json!({"comments": issue.comments.iter().map(|body| json!({"body": body})).collect::<Vec<_>>()}))
-                }
-                ("POST", ["comment"]) => {
-                    issue.comments.push(body["body"].clone());
-                    Reply(201, Vec::new(), json!({"id": "1"}))
-                }
-                ("PUT", []) => {
-                    body["fields"]["summary"].as_str().unwrap().clone_into(&mut issue.title);
-                    issue.body = body["fields"]["description"].clone();
-                    for property in body["properties"].as_array().unwrap() {
-                        issue
-                            .properties
-                            .insert(property["key"].as_str().unwrap().to_owned(), property["value"].clone());
-                    }
-                    Reply(204, Vec::new(), Value::Null)
-                }
-                ("GET", ["transitions"]) => {
-                    let way = |id: &str, name: &str, to: &str| json!({"id": id, "name": name, "to": {"name": to, "statusCategory": {"key": to}}});
-                    let ways = match (issue.is_open, has_no_way) {
-                        (_, true) => vec![way("11", "Begin", "indeterminate")],
-                        (true, _) => vec![way("11", "Begin", "indeterminate"), way("21", "Finish", "done")],
-                        (false, _) => vec![way("31", "Again", "new")],
-                    };
-                    ok(json!({"transitions": ways}))
-                }
-                ("POST", ["transitions"]) => {
-                    issue.is_open = body["transition"]["id"] != "21";
-                    issue.reason = (!issue.is_open).then(|| "Done".to_owned());
-                    issue.closed_at = (!issue.is_open).then_some(now);
-                    Reply(204, Vec::new(), Value::Null)
-                }
-                other => panic!("nobody asks {other:?}"),
-            }
-        }
+        (_, ["issue", key, rest @ ..]) => jira_issue_call(world, method, (key, rest), query, body),
         other => panic!("nobody asks {other:?} of version {version}"),
+    }
+}
+
+fn jira_issue_call(
+    world: &mut World,
+    method: &str,
+    (key, rest): (&str, &[&str]),
+    query: &BTreeMap<String, String>,
+    body: &Value,
+) -> Reply {
+    let now = world.now.replace('Z', ".000+0000");
+    let has_no_way = world.has_no_way;
+    let (place, number) = key.rsplit_once('-').unwrap();
+    let Some(issue) = world.find(place, number) else {
+        return jira_refused(404, "Issue does not exist", &json!({}));
+    };
+    match (method, rest) {
+        ("GET", []) => ok(jira_issue(issue)),
+        ("GET", ["properties", name]) => match issue.properties.get(*name) {
+            Some(value) => ok(json!({"key": name, "value": value})),
+            None => jira_refused(404, "no property", &json!({})),
+        },
+        ("GET", ["comment"]) => {
+            assert_eq!(query["orderBy"], "-created");
+            ok(json!({"comments": issue.comments.iter().map(|body| json!({"body": body})).collect::<Vec<_>>()}))
+        }
+        ("POST", ["comment"]) => {
+            issue.comments.push(body["body"].clone());
+            Reply(201, Vec::new(), json!({"id": "1"}))
+        }
+        ("PUT", []) => {
+            body["fields"]["summary"].as_str().unwrap().clone_into(&mut issue.title);
+            issue.body = body["fields"]["description"].clone();
+            for property in body["properties"].as_array().unwrap() {
+                issue.properties.insert(property["key"].as_str().unwrap().to_owned(), property["value"].clone());
+            }
+            Reply(204, Vec::new(), Value::Null)
+        }
+        ("GET", ["transitions"]) => {
+            let way = |id: &str, name: &str, to: &str| json!({"id": id, "name": name, "to": {"name": to, "statusCategory": {"key": to}}});
+            let ways = match (issue.is_open, has_no_way) {
+                (_, true) => vec![way("11", "Begin", "indeterminate")],
+                (true, _) => vec![way("11", "Begin", "indeterminate"), way("21", "Finish", "done")],
+                (false, _) => vec![way("31", "Again", "new")],
+            };
+            ok(json!({"transitions": ways}))
+        }
+        ("POST", ["transitions"]) => {
+            issue.is_open = body["transition"]["id"] != "21";
+            issue.reason = (!issue.is_open).then(|| "Done".to_owned());
+            issue.closed_at = (!issue.is_open).then_some(now);
+            Reply(204, Vec::new(), Value::Null)
+        }
+        other => panic!("nobody asks {other:?}"),
     }
 }
 

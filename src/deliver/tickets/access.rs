@@ -29,10 +29,16 @@ impl fmt::Debug for Header {
 }
 
 /// What is shown to a tracker.
-#[expect(clippy::large_enum_variant, reason = "there is one for each delivery")]
 pub(super) enum Access {
     Header(Header),
-    App { auth: AppAuth, installation: String, header: Mutex<Option<Header>> },
+    App(Box<App>),
+}
+
+/// An App's installation, and the token that it has now.
+pub(super) struct App {
+    auth: AppAuth,
+    installation: String,
+    header: Mutex<Option<Header>>,
 }
 
 /// Where a token is.
@@ -114,19 +120,20 @@ impl Access {
             missing(receiver, format!("{place} is no RSA private key in PEM form"), "mend `private_key_file`")
         })?;
         let auth = AppAuth { app_id: AppId(app), key };
-        Ok(Self::App { auth, installation: installation.to_string(), header: Mutex::default() })
+        let (installation, header) = (installation.to_string(), Mutex::default());
+        Ok(Self::App(Box::new(App { auth, installation, header })))
     }
 
     /// The value of the header; an App's token is asked for once, and again where `stale` says that it has ended.
     pub(super) async fn authorization(&self, http: &Http, stale: bool) -> Result<String, Refusal> {
         match self {
             Self::Header(header) => Ok(header.0.clone()),
-            Self::App { auth, installation, header } => {
-                let mut kept = header.lock().await;
+            Self::App(app) => {
+                let mut kept = app.header.lock().await;
                 if let Some(header) = kept.as_ref().filter(|_| !stale) {
                     return Ok(header.0.clone());
                 }
-                let header = Self::installation_token(http, auth, installation).await?;
+                let header = Self::installation_token(http, &app.auth, &app.installation).await?;
                 *kept = Some(Header(header.clone()));
                 Ok(header)
             }
@@ -135,7 +142,7 @@ impl Access {
 
     /// Whether a refused header may be exchanged for a fresh one.
     pub(super) fn can_be_renewed(&self) -> bool {
-        matches!(self, Self::App { .. })
+        matches!(self, Self::App(_))
     }
 
     async fn installation_token(http: &Http, auth: &AppAuth, installation: &str) -> Result<String, Refusal> {

@@ -43,7 +43,7 @@ use page::{Page, Words};
 /// What goes into one ticket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum GroupBy {
+enum GroupBy {
     /// All violations of one control that have the same owner.
     #[default]
     Control,
@@ -56,7 +56,7 @@ pub(super) enum GroupBy {
 /// Which violations get a ticket.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Which {
+enum Which {
     /// All of them.
     #[default]
     All,
@@ -67,7 +67,7 @@ pub(super) enum Which {
 /// What every tracker's table says of the life of a ticket.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(super) struct Rules {
+struct Rules {
     group_by: GroupBy,
     /// Violations below it open no ticket.
     severity: Severity,
@@ -113,7 +113,7 @@ impl Rules {
 /// Whose tickets they are: an organization's, by one delivery. Both are part of every key, so that two that share a
 /// tracker never touch each other's tickets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Keys {
+struct Keys {
     /// 16 hex digits.
     of: String,
 }
@@ -154,7 +154,7 @@ fn digest(parts: &[&str]) -> String {
 
 /// How a ticket stands at the tracker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Status {
+enum Status {
     Open,
     /// Somebody closed it as done; RFC 3339, where the tracker says when.
     Done(Option<String>),
@@ -164,7 +164,7 @@ pub(super) enum Status {
 
 /// A ticket that the tracker has.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Remote {
+struct Remote {
     /// As the tracker names it for people: `acme/web#12`, `SEC-3`.
     id: String,
     status: Status,
@@ -176,7 +176,7 @@ pub(super) struct Remote {
 
 /// Which findings are in a ticket, as the ticket itself carries it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Content {
+struct Content {
     /// [`Finding::id`]
     findings: BTreeSet<String>,
     worst: Option<Severity>,
@@ -186,7 +186,7 @@ pub(super) struct Content {
 
 /// What a ticket carries besides its page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mark {
+struct Mark {
     /// [`Keys::of`]
     of: String,
     key: String,
@@ -195,7 +195,7 @@ pub(super) struct Mark {
 
 /// A call to a tracker that came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Trouble {
+enum Trouble {
     /// Nothing else would work either: what it said, and how to mend it.
     Stop(String, String),
     /// Nothing can be written in this place.
@@ -205,11 +205,11 @@ pub(super) enum Trouble {
 }
 
 /// What a tracker looks for and finds: keys → tickets.
-pub(super) type Found = BTreeMap<String, Vec<Remote>>;
+type Found = BTreeMap<String, Vec<Remote>>;
 
 /// One tracker.
 #[async_trait]
-pub(super) trait Tracker: Send + Sync {
+trait Tracker: Send + Sync {
     /// Where it goes, for the table of outcomes.
     fn receiver(&self) -> String;
 

@@ -240,13 +240,13 @@ impl Round<'_> {
         let content = format!("{} {standing:?}", self.look.content(key));
         let mark = mark_of(key, said, &content);
         let was_begun = entry.saying.as_ref() == Some(&mark);
-        let is_said = match was_begun {
-            false => false,
-            true => match self.tracker.has_said(&entry.id, &mark).await {
-                Ok(is_said) => is_said,
+        let mut is_said = false;
+        if was_begun {
+            match self.tracker.has_said(&entry.id, &mark).await {
+                Ok(answer) => is_said = answer,
                 Err(trouble) => return Ok(Err(trouble)),
-            },
-        };
+            }
+        }
         if !is_said {
             entry.saying = Some(mark.clone());
             memory.put_all([line(key, entry)])?;
