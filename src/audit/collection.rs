@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 
-use super::{AuditOptions, ownership, regions};
+use super::{AuditOptions, RegionChoice, ownership, regions};
 use crate::collect::{COLLECTORS, Collected, Reach, Scope};
 use crate::inventory::{AccountId, Affects, Gap, Inventory, Reference, Region, ResourceUid, Skip, TypeName};
 use crate::organization::{Account, Directory, DiscoveryError, Sessions};
@@ -113,6 +113,25 @@ impl Collection<'_> {
         self.join(&selected, elsewhere, partition).await
     }
 
+    /// Reads the organization alone, unless it is there.
+    ///
+    /// # Errors
+    /// [`CollectionError`] if it cannot be read or written.
+    pub(super) async fn organization(&self) -> Result<(), CollectionError> {
+        let own = self.sessions.own_scope();
+        let mut directory = if self.options.single_account {
+            Directory::single(&own.account, own.partition.as_str())
+        } else {
+            Directory::discover(&own).await?
+        };
+        directory.read_tags(&own).await;
+        let (_, skipped) = self.select(&directory.accounts);
+        let mut inventory = directory.inventory(&own);
+        own.redaction().clean_inventory(&mut inventory);
+        inventory.coverage.skipped = skipped;
+        Ok(self.run.write_inventory(None, ORGANIZATION, &inventory)?)
+    }
+
     fn select(&self, accounts: &[Account]) -> (Vec<AccountId>, Vec<Skip>) {
         let mut selected = Vec::new();
         let mut skipped = Vec::new();
@@ -155,19 +174,7 @@ impl Collection<'_> {
     }
 
     async fn look_into(&self, scope: &Scope) -> Inventory {
-        let mut inventory = Inventory::default();
-        let regions::Chosen { regions, left_out, gap } = regions::of_account(scope, &self.options.regions).await;
-        inventory.gaps.extend(gap);
-        inventory.coverage.skipped = left_out;
-        let once = join_all(COLLECTORS.iter().filter(|c| c.reach() == Reach::Account).map(|c| c.collect(scope, &[])));
-        let everywhere = join_all(regions.iter().map(|region| look_into_region(scope.in_region(region))));
-        let (once, everywhere) = futures_util::future::join(once, everywhere).await;
-        let mut references = Vec::new();
-        for collected in once.into_iter().chain(everywhere) {
-            inventory.resources.extend(collected.resources);
-            inventory.gaps.extend(collected.gaps);
-            references.extend(collected.references);
-        }
+        let (mut inventory, references) = look_into_regions(scope, &self.options.regions).await;
         inventory.references = ownership::fetch_owned(scope, &mut inventory, references).await;
         inventory
     }
@@ -203,7 +210,7 @@ impl Collection<'_> {
         self.unowned(selected, &elsewhere, partition)
     }
 
-    async fn owned_by(&self, account: &AccountId, wanted: &BTreeSet<Reference>) -> Result<(), RunError> {
+    pub(super) async fn owned_by(&self, account: &AccountId, wanted: &BTreeSet<Reference>) -> Result<(), RunError> {
         let (scope, opened) = self.sessions.open(account).await;
         let mut inventory = Inventory::default();
         if let Err(gap) = opened {
@@ -266,6 +273,24 @@ pub(super) fn listed_accounts(organization: &Inventory) -> Vec<AccountId> {
     let accounts = organization.resources.iter().filter(|r| r.type_name == TypeName::ACCOUNT).map(|r| &r.account);
     let listed: BTreeSet<&AccountId> = accounts.filter(|account| !skipped.contains(account)).collect();
     listed.into_iter().cloned().collect()
+}
+
+/// What an account lists in these Regions, and what that names.
+pub(super) async fn look_into_regions(scope: &Scope, choice: &RegionChoice) -> (Inventory, Vec<Reference>) {
+    let mut inventory = Inventory::default();
+    let regions::Chosen { regions, left_out, gap } = regions::of_account(scope, choice).await;
+    inventory.gaps.extend(gap);
+    inventory.coverage.skipped = left_out;
+    let once = join_all(COLLECTORS.iter().filter(|c| c.reach() == Reach::Account).map(|c| c.collect(scope, &[])));
+    let everywhere = join_all(regions.iter().map(|region| look_into_region(scope.in_region(region))));
+    let (once, everywhere) = futures_util::future::join(once, everywhere).await;
+    let mut references = Vec::new();
+    for collected in once.into_iter().chain(everywhere) {
+        inventory.resources.extend(collected.resources);
+        inventory.gaps.extend(collected.gaps);
+        references.extend(collected.references);
+    }
+    (inventory, references)
 }
 
 /// Probes a Region, and looks closer where there is something.

@@ -11,6 +11,7 @@ mod explanation;
 mod finders;
 mod lookup;
 mod ownership;
+mod recheck;
 mod regions;
 mod trails;
 
@@ -23,6 +24,7 @@ pub use evaluation::{Evaluation, EvaluationError, Judged};
 pub use explanation::{ExplainError, Explained, FactOrigin};
 pub use finders::finders;
 pub use lookup::{LookupError, Wanted, homes, look_up};
+pub use recheck::{BESIDE_FOR, Beside, Recheck, RecheckError, Rechecked, Target};
 pub use regions::RegionChoice;
 pub use trails::{TRAIL, TrailBucket, TrailSources};
 
