@@ -9,7 +9,7 @@ use super::deliver::DeliverOptions;
 use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
 use super::fingerprint;
-use super::options::{PolicyOptions, ReportOptions, RunOptions, judge, question};
+use super::options::{BeginOptions, PolicyOptions, ReportOptions, RunOptions, judge, question};
 use super::policies;
 use super::recheck;
 use super::runs;
@@ -38,6 +38,8 @@ pub(super) struct AuditArgs {
     #[command(flatten)]
     pub(super) history: HistoryArgs,
     #[command(flatten)]
+    pub(super) begin: BeginOptions,
+    #[command(flatten)]
     pub(super) report: ReportOptions,
     #[command(flatten)]
     pub(super) deliver: DeliverOptions,
@@ -59,7 +61,7 @@ pub(super) fn audited(args: &AuditArgs) -> Result<(RunDirectory, Exit), Failure>
     let (run, sessions) = runtime.block_on(async {
         let sessions = aws::sessions(sdk.clone(), &config, hosts, redaction).await?;
         let asked = question(&config, &policies, &args.history.question(collect::of_aws(&args.aws)));
-        let run = args.run.run_directory(&asked, 0, time::OffsetDateTime::now_utc())?;
+        let run = args.begin.run_directory(&args.run, &asked, time::OffsetDateTime::now_utc())?;
         Ok::<_, Failure>((run, sessions))
     })?;
     let concluded = || {

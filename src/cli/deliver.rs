@@ -54,7 +54,7 @@ pub(super) struct DeliverArgs {
 }
 
 /// Whether a run is delivered when it is finished.
-#[derive(Debug, Clone, Copy, Args)]
+#[derive(Debug, Clone, Copy, Default, Args)]
 pub(super) struct DeliverOptions {
     /// Do not deliver the run, although `[deliveries]` is configured
     #[arg(long)]

@@ -30,6 +30,7 @@ mod role;
 mod runs;
 mod sign;
 mod simulate;
+mod stage;
 mod verify;
 
 use std::process::ExitCode;

@@ -19,6 +19,7 @@ mod security_hub_ended;
 mod security_hub_import;
 mod security_hub_tally;
 mod sns;
+mod tickets;
 mod when;
 
 pub use every::{FailedRun, Opened, deliver_all, notify_failure, open_all, preview_all};
@@ -163,4 +164,4 @@ pub trait Delivery: Send + Sync {
 
 /// All kinds of receivers. The tables under `[deliveries]`, `pipewarden role --deliveries` and the tests follow from the
 /// slice.
-pub const KINDS: &[&dyn Kind] = &[&s3::S3, &security_hub::SecurityHub, &sns::Sns];
+pub const KINDS: &[&dyn Kind] = &[&s3::S3, &security_hub::SecurityHub, &sns::Sns, &tickets::GitHub, &tickets::Jira];

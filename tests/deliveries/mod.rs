@@ -2,6 +2,8 @@
 
 mod runs;
 mod server;
+mod tickets;
+mod trackers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -168,8 +168,13 @@ impl Pace for NoPause {
 }
 
 fn sessions(server: &Server) -> Sessions {
+    sessions_at(&server.endpoint)
+}
+
+/// Sessions whose calls go to an address.
+pub(super) fn sessions_at(endpoint: &str) -> Sessions {
     let credentials = Credentials::new(format!("AKIA{OWN}"), "test", None, None, "test");
-    let config = loopback::config(&server.endpoint, credentials, HOME, RetryConfig::disabled());
+    let config = loopback::config(endpoint, credentials, HOME, RetryConfig::disabled());
     let hop = RoleHop { role: "PipewardenAudit".parse().unwrap(), external_id: None };
     let options = SessionOptions {
         hops: vec![hop],
@@ -200,12 +205,23 @@ pub(super) async fn deliver_with_gone(
     tables: Value,
     gone: &[Gone],
 ) -> Vec<Outcome> {
-    let deliveries = configured(tables);
     let sessions = sessions(server);
     let secrets = Secrets { variable: &|_| None, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
     let way = Way { sessions: &sessions, secrets: &secrets, pace: Arc::new(NoPause) };
+    deliver_through(&way, out, run, tables, gone).await
+}
+
+/// The same, with a way of one's own.
+pub(super) async fn deliver_through(
+    way: &Way<'_>,
+    out: &Path,
+    run: &RunDirectory,
+    tables: Value,
+    gone: &[Gone],
+) -> Vec<Outcome> {
+    let deliveries = configured(tables);
     let targets: Vec<_> = deliveries.targets.iter().collect();
-    let opened = open_all(&targets, &way);
+    let opened = open_all(&targets, way);
     let manifest = run.manifest().unwrap();
     let stored = run.stored_report().unwrap();
     let spool = run.findings().unwrap();

@@ -50,7 +50,7 @@ impl Recheck<'_> {
             return Ok(());
         }
         let Some(full) = self.beside.inventories() else {
-            return Ok(self.collection().organization().await?);
+            return Ok(self.collection().begin().await.map(drop)?);
         };
         let mut inventory = full.read_inventory(None, ORGANIZATION)?;
         // Nobody asked this time.
@@ -172,12 +172,7 @@ impl Recheck<'_> {
         }
         let collection = self.collection();
         let mut parts = futures_util::stream::iter(&asked)
-            .map(|(account, wanted)| async move {
-                if self.run.has_part(Some(account), REFERENCED) {
-                    return Ok(());
-                }
-                collection.owned_by(account, wanted).await
-            })
+            .map(|(account, wanted)| async move { collection.referenced(account, wanted).await })
             .buffer_unordered(self.options.concurrency.accounts.max(1));
         while let Some(part) = parts.next().await {
             part.map_err(CollectionError::from)?;

@@ -175,7 +175,7 @@ impl Front {
         tracing::info!(id, event = event.word(), "event");
         let answered = match event {
             Event::Hook => self.hook(text),
-            Event::Stage(stage) => stages::run(&stage, &self.audit),
+            Event::Stage(stage) => stages::run(stage, &self.audit),
             Event::Ignored(why) => {
                 tracing::info!(id, why, "nothing to look at");
                 Ok(json!({"ignored": why}))

@@ -8,13 +8,18 @@ use std::path::{Path, PathBuf};
 /// What is used where nothing is named.
 const NOT_NAMED: &str = "pipewarden-out";
 
+/// Whether nobody named a folder for the runs.
+pub(super) fn is_unnamed(out: &Path) -> bool {
+    out == Path::new(NOT_NAMED)
+}
+
 /// Removes its folder when it is dropped.
 pub(super) struct Workspace(Option<PathBuf>);
 
 impl Workspace {
     /// Points `out` at a temporary folder if it names none.
     pub(super) fn of(out: &mut PathBuf, id: &str) -> Self {
-        if out != Path::new(NOT_NAMED) {
+        if !is_unnamed(out) {
             return Self(None);
         }
         let plain: String = id.chars().filter(char::is_ascii_alphanumeric).take(64).collect();
