@@ -178,9 +178,14 @@ fn compared(world: &World, hours: Option<i64>, of_each: usize) -> Comparison {
                     )),
                 }
             }
-            let of_it: Vec<&Key> = full.keys().filter(|key| key.1 == *uid).collect();
-            let missed = of_it.iter().filter(|key| !now.contains_key(**key));
-            said.missing.extend(missed.map(|key| format!("{key:?}")));
+            let known = full
+                .iter()
+                .filter(|(key, finding)| key.1 == *uid && finding.compliance != ComplianceType::InsufficientData);
+            let missed = known.filter(|(key, _)| !now.contains_key(*key));
+            said.missing.extend(missed.map(|(key, _)| format!("{key:?}")));
+            if now.is_empty() {
+                said.missing.push(format!("nothing at all of {uid}"));
+            }
         }
     }
     said

@@ -11,7 +11,7 @@ use super::super::collection::{Collection, Silent, UNOWNED, listed_accounts, loo
 use super::super::{CollectionError, RegionChoice, ownership};
 use super::survey::Survey;
 use super::{Places, Recheck, RecheckError};
-use crate::inventory::{AccountId, Arn, Coverage, Inventory, Reference, Region, ResourceUid};
+use crate::inventory::{AccountId, Arn, Coverage, Inventory, Reference, Region, ResourceUid, TypeName};
 use crate::organization::Sessions;
 use crate::run::{INVENTORY, ORGANIZATION, REFERENCED, RunError};
 
@@ -150,7 +150,18 @@ impl Recheck<'_> {
         };
         let known = self.targets.iter().enumerate().filter(|(number, _)| survey.known.contains(number));
         let here = known.filter(|(number, target)| of_this(number, target));
-        here.filter_map(|(_, target)| Some((target.reference(account, home)?, target.service().to_owned()))).collect()
+        let mut asked = BTreeMap::new();
+        for (number, target) in here {
+            let service = target.service().to_owned();
+            asked.extend(target.reference(account, home).map(|reference| (reference, service.clone())));
+            // Repositories and connections are seen with their branches.
+            for branch in survey.branches.get(&number).into_iter().flatten() {
+                let region = target.region().unwrap_or_else(|| home.clone());
+                let (type_name, name) = (TypeName::BRANCH, branch.clone());
+                asked.insert(Reference { type_name, name, account: account.clone(), region }, service.clone());
+            }
+        }
+        asked
     }
 
     /// Asks every account for what it owns of what is named.

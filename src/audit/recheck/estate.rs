@@ -91,7 +91,9 @@ impl<'a> Estate<'a> {
 
     fn is_replaced(&self, resource: &Resource) -> bool {
         let named = ownership::is_referenced(&resource.type_name);
-        named && (self.looked_at.contains(&resource.uid) || self.targets.iter().any(|target| target.is(resource)))
+        let asked_for = |target: &Target| target.reference(&resource.account, &resource.region).is_some();
+        let is_target = self.targets.iter().any(|target| target.is(resource) && asked_for(target));
+        named && (self.looked_at.contains(&resource.uid) || is_target)
     }
 
     /// What was looked at in Regions of an account, or in all of it.

@@ -27,6 +27,8 @@ pub(super) struct Survey {
     pub(super) named: BTreeSet<ResourceUid>,
     /// Regions of an account in which something was listed.
     pub(super) occupied: BTreeMap<AccountId, BTreeSet<Region>>,
+    /// Names of branches under a target that is a repository or a connection, or that are a target.
+    pub(super) branches: BTreeMap<usize, BTreeSet<String>>,
     /// What notification rules and webhooks among the targets are about.
     pub(super) about: BTreeSet<String>,
 }
@@ -66,6 +68,7 @@ impl Survey {
 
     fn see(&mut self, resource: &Resource, targets: &[Target]) {
         let nowhere = is_nowhere(resource);
+        self.see_branch(resource, targets);
         for (place, target) in targets.iter().enumerate() {
             if !target.is(resource) {
                 continue;
@@ -84,6 +87,22 @@ impl Survey {
             }
         } else if is_regional(&resource.type_name) {
             self.occupied.entry(resource.account.clone()).or_default().insert(resource.region.clone());
+        }
+    }
+
+    fn see_branch(&mut self, branch: &Resource, targets: &[Target]) {
+        if branch.type_name != TypeName::BRANCH {
+            return;
+        }
+        let aliases = branch.properties.get("Aliases").and_then(Value::as_array).into_iter().flatten();
+        for alias in aliases.filter_map(Value::as_str) {
+            for (place, target) in targets.iter().enumerate() {
+                let under =
+                    alias.strip_prefix(&target.arn).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+                if under {
+                    self.branches.entry(place).or_default().insert(alias.to_owned());
+                }
+            }
         }
     }
 }
