@@ -16,7 +16,7 @@ pub(super) fn pattern() -> Value {
         .into_iter()
         .map(|(source, names)| json!({"eventSource": [format!("{source}.amazonaws.com")], "eventName": names}))
         .collect();
-    json!({"detail-type": ["AWS API Call via CloudTrail"], "detail": {"errorCode": [{"exists": false}], "$or": calls}})
+    json!({"detail-type": ["AWS API Call via CloudTrail"], "detail": {"$or": calls}})
 }
 
 #[cfg(test)]
