@@ -24,7 +24,7 @@ pub(super) struct RunOptions {
     #[arg(long, value_name = "FILE", env = "PIPEWARDEN_CONFIG")]
     pub(super) config: Option<PathBuf>,
     /// Folder that keeps the runs
-    #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]
+    #[arg(long, value_name = "DIR", default_value = "pipewarden-out", env = "PIPEWARDEN_OUT")]
     pub(super) out: PathBuf,
     /// Begin a new run even if the last one was left unfinished
     #[arg(long)]

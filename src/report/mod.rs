@@ -52,7 +52,7 @@ pub use json::Json;
 pub use junit::Junit;
 pub use markdown::Markdown;
 pub use ocsf::Ocsf;
-pub use over_time::{Comparison, DeliveryInBrief, MetricInBrief, OverTime, Remediation, TrendPoint};
+pub use over_time::{Comparison, DeliveryInBrief, MetricInBrief, OverTime, RecheckOf, Remediation, TrendPoint};
 pub use sarif::Sarif;
 pub use terminal::Terminal;
 pub use text::{visible, wrap};
