@@ -181,6 +181,28 @@ fn every_parameter_and_output_is_described_and_every_template_is_short_enough() 
     }
 }
 
+/// `infra/README.md` has a row for each, word for word.
+#[test]
+fn the_readme_has_every_parameter_as_it_is() {
+    let readme = text("infra/README.md");
+    let deployed = templates().iter().filter(|(path, _)| !path.contains("/ci/"));
+    for (path, template) in deployed {
+        for (name, says) in template["Parameters"].as_object().unwrap() {
+            let default = match says.get("Default").map(|default| default.to_string().replace('"', "")) {
+                None => "required".to_owned(),
+                Some(nothing) if nothing.is_empty() => "none".to_owned(),
+                Some(default) => format!("`{default}`"),
+            };
+            let row = format!("| `{name}` | {default} | {} |", says["Description"].as_str().unwrap());
+            assert!(readme.contains(&row), "infra/README.md lacks a row of {path}: {row}");
+        }
+    }
+    for alarm in ["NoRun", "RunFailed", "RunNotStarted", "ExecutionFailed", "DeadLetter", "GivenUp"] {
+        assert!(readme.contains(&format!("`{alarm}`")), "{alarm}");
+        assert!(templates().values().any(|template| template["Resources"].get(alarm).is_some()), "{alarm}");
+    }
+}
+
 #[test]
 fn templates_stand_in_no_partition_region_or_account() {
     for (path, template) in templates() {
