@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use pipewarden::collect::COLLECTORS;
 use pipewarden::deliver::KINDS;
 use pipewarden::history::ACCOUNT_SOURCES;
@@ -432,20 +433,29 @@ fn the_member_role_only_reads() {
     }
 }
 
-/// A whole audit with history over the wire: its ledger names every call.
+/// A whole audit with history over the wire, and the folder of its run.
+fn demo() -> &'static Path {
+    static DEMO: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, run) = DEMO.get_or_init(|| {
+        let out = tempfile::tempdir().unwrap();
+        let demo = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
+            .args(["demo", "--history", "--accounts", "10", "--out"])
+            .arg(out.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(demo.success());
+        let mut runs = fs::read_dir(out.path().join("runs")).unwrap().map(|entry| entry.unwrap().path());
+        let run = runs.find(|path| path.is_dir()).unwrap();
+        (out, run)
+    });
+    run
+}
+
+/// What it called: its ledger names every call.
 fn called() -> BTreeSet<String> {
-    let out = tempfile::tempdir().unwrap();
-    let demo = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
-        .args(["demo", "--history", "--accounts", "10", "--out"])
-        .arg(out.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(demo.success());
-    let run =
-        fs::read_dir(out.path().join("runs")).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
-    let mut reader = csv::Reader::from_path(run.unwrap().join("coverage.csv")).unwrap();
+    let mut reader = csv::Reader::from_path(demo().join("coverage.csv")).unwrap();
     let columns = reader.headers().unwrap().clone();
     let column = |name: &str| columns.iter().position(|column| column == name).unwrap();
     let (service, action, calls) = (column("service"), column("action"), column("calls"));
@@ -549,19 +559,86 @@ fn columns_of_sql(table: &str) -> Vec<(String, String)> {
 
 #[test]
 fn tables_of_runs_have_the_columns_of_their_files() {
-    for (resource, table) in
-        [("FindingsTable", "findings"), ("GoneTable", "gone"), ("CallsTable", "calls"), ("GapsTable", "gaps")]
-    {
+    for (resource, table, place) in [
+        ("FindingsTable", "findings", "parquet/findings"),
+        ("GoneTable", "gone", "parquet/gone"),
+        ("CallsTable", "calls", "parquet/calls"),
+        ("GapsTable", "gaps", "parquet/gaps"),
+        ("MetricsTable", "metrics", "dora/parquet"),
+    ] {
         let input = &resources(HISTORY)[resource]["Properties"]["TableInput"];
         assert_eq!(input["Name"], table);
-        assert_eq!(columns_of_glue(input), columns_of_sql(table), "{table}");
-        let place = input["Parameters"]["storage.location.template"]["Fn::Sub"].as_str().unwrap();
-        assert!(place.ends_with(&format!("/runs/${{!run}}/parquet/{table}/")), "{place}");
+        let declared = columns_of_glue(input);
+        assert_eq!(declared, columns_of_sql(table), "{table}");
+        let template = input["Parameters"]["storage.location.template"]["Fn::Sub"].as_str().unwrap();
+        assert!(template.ends_with(&format!("/runs/${{!run}}/{place}/")), "{template}");
+        let file = demo().join(place).join(format!("{table}.parquet"));
+        assert_eq!(columns_of_file(&file), declared, "{}", file.display());
+        let beside = fs::read_dir(demo().join(place)).unwrap().count();
+        assert_eq!(beside, 1, "a table of Athena reads every file of {place}");
     }
-    let sample = text("reports/samples/dora/metrics.csv");
-    let header: Vec<(String, String)> =
-        sample.lines().next().unwrap().split(',').map(|name| (name.to_owned(), "string".to_owned())).collect();
-    assert_eq!(columns_of_glue(&resources(HISTORY)["MetricsTable"]["Properties"]["TableInput"]), header);
+}
+
+/// As Athena names what a file holds.
+fn columns_of_file(path: &Path) -> Vec<(String, String)> {
+    use parquet::basic::{ConvertedType, Type};
+    let reader = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap();
+    let fields = reader.metadata().file_metadata().schema().get_fields().iter();
+    let kind = |field: &parquet::schema::types::Type| {
+        if field.is_group() {
+            return "array<string>";
+        }
+        match (field.get_physical_type(), field.get_basic_info().converted_type()) {
+            (Type::BYTE_ARRAY, ConvertedType::UTF8) => "string",
+            (Type::INT64, ConvertedType::TIMESTAMP_MILLIS) => "timestamp",
+            (Type::INT64, _) => "bigint",
+            (Type::INT32, ConvertedType::DATE) => "date",
+            (Type::BOOLEAN, _) => "boolean",
+            (Type::DOUBLE, _) => "double",
+            other => panic!("{other:?}"),
+        }
+    };
+    fields.map(|field| (field.name().to_owned(), kind(field).to_owned())).collect()
+}
+
+/// The same rows in the same order, with numbers in the place of texts.
+#[test]
+fn the_table_of_metrics_says_what_their_csv_says() {
+    use parquet::record::Field;
+    let mut csv = csv::Reader::from_path(demo().join("dora/metrics.csv")).unwrap();
+    let names = csv.headers().unwrap().clone();
+    let lines: Vec<csv::StringRecord> = csv.records().map(Result::unwrap).collect();
+    let file = fs::File::open(demo().join("dora/parquet/metrics.parquet")).unwrap();
+    let rows: Vec<BTreeMap<String, Field>> = SerializedFileReader::new(file)
+        .unwrap()
+        .get_row_iter(None)
+        .unwrap()
+        .map(|row| row.unwrap().into_columns().into_iter().collect())
+        .collect();
+    assert_eq!(rows.len(), lines.len());
+    let (mut numbers, mut unknown) = (0, 0);
+    for (row, line) in rows.iter().zip(&lines) {
+        let cell = |name: &str| &line[names.iter().position(|column| column == name).unwrap()];
+        for name in ["metric", "statistic", "unit", "status"] {
+            let text = match &row[name] {
+                Field::Str(text) => text.as_str(),
+                _ => "",
+            };
+            assert_eq!(text, cell(name), "{name}");
+        }
+        match &row["value"] {
+            Field::Double(value) => {
+                let written: f64 = cell("value").parse().unwrap();
+                assert!((value - written).abs() <= 0.5, "{value} and {written}");
+                numbers += 1;
+            }
+            other => {
+                assert!(*other == Field::Null && cell("value").is_empty(), "{other:?}");
+                unknown += 1;
+            }
+        }
+    }
+    assert!(numbers > 100 && unknown > 0, "{numbers} and {unknown}");
 }
 
 fn columns_of_glue(input: &Value) -> Vec<(String, String)> {
