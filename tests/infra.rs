@@ -416,6 +416,16 @@ fn the_member_role_is_the_one_that_the_program_prints() {
     assert!(text(MEMBER) == now, "{MEMBER} is old: UPDATE_DOCUMENTS=1 cargo test --test main infra");
 }
 
+#[test]
+fn what_is_forwarded_is_what_the_program_rechecks() {
+    let printed: Value = serde_json::from_str(&printed(&["lambda", "--event-pattern"])).unwrap();
+    let mut forwarded = resources("infra/recheck/member.yaml")["Changed"]["Properties"]["EventPattern"].clone();
+    // Refused calls are not even sent.
+    let refused = forwarded["detail"].as_object_mut().unwrap().remove("errorCode");
+    assert_eq!(refused, Some(serde_json::json!([{"exists": false}])));
+    assert!(forwarded == printed, "infra/recheck/member.yaml is not what `pipewarden lambda --event-pattern` prints");
+}
+
 /// Verbs of IAM actions that only look.
 const READS: [&str; 6] = ["BatchGet", "Describe", "Get", "List", "Lookup", "BatchDescribe"];
 
