@@ -401,6 +401,28 @@ fn no_service_is_a_confused_deputy() {
     assert_eq!(bus["aws:PrincipalOrgID"]["Ref"], "OrganizationId");
 }
 
+/// EventBridge knows no conditions in the policy of an encrypted topic, so it would have to be open to every account's rules:
+/// <https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html>
+#[test]
+fn only_alarms_publish_to_the_topic() {
+    let mut rules = 0;
+    for path in paths() {
+        for (name, resource) in resources(&path).iter().filter(|(_, resource)| resource["Type"] == "AWS::Events::Rule")
+        {
+            for target in resource["Properties"]["Targets"].as_array().unwrap() {
+                rules += 1;
+                let to = target["Arn"].to_string();
+                assert!(!to.contains("Alarms") && !to.contains("AlarmTopicArn"), "{path}: {name}: {to}");
+            }
+        }
+    }
+    assert!(rules >= 4, "{rules}");
+    let policy = &resources(HUB)["AlarmsPolicy"]["Properties"]["PolicyDocument"];
+    let allowed: Vec<&Value> = statements(policy).into_iter().filter(|one| one["Effect"] == "Allow").collect();
+    assert_eq!(allowed.len(), 1);
+    assert_eq!(allowed[0]["Principal"]["Service"], "cloudwatch.amazonaws.com");
+}
+
 fn printed(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_pipewarden")).args(arguments).env_clear().output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
