@@ -64,5 +64,7 @@ mod run;
 mod secrets;
 /// Image, release build and workflows, as far as reading them tells.
 mod shipping;
+/// The fan-out's state machine, executed.
+mod state_machine;
 /// Formats for other programs: SARIF, Parquet, and what JSON and CSV say of owners and runs before.
 mod tables;

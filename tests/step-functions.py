@@ -1,7 +1,7 @@
 """The fan-out's state machine, executed by moto's Step Functions with the real program behind it.
 
 In: settings as JSON on stdin (`definition` and its `substitutions`; `worker` and `task`, the commands behind functions and
-Fargate tasks; `environment`, theirs; `region`, `bucket`, `objects` to put there first; `faults` by account; `into`, a folder).
+Fargate tasks; `taskOptions`, what is added to the latter; `environment`, theirs; `region`, `bucket`, `objects` to put there first; `faults` by account; `into`, a folder).
 Out: one JSON object on stdout: how the execution ended, its output, and every invocation and task; and the bucket's objects as
 files in the folder.
 
@@ -186,7 +186,7 @@ class Fargate:
             task.update(exitCode=137, log="")
         else:
             done = subprocess.run(
-                [*settings["task"], *command], env=settings["environment"], stdin=subprocess.DEVNULL, capture_output=True
+                [*settings["task"], *command, *settings.get("taskOptions", [])], env=settings["environment"], stdin=subprocess.DEVNULL, capture_output=True
             )
             task.update(exitCode=done.returncode, log=(done.stdout + done.stderr).decode(errors="replace"))
         return {"tasks": [{"taskArn": arn, "clusterArn": cluster}], "failures": []}
