@@ -158,6 +158,8 @@ const ALSO: &[(&str, &str, &str)] = &[
     ("base64", "deliver", "checksums as S3 writes them"),
     ("aws_smithy_types", "deliver", "bodies and times of calls"),
     ("reqwest", "deliver", "webhooks and trackers"),
+    ("rustls", "deliver", "the provider of that client's TLS"),
+    ("ring", "deliver", "signatures of webhooks, ids of messages"),
 ];
 
 /// Modules that know no clock, environment, network or file.

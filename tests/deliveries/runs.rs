@@ -200,9 +200,21 @@ pub(super) async fn deliver_with_gone(
     tables: Value,
     gone: &[Gone],
 ) -> Vec<Outcome> {
-    let deliveries = configured(tables);
+    deliver_configured(server, out, run, &configured(tables), &BTreeMap::new(), gone).await
+}
+
+/// The same, as it is configured, with these environment variables.
+pub(super) async fn deliver_configured(
+    server: &Server,
+    out: &Path,
+    run: &RunDirectory,
+    deliveries: &Deliveries,
+    variables: &BTreeMap<&str, String>,
+    gone: &[Gone],
+) -> Vec<Outcome> {
     let sessions = sessions(server);
-    let secrets = Secrets { variable: &|_| None, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
+    let variable = |name: &str| variables.get(name).cloned();
+    let secrets = Secrets { variable: &variable, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
     let way = Way { sessions: &sessions, secrets: &secrets, pace: Arc::new(NoPause) };
     let targets: Vec<_> = deliveries.targets.iter().collect();
     let opened = open_all(&targets, &way);
@@ -222,9 +234,21 @@ pub(super) async fn deliver_with_gone(
 }
 
 pub(super) async fn fail(server: &Server, out: &Path, run: &RunDirectory, tables: Value) -> Vec<Outcome> {
+    fail_with(server, out, run, tables, &BTreeMap::new()).await
+}
+
+/// The same, with these environment variables.
+pub(super) async fn fail_with(
+    server: &Server,
+    out: &Path,
+    run: &RunDirectory,
+    tables: Value,
+    variables: &BTreeMap<&str, String>,
+) -> Vec<Outcome> {
     let deliveries = configured(tables);
     let sessions = sessions(server);
-    let secrets = Secrets { variable: &|_| None, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
+    let variable = |name: &str| variables.get(name).cloned();
+    let secrets = Secrets { variable: &variable, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
     let way = Way { sessions: &sessions, secrets: &secrets, pace: Arc::new(NoPause) };
     let targets: Vec<_> = deliveries.targets.iter().collect();
     let info = run.plan().run_info("o-exampleorg1", "");
