@@ -67,13 +67,13 @@ pub(crate) fn installed_from(name: &str, requirements: &str) -> PathBuf {
 }
 
 /// A moto server on a free port; gone when dropped.
-struct Moto {
+pub(crate) struct Moto {
     server: Child,
-    endpoint: String,
+    pub(crate) endpoint: String,
 }
 
 impl Moto {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let python = environment().join("bin/python");
         // Port 0 lets the system choose; the port is read from what the server says of itself.
         let script = "import sys\nfrom werkzeug.serving import make_server\nfrom moto.server import DomainDispatcherApplication, create_backend_app\n\
@@ -94,7 +94,7 @@ impl Moto {
         Self { server, endpoint: format!("http://127.0.0.1:{port}") }
     }
 
-    fn config(&self, credentials: Credentials, region: &str) -> SdkConfig {
+    pub(crate) fn config(&self, credentials: Credentials, region: &str) -> SdkConfig {
         loopback::config(&self.endpoint, credentials, region, RetryConfig::disabled())
     }
 }
