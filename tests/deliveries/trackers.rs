@@ -240,7 +240,8 @@ fn github(
                 .map(github_issue)
                 .collect();
             let (from, to) = ((page - 1) * 2, page * 2);
-            let next = format!("<https://api.github.com/x?state=all&page={}>; rel=\"next\"", page + 1);
+            let label = &query["labels"];
+            let next = format!("<https://api.github.com/x?state=all&labels={label}&page={}>; rel=\"next\"", page + 1);
             let headers = if to < all.len() { vec![("link", next)] } else { Vec::new() };
             Reply(200, headers, json!(all.get(from..to.min(all.len())).unwrap_or_default()))
         }

@@ -104,7 +104,10 @@ pub(super) fn decide(rules: &Rules, seen: &Seen, ticket: Option<&Ticket<'_>>, ob
     }
     let is_back = match ticket.status {
         Status::Open => {
-            let grown = (seen.added + seen.worse > 0).then_some(Said::Grown);
+            let grown = match ticket.said {
+                Some(Said::Resolved) => Some(Said::Back),
+                _ => (seen.added + seen.worse > 0).then_some(Said::Grown),
+            };
             if ticket.is_current && grown.is_none() {
                 return Decision::Unchanged;
             }
@@ -190,6 +193,15 @@ mod tests {
         for seen in [Seen { added: 1, ..violated() }, Seen { worse: 1, ..violated() }] {
             assert_eq!(change(decide(&rules, &seen, Some(&stale), NOW)).say, Some(Said::Grown));
         }
+    }
+
+    #[test]
+    fn what_was_said_to_be_over_and_is_not_is_said_to_be_back() {
+        let open = Status::Open;
+        let ticket =
+            Ticket { said: Some(Said::Resolved), ..ticket(&open, Standing { violated: 1, ..Standing::default() }) };
+        let changed = change(decide(&Rules::default(), &violated(), Some(&ticket), NOW));
+        assert_eq!(changed, Change { write: true, say: Some(Said::Back), ..Change::default() });
     }
 
     #[test]

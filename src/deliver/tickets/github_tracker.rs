@@ -37,6 +37,14 @@ fn parts(id: &str) -> Option<(&str, &str, &str)> {
     Some((owner, name, number))
 }
 
+fn pairs(query: &[(&str, &str)]) -> Vec<(String, String)> {
+    query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn borrowed(query: &[(String, String)]) -> Vec<(&str, &str)> {
+    query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
 fn strange(id: &str) -> Trouble {
     Trouble::Ticket(format!("`{id}` is no issue of GitHub"))
 }
@@ -79,11 +87,11 @@ impl ToGitHub {
     async fn list_one(&self, of: &str, repository: &str, found: &mut Found) -> Result<(), Trouble> {
         let (owner, name) = repository.split_once('/').unwrap_or_default();
         let path = ["repos", owner, name, "issues"];
-        let mut page = "1".to_owned();
+        let label = self.destinations.label.as_str();
+        let mut query = pairs(&[("state", "all"), ("labels", label), ("per_page", "100"), ("page", "1")]);
         for _ in 0..PAGES {
-            let label = self.destinations.label.as_str();
-            let query = [("state", "all"), ("labels", label), ("per_page", "100"), ("page", page.as_str())];
-            let ask = Ask { does: Does::Read, method: Method::GET, path: &path, query: &query, body: None };
+            let asked = borrowed(&query);
+            let ask = Ask { does: Does::Read, method: Method::GET, path: &path, query: &asked, body: None };
             let answer = self.ask(ask).await.map_err(|refusal| trouble(repository, &refusal, None))?;
             for issue in answer.value.as_array().into_iter().flatten() {
                 let mark = issue.get("body").and_then(Value::as_str).and_then(markdown::mark_of);
@@ -93,8 +101,8 @@ impl ToGitHub {
                     found.entry(mark.key).or_default().push(remote);
                 }
             }
-            match answer.next_page {
-                Some(next) => page = next,
+            match answer.next_query {
+                Some(next) => query = next,
                 None => return Ok(()),
             }
         }
@@ -274,18 +282,18 @@ impl Tracker for ToGitHub {
         let (owner, name, number) = parts(id).ok_or_else(|| strange(id))?;
         let path = ["repos", owner, name, "issues", number, "comments"];
         let mark = markdown::said(mark);
-        let mut page = "1".to_owned();
+        let mut query = pairs(&[("per_page", "100"), ("page", "1")]);
         for _ in 0..COMMENT_PAGES {
-            let query = [("per_page", "100"), ("page", page.as_str())];
-            let ask = Ask { does: Does::Read, method: Method::GET, path: &path, query: &query, body: None };
+            let asked = borrowed(&query);
+            let ask = Ask { does: Does::Read, method: Method::GET, path: &path, query: &asked, body: None };
             let answer =
                 self.ask(ask).await.map_err(|refusal| trouble(&format!("{owner}/{name}"), &refusal, Some(id)))?;
             let comments = answer.value.as_array().into_iter().flatten();
             if comments.filter_map(|comment| comment.get("body")?.as_str()).any(|body| body.contains(&mark)) {
                 return Ok(true);
             }
-            match answer.next_page {
-                Some(next) => page = next,
+            match answer.next_query {
+                Some(next) => query = next,
                 None => break,
             }
         }

@@ -57,8 +57,8 @@ pub(super) struct Ask<'a> {
 pub(super) struct Answer {
     /// `null` where there is no body.
     pub(super) value: Value,
-    /// Number of the next page, as a link of the answer names it.
-    pub(super) next_page: Option<String>,
+    /// What asks the same path for the next page, as a link of the answer has it.
+    pub(super) next_query: Option<Vec<(String, String)>>,
 }
 
 /// A call that came to nothing.
@@ -181,7 +181,7 @@ impl Http {
         let value: Option<Value> = if body.is_empty() { Some(Value::Null) } else { serde_json::from_slice(body).ok() };
         if (200..300).contains(&status) {
             return match value {
-                Some(value) => Ok(Answer { value, next_page: next_page(headers) }),
+                Some(value) => Ok(Answer { value, next_query: next_query(headers) }),
                 None => Err(Failed::ForGood(Refusal {
                     status,
                     said: "the answer is no JSON; is this the address of the API?".to_owned(),
@@ -254,15 +254,15 @@ fn told_to_wait(status: u16, headers: &HeaderMap, said: &str) -> Option<Duration
     Some(after.or(until).unwrap_or(UNSAID_WAIT))
 }
 
-/// `<https://…?page=2>; rel="next", …` → `2`
-fn next_page(headers: &HeaderMap) -> Option<String> {
+/// `<https://…?page=2>; rel="next", …` → `page=2`. The rest of the address is not believed.
+fn next_query(headers: &HeaderMap) -> Option<Vec<(String, String)>> {
     let links = headers.get_all(LINK).iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(','));
     links.filter_map(|link| link.split_once(';')).find_map(|(address, relation)| {
         let is_next = relation.split(';').any(|part| matches!(part.trim(), r#"rel="next""# | "rel=next"));
         let address = address.trim().strip_prefix('<')?.strip_suffix('>')?;
-        let (_, query) = address.split_once('?')?;
-        let page = query.split('&').find_map(|pair| pair.strip_prefix("page="))?;
-        is_next.then(|| page.to_owned())
+        is_next.then_some(())?;
+        let url = Url::parse(address).ok()?;
+        Some(url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
     })
 }
 
@@ -343,10 +343,13 @@ mod tests {
     }
 
     #[test]
-    fn the_next_page_is_read_as_a_number_and_never_as_an_address() {
-        let link = r#"<https://x/a?page=1>; rel="prev", <https://elsewhere/a?state=all&page=3>; rel="next""#;
-        assert_eq!(next_page(&headers(&[("link", link)])).as_deref(), Some("3"));
-        assert_eq!(next_page(&headers(&[])), None);
+    fn the_next_page_is_read_as_a_query_and_never_as_an_address() {
+        let link =
+            r#"<https://x/a?page=1>; rel="prev", <https://elsewhere/a?state=all&after=Y3%3D&page=3>; rel="next""#;
+        let next = next_query(&headers(&[("link", link)])).unwrap();
+        let next: Vec<(&str, &str)> = next.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(next, [("state", "all"), ("after", "Y3="), ("page", "3")]);
+        assert_eq!(next_query(&headers(&[])), None);
     }
 
     #[test]

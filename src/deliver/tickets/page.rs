@@ -279,15 +279,26 @@ pub(super) fn words(
     standing: Standing,
 ) -> Words {
     let run = &package.manifest.run;
-    let left = standing.unseen.max(1);
     let (mut sentences, shows_rows) = match said {
         Said::Grown => (vec!["More is violated than before, or worse than before:".to_owned()], true),
-        Said::Back => {
-            (vec!["This ticket was closed, but its violation is there (again), or is worse:".to_owned()], true)
-        }
+        Said::Back => (
+            vec![
+                "This ticket was closed, or was said to be over, but its violation is there (again), or is worse:"
+                    .to_owned(),
+            ],
+            true,
+        ),
+        Said::Unseen if standing.unseen == 0 => (
+            vec![
+                "What else was in this ticket is not known any more.".to_owned(),
+                "Nobody can say that it is over, so the ticket stays open until somebody closes it. This is said once."
+                    .to_owned(),
+            ],
+            false,
+        ),
         Said::Unseen => (
             vec![
-                format!("{} in this ticket could not be looked at.", counted(left, "finding")),
+                format!("{} in this ticket could not be looked at.", counted(standing.unseen, "finding")),
                 "Nobody knows whether it still stands, so the ticket stays open. This is said once.".to_owned(),
             ],
             false,
