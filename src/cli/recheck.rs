@@ -72,14 +72,16 @@ pub(super) fn rechecked(args: &AuditArgs, targets: &[Target]) -> Result<Outcome,
     let kept = RunOptions { out: args.run.out.join(RECHECKS), fresh: true, ..args.run.clone() };
     let run = kept.run_directory(&question(&config, &policies, &asked), 0, now)?;
     let recheck = Recheck { sessions: &sessions, options: &config.audit, run: &run, beside: &beside, targets };
-    let judged = runtime.block_on(recheck.collect()).map_err(failed).and_then(|()| judge(recheck, &config, &policies));
+    let collected = runtime.block_on(recheck.collect());
+    if let Err(error @ (RecheckError::NoAccount { .. } | RecheckError::LeftOut { .. })) = collected {
+        discard(&run)?;
+        return Err(failed(error));
+    }
+    let judged = collected.map_err(failed).and_then(|()| judge(recheck, &config, &policies));
     let concluded = match judged {
         Err(failure) => Err(failure),
         Ok(judged) if judged.strangers.len() == targets.len() => {
-            let path = run.path();
-            std::fs::remove_dir_all(path).map_err(|error| {
-                Failure::because(format!("cannot remove {}: {error}; remove it by hand", path.display()))
-            })?;
+            discard(&run)?;
             return Ok(Outcome::NothingToJudge(judged.strangers));
         }
         Ok(judged) => {
@@ -97,6 +99,13 @@ pub(super) fn rechecked(args: &AuditArgs, targets: &[Target]) -> Result<Outcome,
     let delivered = runtime.block_on(args.deliver.after(concluded, &run, &args.run.out, &config, &sessions))?;
     runs::prune_after(&run, &kept.out, &config);
     Ok(Outcome::Concluded(run, delivered))
+}
+
+/// Takes away a run in which nothing was looked at that anybody could want to know of.
+fn discard(run: &RunDirectory) -> Result<(), Failure> {
+    let path = run.path();
+    std::fs::remove_dir_all(path)
+        .map_err(|error| Failure::because(format!("cannot remove {}: {error}; remove it by hand", path.display())))
 }
 
 fn judge(recheck: Recheck<'_>, config: &Config, policies: &Policies) -> Result<Rechecked, Failure> {
