@@ -1,8 +1,9 @@
 //! The fan-out's state machine, executed by moto with the real program behind it (`tests/step-functions.py`).
 //!
-//! The organization is the simulated one, the bucket is moto's, functions are processes of this program that are fed over
-//! Lambda's runtime API, tasks of Fargate are processes too. One process is the measure: what its run holds, the joined run
-//! has to hold byte for byte, whatever was throttled, killed and tried again; and what no worker could do is a gap.
+//! The organization is the simulated one, functions are processes of this program that are fed over Lambda's runtime API,
+//! tasks of Fargate are processes too. They share a folder, whose items the driver puts into moto's S3, where the map reads
+//! them. One process is the measure: what its run holds, the joined run has to hold byte for byte, whatever was throttled,
+//! killed and tried again; and what no worker could do is a gap.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -19,6 +20,8 @@ use serde_json::{Value, json};
 use super::moto;
 
 const BUCKET: &str = "reports";
+/// The folder that workers share.
+const SHARED: &str = "shared";
 const REGION: &str = "eu-central-1";
 const CONFIGURATION: &str = "[secrets]\nfingerprint_key_env = \"FINGERPRINT_KEY\"\n";
 
@@ -91,9 +94,10 @@ impl World {
 
     fn execute(&self, faults: &Value, conclude_on: &str) -> Executed {
         let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("pipewarden.toml"), CONFIGURATION).unwrap();
         let mut environment = self.environment(folder.path());
-        environment.insert("PIPEWARDEN_CONFIG".to_owned(), format!("s3://{BUCKET}/config/pipewarden.toml"));
-        environment.insert("PIPEWARDEN_OUT".to_owned(), format!("s3://{BUCKET}"));
+        environment.insert("PIPEWARDEN_CONFIG".to_owned(), "pipewarden.toml".to_owned());
+        environment.insert("PIPEWARDEN_OUT".to_owned(), SHARED.to_owned());
         let program = env!("CARGO_BIN_EXE_pipewarden");
         let settings = json!({
             "definition": fs::read_to_string(project("infra/fan-out/state-machine.asl.json")).unwrap(),
@@ -108,7 +112,7 @@ impl World {
             "environment": environment,
             "region": REGION,
             "bucket": BUCKET,
-            "objects": {"config/pipewarden.toml": CONFIGURATION},
+            "folder": folder.path(),
             "faults": faults,
             "into": folder.path().join("bucket"),
         });
@@ -155,7 +159,7 @@ impl Executed {
     }
 
     fn run(&self) -> BTreeMap<String, Vec<u8>> {
-        run_under(&self.folder.path().join("bucket"))
+        run_under(&self.folder.path().join(SHARED))
     }
 
     fn assert_succeeded(&self) {
