@@ -248,7 +248,7 @@ fn the_whole_audit_and_then_the_recheck_of_a_changed_resource() {
     drop(first);
     let findings: Value = serde_json::from_slice(&std::fs::read(full.join("findings.json")).unwrap()).unwrap();
     let one = findings["findings"].as_array().unwrap().iter().find(|finding| {
-        finding["resource"]["typeName"] == "AWS::CodePipeline::Pipeline" && finding["compliance"] == "NON_COMPLIANT"
+        finding["resource"]["typeName"] == "AWS::CodePipeline::Pipeline" && finding["compliance"] == "NonCompliant"
     });
     let resource = &one.expect("a pipeline that violates something")["resource"];
     let uid = resource["uid"].as_str().unwrap();

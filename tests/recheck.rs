@@ -216,7 +216,7 @@ fn ungated(world: &World) -> (String, String) {
         .findings
         .iter()
         .find(|(key, expected)| {
-            key.0 == "codepipeline-production-approval-required" && expected.as_str() == "NON_COMPLIANT"
+            key.0 == "codepipeline-production-approval-required" && expected.as_str() == "NonCompliant"
         })
         .unwrap();
     (key.1.clone(), key.2.clone())

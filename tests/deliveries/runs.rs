@@ -10,7 +10,8 @@ use aws_smithy_types::retry::RetryConfig;
 use pipewarden::collect::git_hosts::Secrets;
 use pipewarden::collect::{CallGate, Concurrency};
 use pipewarden::deliver::{
-    Deliveries, FailedRun, Notice, Outcome, Pace, Package, Way, deliver_all, notify_failure, open_all,
+    Deliveries, FailedRun, Notice, Outcome, Pace, Package, Preview, Way, deliver_all, notify_failure, open_all,
+    preview_all,
 };
 use pipewarden::finding::{ComplianceType, Control, Finding, Gone, Lifecycle, ResourceRef, Severity};
 use pipewarden::inventory::{AccountId, CallCounts, Coverage, CoverageKey, Partition, ResourceUid, TypeName};
@@ -235,6 +236,18 @@ pub(super) async fn deliver_through(
         report_location: "https://reports/1".to_owned(),
     };
     deliver_all(&package, opened, out).await
+}
+
+/// What would be sent to each.
+pub(super) async fn preview_through(way: &Way<'_>, out: &Path, run: &RunDirectory, tables: Value) -> Vec<Preview> {
+    let deliveries = configured(tables);
+    let targets: Vec<_> = deliveries.targets.iter().collect();
+    let (manifest, stored) = (run.manifest().unwrap(), run.stored_report().unwrap());
+    let report = stored.report();
+    let report_location = "https://reports/1".to_owned();
+    let package = Package { run, manifest: &manifest, report: &report, now: NOW, report_location };
+    let previews = preview_all(&package, open_all(&targets, way), out).await;
+    previews.into_iter().map(|(_, preview)| preview.unwrap().1).collect()
 }
 
 pub(super) async fn fail(server: &Server, out: &Path, run: &RunDirectory, tables: Value) -> Vec<Outcome> {

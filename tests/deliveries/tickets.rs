@@ -8,13 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pipewarden::collect::git_hosts::Secrets;
-use pipewarden::deliver::{Outcome, Pace, Status, Way};
+use pipewarden::deliver::{Outcome, Pace, Preview, Status, Way};
 use pipewarden::finding::{Change, ComplianceType, ExceptionRef, Finding, Gone, Owner, OwnerSource, Severity};
 use pipewarden::inventory::ResourceUid;
 use pipewarden::run::RunDirectory;
 use serde_json::{Value, json};
 
-use super::runs::{HOME, changed, deliver_through, finding, sealed, sealed_among, sessions_at};
+use super::runs::{HOME, changed, deliver_through, finding, preview_through, sealed, sealed_among, sessions_at};
 use super::trackers::{GITHUB_TOKEN, Issue, JIRA_TOKEN, JIRA_USER, Trackers};
 use super::{A, FIRST, SECOND, in_runtime};
 
@@ -58,6 +58,14 @@ async fn deliver_gone(
 
 async fn deliver(server: &Trackers, out: &Path, run: &RunDirectory, tables: Value) -> Outcome {
     deliver_gone(server, out, run, tables, &[]).await.0
+}
+
+async fn preview(server: &Trackers, out: &Path, run: &RunDirectory, tables: Value) -> Preview {
+    let variable = |_: &str| Some(GITHUB_TOKEN.to_owned());
+    let secrets = Secrets { variable: &variable, file: &|path| fs::read(path) };
+    let sessions = sessions_at(&server.endpoint);
+    let way = Way { sessions: &sessions, secrets: &secrets, pace: Arc::new(Noted::default()) };
+    preview_through(&way, out, run, tables).await.remove(0)
 }
 
 fn with(mut table: Value, more: &Value) -> Value {
@@ -325,6 +333,30 @@ fn what_ended_in_a_run_that_was_never_delivered_closes_its_ticket_later() {
 }
 
 #[test]
+fn what_ended_while_a_place_was_dark_closes_its_ticket_when_it_is_not() {
+    in_runtime(async {
+        let out = tempfile::tempdir().unwrap();
+        let server = Trackers::start().await;
+        let tables = || github(&server, &json!({}));
+        let (web, api) = (bad("web", "team-a"), bad("api", "team-b"));
+        let first = sealed_among(out.path(), FIRST, vec![web, api.clone()]);
+        deliver(&server, out.path(), &first, tables()).await;
+        // Only the second run says that `web` is gone, and two deliveries find the repository closed.
+        server.with(|world| world.switched_off.insert("acme/a".to_owned()));
+        for id in [SECOND, THIRD] {
+            let run = sealed_among(out.path(), id, vec![api.clone()]);
+            assert_eq!(deliver(&server, out.path(), &run, tables()).await.status, Status::Incomplete);
+        }
+        server.with(|world| world.switched_off.clear());
+        assert!(only(&server, "acme/a").is_open);
+        let fourth = sealed_among(out.path(), FOURTH, vec![api]);
+        let outcome = deliver(&server, out.path(), &fourth, tables()).await;
+        assert_eq!((outcome.status, outcome.sent), (Status::Delivered, 1), "{outcome:?}");
+        assert!(!only(&server, "acme/a").is_open && only(&server, "acme/b").is_open);
+    });
+}
+
+#[test]
 fn a_violation_that_comes_back_opens_its_ticket_again_or_a_new_one() {
     for (name, table, place) in TRACKERS {
         for reopen in [true, false] {
@@ -473,6 +505,53 @@ fn a_repository_that_takes_no_issues_keeps_no_other_from_its_own() {
         server.with(|world| world.switched_off.clear());
         let outcome = deliver(&server, out.path(), &run, github(&server, &json!({}))).await;
         assert_eq!((outcome.status, outcome.sent), (Status::Delivered, 1), "{outcome:?}");
+    });
+}
+
+#[test]
+fn a_project_that_the_account_does_not_see_is_not_filled_with_the_same_again() {
+    in_runtime(async {
+        let out = tempfile::tempdir().unwrap();
+        let server = Trackers::start().await;
+        let run = sealed(out.path(), FIRST, vec![bad("web", "team-a"), bad("api", "team-c")], &[]);
+        let tables = || cloud(&server, &json!({}));
+        deliver(&server, out.path(), &run, tables()).await;
+        // Jira takes new issues from an account that may not see them.
+        server.with(|world| world.switched_off.insert("PAY".to_owned()));
+        for lost in [false, true] {
+            if lost {
+                forget(out.path());
+            }
+            let outcome = deliver(&server, out.path(), &run, tables()).await;
+            assert_eq!(outcome.status, Status::Incomplete, "{outcome:?}");
+            assert!(outcome.refused[0].contains("PAY: the account does not see this project"), "{outcome:?}");
+            server.with(|world| assert_eq!(world.issues.len(), 2));
+        }
+    });
+}
+
+#[test]
+fn a_dry_run_says_what_would_be_opened_and_asks_nobody() {
+    in_runtime(async {
+        let out = tempfile::tempdir().unwrap();
+        let server = Trackers::start().await;
+        let preview = |run: RunDirectory| {
+            let (out, server) = (out.path().to_owned(), server.clone());
+            async move { preview(&server, &out, &run, github(&server, &json!({"max_new": 1}))).await }
+        };
+        let first = || sealed(out.path(), FIRST, vec![bad("web", "team-a"), bad("api", "team-b")], &[]);
+        let things = preview(first()).await.things;
+        let told: Vec<(&str, u64)> = things.iter().map(|thing| (thing.what.as_str(), thing.count)).collect();
+        assert_eq!(told, [("tickets to open", 1), ("tickets that wait, because `max_new` is 1", 1)]);
+        assert!(things[0].bytes > 100 && server.with(|world| world.calls.is_empty()));
+        let run = RunDirectory::open(&out.path().join("runs").join(FIRST)).unwrap();
+        for _ in 0..2 {
+            deliver(&server, out.path(), &run, github(&server, &json!({}))).await;
+        }
+        let second = sealed(out.path(), SECOND, vec![good("web", "team-a"), bad("api", "team-b")], &[]);
+        let preview = preview(second).await;
+        let told: Vec<(&str, u64)> = preview.things.iter().map(|thing| (thing.what.as_str(), thing.count)).collect();
+        assert_eq!((told, preview.unchanged), (vec![("tickets to close", 1)], 1));
     });
 }
 

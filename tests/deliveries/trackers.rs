@@ -326,6 +326,10 @@ fn jira(
         assert!(text.to_string().len() < 40_000);
     }
     match (method, parts) {
+        ("GET", ["project", key]) if world.switched_off.contains(*key) => {
+            jira_refused(404, "No project could be found", &json!({}))
+        }
+        ("GET", ["project", key]) => ok(json!({"key": key})),
         ("POST", ["search", "jql"]) if is_cloud => {
             let found = search(world, body);
             let from: usize = body["nextPageToken"].as_str().map_or(0, |token| token.parse().unwrap());
@@ -382,7 +386,8 @@ fn jira_issue_call(
     let now = world.now.replace('Z', ".000+0000");
     let has_no_way = world.has_no_way;
     let (place, number) = key.rsplit_once('-').unwrap();
-    let Some(issue) = world.find(place, number) else {
+    let hidden = world.switched_off.contains(place);
+    let Some(issue) = world.find(place, number).filter(|_| !hidden) else {
         return jira_refused(404, "Issue does not exist", &json!({}));
     };
     match (method, rest) {
@@ -431,6 +436,8 @@ fn search(world: &mut World, body: &Value) -> Vec<Value> {
     let jql = body["jql"].as_str().unwrap();
     let label = jql.strip_prefix("labels = \"").and_then(|rest| rest.split('"').next()).expect(jql).to_owned();
     let world = &*world;
-    let found = world.issues.iter().filter(|issue| issue.labels.contains(&label) && world.shown(issue));
+    let found = world.issues.iter().filter(|issue| {
+        issue.labels.contains(&label) && world.shown(issue) && !world.switched_off.contains(&issue.place)
+    });
     found.map(jira_issue).collect()
 }

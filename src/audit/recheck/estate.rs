@@ -79,14 +79,15 @@ impl<'a> Estate<'a> {
     }
 
     /// What was looked at in an account of which single things were asked for.
-    fn over_things(&self, mut full: Inventory, fresh: Inventory) -> Inventory {
-        full.resources.retain(|resource| !self.is_replaced(resource));
+    fn over_things(&self, mut full: Inventory, mut fresh: Inventory) -> Inventory {
+        full.resources.retain(|resource| !self.is_replaced(resource) || is_known_by_more_names(resource, &fresh));
         full.gaps.retain(|gap| match &gap.affects {
             Affects::Property { resource, .. } => !self.looked_at.contains(resource),
             _ => true,
         });
-        full.absorb(fresh);
-        full
+        fresh.absorb(full);
+        fresh.normalise();
+        fresh
     }
 
     fn is_replaced(&self, resource: &Resource) -> bool {
@@ -97,7 +98,7 @@ impl<'a> Estate<'a> {
     }
 
     /// What was looked at in Regions of an account, or in all of it.
-    fn over_a_place(&self, mut full: Inventory, fresh: Inventory, regions: Option<&BTreeSet<Region>>) -> Inventory {
+    fn over_a_place(&self, mut full: Inventory, mut fresh: Inventory, regions: Option<&BTreeSet<Region>>) -> Inventory {
         let here = |region: &Region| regions.is_none_or(|regions| regions.contains(region));
         let mut gone: BTreeSet<ResourceUid> = BTreeSet::new();
         full.resources.retain(|resource| {
@@ -107,7 +108,7 @@ impl<'a> Estate<'a> {
             if listed_again {
                 gone.insert(resource.uid.clone());
             }
-            !listed_again
+            !listed_again || is_known_by_more_names(resource, &fresh)
         });
         let asked: BTreeSet<(&Region, String)> =
             fresh.coverage.rows().map(|(key, _)| (&key.region, format!("{}:{}", key.service, key.action))).collect();
@@ -124,12 +125,23 @@ impl<'a> Estate<'a> {
             !again
         });
         full.coverage.skipped.retain(|skip| skip.region == Region::GLOBAL || !here(&skip.region));
-        let skipped = std::mem::take(&mut full.coverage.skipped);
-        full.absorb(fresh);
         // Other Regions are known from the full run, so they are left out of nothing.
-        full.coverage.skipped = skipped;
-        full
+        let skipped = std::mem::take(&mut full.coverage.skipped);
+        fresh.absorb(full);
+        fresh.coverage.skipped = skipped;
+        fresh.normalise();
+        fresh
     }
+}
+
+/// Whether the full run's copy of a thing that was looked at again stays beside it, for the names that others gave it:
+/// one branch is taken by pipelines of many Regions, each by its own connection.
+fn is_known_by_more_names(resource: &Resource, fresh: &Inventory) -> bool {
+    let named_by_many = resource.type_name == TypeName::BRANCH || resource.type_name == TypeName::REPOSITORY;
+    let same = |other: &Resource| {
+        other.uid == resource.uid && other.account == resource.account && other.type_name == resource.type_name
+    };
+    named_by_many && fresh.resources.iter().any(same)
 }
 
 /// Whether things of a type are listed once for the whole account.

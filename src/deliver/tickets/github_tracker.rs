@@ -136,6 +136,10 @@ fn trouble(repository: &str, refusal: &Refusal, ticket: Option<&str>) -> Trouble
         404 | 301 if ticket.is_none() => Trouble::Place(format!(
             "{repository} is not there, was renamed, or the token may not see it ({said}): mend its name, or grant Issues (read and write)"
         )),
+        // Nobody may comment on a locked issue; others take comments.
+        403 if ticket.is_some() && said.to_lowercase().contains("locked") => {
+            Trouble::Ticket(format!("{}: {said}: unlock it", ticket.unwrap_or(repository)))
+        }
         403 => Trouble::Place(format!(
             "the token may not do this in {repository} ({said}): grant Issues (read and write); an archived repository takes none"
         )),

@@ -158,7 +158,9 @@ impl<'a> Pass<'a> {
         seen.added += u64::from(before.is_none());
         seen.worse += u64::from(before.is_some_and(|before| before < finding.severity));
         let title = self.report.controls.get(&finding.control).map_or("", |control| control.title.as_str());
-        for part in [finding.id.as_str(), finding.severity.as_str(), first, title] {
+        // A run that was compared with none has no history to show.
+        let since = finding.lifecycle.as_ref().map_or("", |lifecycle| &lifecycle.first_observed_at);
+        for part in [finding.id.as_str(), finding.severity.as_str(), since, title] {
             group.shown.update(part);
             group.shown.update([0]);
         }

@@ -291,8 +291,25 @@ impl Tracker for ToJira {
         self.new_issue(&self.options.default, page, mark).to_string().len() as u64
     }
 
-    async fn list(&self, of: &str, _places: &BTreeSet<String>) -> (Found, Vec<(String, Trouble)>) {
+    async fn list(&self, of: &str, places: &BTreeSet<String>) -> (Found, Vec<(String, Trouble)>) {
         let mut found = Found::new();
+        let mut unseen = Vec::new();
+        for place in places {
+            // A search leaves out in silence what the account may not see.
+            if let Err(refusal) = self.ask(Does::Read, Method::GET, &["project", place], &[], None).await {
+                let trouble = match trouble(&refusal, None) {
+                    Trouble::Ticket(said) => Trouble::Place(format!(
+                        "the account does not see this project ({said}): mend its key, or grant Browse Projects"
+                    )),
+                    other => other,
+                };
+                let stops = matches!(trouble, Trouble::Stop(..));
+                unseen.push((place.clone(), trouble));
+                if stops {
+                    return (found, unseen);
+                }
+            }
+        }
         // Issues that people moved to another project are still those.
         let jql = format!("labels = \"{}\" ORDER BY created ASC", label_of(of));
         let mut from = Value::Null;
@@ -307,7 +324,8 @@ impl Tracker for ToJira {
                         ),
                         stop => stop,
                     };
-                    return (found, vec![(self.receiver(), trouble)]);
+                    unseen.push((self.receiver(), trouble));
+                    return (found, unseen);
                 }
             };
             for issue in &issues {
@@ -317,11 +335,12 @@ impl Tracker for ToJira {
             }
             match next {
                 Some(next) => from = next,
-                None => return (found, Vec::new()),
+                None => return (found, unseen),
             }
         }
         let said = format!("it has more than {PAGES} pages of issues with the label {}", label_of(of));
-        (found, vec![(self.receiver(), Trouble::Stop(said, "give the delivery another `name`".to_owned()))])
+        unseen.push((self.receiver(), Trouble::Stop(said, "give the delivery another `name`".to_owned())));
+        (found, unseen)
     }
 
     async fn look(&self, id: &str) -> Result<Option<Remote>, Trouble> {

@@ -52,6 +52,8 @@ pub(super) struct Known {
     pub(super) entries: BTreeMap<String, Entry>,
     /// Finding → tickets that it is in, with its severity when it was told.
     pub(super) findings: BTreeMap<String, BTreeMap<String, Severity>>,
+    /// Ticket → findings in it.
+    by_ticket: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Known {
@@ -67,10 +69,15 @@ impl Known {
             let severity = memory.get(key).and_then(Value::as_str).and_then(|text| Severity::from_str(text).ok());
             let place = key.strip_prefix(IN).and_then(|rest| rest.split_once('/'));
             if let (Some((key, finding)), Some(severity)) = (place, severity) {
-                known.findings.entry(finding.to_owned()).or_default().insert(key.to_owned(), severity);
+                known.put(key, finding, severity);
             }
         }
         known
+    }
+
+    fn put(&mut self, key: &str, finding: &str, severity: Severity) {
+        self.findings.entry(finding.to_owned()).or_default().insert(key.to_owned(), severity);
+        self.by_ticket.entry(key.to_owned()).or_default().insert(finding.to_owned());
     }
 
     /// A ticket that the tracker has and nobody remembers.
@@ -81,7 +88,7 @@ impl Known {
         let mut lines: Vec<(String, Value)> = Vec::new();
         for finding in content.findings {
             lines.push((format!("{IN}{key}/{finding}"), json!(worst)));
-            self.findings.entry(finding).or_default().insert(key.to_owned(), worst);
+            self.put(key, &finding, worst);
         }
         lines.push(line(key, &entry));
         self.entries.insert(key.to_owned(), entry);
@@ -90,12 +97,16 @@ impl Known {
 
     /// Forgets a ticket that is not there any more.
     pub(super) fn forget(&mut self, key: &str) -> Vec<(String, Value)> {
-        let mut lines: Vec<(String, Value)> =
-            self.findings_of(key).into_keys().map(|finding| (format!("{IN}{key}/{finding}"), Value::Null)).collect();
-        for of in self.findings.values_mut() {
-            of.remove(key);
+        let mut lines: Vec<(String, Value)> = Vec::new();
+        for finding in self.by_ticket.remove(key).unwrap_or_default() {
+            lines.push((format!("{IN}{key}/{finding}"), Value::Null));
+            if let Some(tickets) = self.findings.get_mut(&finding) {
+                tickets.remove(key);
+                if tickets.is_empty() {
+                    self.findings.remove(&finding);
+                }
+            }
         }
-        self.findings.retain(|_, of| !of.is_empty());
         self.entries.remove(key);
         lines.push((format!("{TICKET}{key}"), Value::Null));
         lines
@@ -103,8 +114,8 @@ impl Known {
 
     /// The findings in a ticket.
     pub(super) fn findings_of(&self, key: &str) -> BTreeMap<String, Severity> {
-        let of = |(id, keys): (&String, &BTreeMap<String, Severity>)| Some((id.clone(), *keys.get(key)?));
-        self.findings.iter().filter_map(of).collect()
+        let findings = self.by_ticket.get(key).into_iter().flatten();
+        findings.filter_map(|id| Some((id.clone(), *self.findings.get(id)?.get(key)?))).collect()
     }
 }
 

@@ -8,12 +8,14 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::page::{Block, Page, Words, counted, fit};
+use super::page::{Block, Page, Words, counted, cut, fit};
 use super::{Content, Mark};
 use crate::finding::{Severity, hex};
 
 /// Characters of a body: GitHub refuses more than 65,536.
 const BODY: usize = 65_536;
+/// Characters of a title: it refuses more than 256.
+const TITLE: usize = 250;
 /// Findings that a mark names at most; each has 22 characters.
 const MOST_MARKED: usize = 1_000;
 /// Keeps signs apart that would be a mention, a reference or a link together, and is not seen.
@@ -90,7 +92,7 @@ fn table(out: &mut String, header: &[&str], rows: &[Vec<String>]) {
 
 /// A title: GitHub pings nobody from there, and shows only code in backticks.
 pub(super) fn title(page: &Page) -> String {
-    page.title.replace('@', "@\u{2060}").replace('`', "'")
+    cut(&page.title.replace('@', "@\u{2060}").replace('`', "'"), TITLE)
 }
 
 /// The body of an issue.

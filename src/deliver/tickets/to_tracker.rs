@@ -20,8 +20,11 @@ use crate::deliver::refusals::Refusals;
 use crate::deliver::security_hub_ended::Position;
 use crate::deliver::{Delivered, Delivery, DeliveryError, Memory, Pace, Package, Preview, PreviewLine};
 
-/// Under it, the [`Position`] of the newest run that was told as a whole.
+/// Under it, the [`Position`] of the newest run that was told.
 const NEWEST: &str = "newest";
+/// Under it, the [`Position`] of the newest run after which no ticket was left behind: what ended since then may be told by
+/// a run in between alone.
+const SETTLED: &str = "settled";
 /// How often the tracker is asked what it has where that is not remembered: a search may lag behind what was written.
 const LOOKS: usize = 3;
 /// Between two such looks.
@@ -35,14 +38,13 @@ pub(super) struct ToTracker {
     pub(super) receiver: String,
 }
 
-/// The newest run that was told as a whole.
-fn newest(memory: &Memory) -> Option<Position> {
-    serde_json::from_value(memory.get(NEWEST)?.clone()).ok()
+fn position(memory: &Memory, key: &str) -> Option<Position> {
+    serde_json::from_value(memory.get(key)?.clone()).ok()
 }
 
 /// A run that looked earlier than what the tickets show would take them back in time.
 fn too_old(this: &Position, memory: &Memory) -> Option<String> {
-    let newest = newest(memory).filter(|newest| newest > this)?;
+    let newest = position(memory, NEWEST).filter(|newest| newest > this)?;
     let (Position(seen, run), Position(newest_seen, newest)) = (this, newest);
     Some(format!(
         "nothing was sent: run {run} is older than run {newest}, which the tickets show already (they show AWS as of {seen} and {newest_seen})"
@@ -61,7 +63,7 @@ impl ToTracker {
 
     fn look(&self, package: &Package<'_>, keys: &Keys, known: &Known, memory: &Memory) -> Result<Look, DeliveryError> {
         let since = baseline(memory, &package.manifest.run.started_at);
-        Look::of(package, keys, &self.rules, known, (&since, newest(memory).as_ref()))
+        Look::of(package, keys, &self.rules, known, (&since, position(memory, SETTLED).as_ref()))
     }
 
     /// Everything that the tracker has; asked several times where that is not known from before.
@@ -277,14 +279,18 @@ impl Delivery for ToTracker {
         let (work, unchanged, waiting) = work(decisions, &round.look, self.rules.max_new);
         round.delivered.unchanged = unchanged;
         round.run(&work, memory).await?;
+        let has_stopped = round.stopped.is_some();
+        let is_settled = !has_stopped && round.closed.is_empty() && round.refusals.is_empty();
         if waiting > 0 {
             round.refusals.add(self.waiting(waiting));
         }
-        let has_stopped = round.stopped.is_some();
         let delivered = round.finish()?;
         put_baseline(memory, &package.manifest.run.started_at)?;
         if !has_stopped && (delivered.sent + delivered.unchanged > 0 || delivered.refused.is_empty()) {
             memory.put(NEWEST, json!(position))?;
+        }
+        if is_settled {
+            memory.put(SETTLED, json!(position))?;
         }
         Ok(delivered)
     }
