@@ -225,34 +225,39 @@ fn a_member_that_no_worker_can_collect_is_a_gap_and_all_others_are_judged() {
     let world = World::start();
     let smooth = world.execute(&json!({}), "LAMBDA");
     smooth.assert_succeeded();
-    let lost = smooth.accounts().into_iter().find(|account| *account != world.management).unwrap();
-    let failing = world.execute(&json!({&lost: {"killed": -1, "task fails": -1}}), "LAMBDA");
+    let whole = findings(&smooth.run());
+    // The member of which most is known has most to lose.
+    let mut known_of: BTreeMap<&str, usize> = BTreeMap::new();
+    for finding in whole.iter().filter(|one| one["compliance"] != "InsufficientData") {
+        *known_of.entry(finding["resource"]["account"].as_str().unwrap()).or_default() += 1;
+    }
+    known_of.remove(world.management.as_str());
+    let accounts = smooth.accounts();
+    let (lost, _) =
+        known_of.into_iter().filter(|(id, _)| accounts.contains(*id)).max_by_key(|(_, count)| *count).unwrap();
+
+    let failing = world.execute(&json!({lost: {"killed": -1, "task fails": -1}}), "LAMBDA");
     // Any number of accounts may fail: the execution does not.
     failing.assert_succeeded();
-    let (whole, part) = (smooth.run(), failing.run());
+    let part = failing.run();
     let coverage: Value = serde_json::from_slice(&part["coverage.json"]).unwrap();
-    let gaps: Vec<&Value> =
-        coverage["gaps"].as_array().unwrap().iter().filter(|gap| gap["account"] == lost.as_str()).collect();
-    assert!(!gaps.is_empty(), "{lost} is silent");
-    let of_lost = |findings: &[Value]| {
-        findings.iter().filter(|one| one["resource"]["account"] == lost.as_str()).cloned().collect::<Vec<_>>()
-    };
-    let (before, after) = (findings(&whole), findings(&part));
-    assert!(!of_lost(&before).is_empty());
-    for finding in of_lost(&after) {
-        assert!(finding["compliance"] == "InsufficientData", "{finding:#}");
-    }
-    // What does not depend on the lost account is as it was; what does is not better than it was.
-    let known: BTreeMap<&str, &Value> = before.iter().map(|one| (one["id"].as_str().unwrap(), one)).collect();
-    let others = after.iter().filter(|one| one["resource"]["account"] != lost.as_str());
-    let mut same = 0;
-    for finding in others {
-        let Some(was) = known.get(finding["id"].as_str().unwrap()) else { continue };
-        if finding["compliance"] == was["compliance"] {
+    let gaps = coverage["gaps"].as_array().unwrap().iter().filter(|gap| gap["account"] == lost);
+    assert!(gaps.count() > 0, "{lost} is silent");
+    // What does not depend on the lost account is as it was; what does is not known any more, and never better.
+    let known: BTreeMap<&str, &Value> = whole.iter().map(|one| (one["id"].as_str().unwrap(), one)).collect();
+    let (mut same, mut unknown) = (0, 0);
+    for finding in findings(&part) {
+        let was = known.get(finding["id"].as_str().unwrap());
+        if was.is_some_and(|was| was["compliance"] == finding["compliance"]) {
             same += 1;
         } else {
-            assert!(finding["compliance"] == "InsufficientData", "{finding:#}\nwas {was:#}");
+            assert!(finding["compliance"] == "InsufficientData", "{finding:#}\nwas {was:#?}");
+            unknown += 1;
         }
     }
-    assert!(same * 10 > known.len() * 5, "{same} of {}", known.len());
+    assert!(
+        same > known.len() / 3 && unknown > 0,
+        "{same} of {} are as they were, {unknown} are not known",
+        known.len()
+    );
 }
