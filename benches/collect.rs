@@ -2,7 +2,7 @@
 //! rate limits, against the time that latency, limits and the configured concurrency allow at best.
 //!
 //! Server and audit are processes of their own, so that memory is the audit's alone. `cargo bench --bench collect`, with
-//! `-- --accounts N` for another size.
+//! `-- --accounts N` for another size; `-- --fan-out` compares one process with many workers (`fan_out/mod.rs`).
 
 #![expect(
     clippy::unwrap_used,
@@ -10,6 +10,8 @@
     clippy::cast_precision_loss,
     reason = "a benchmark prints figures and stops where it cannot go on"
 )]
+
+mod fan_out;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -107,6 +109,9 @@ fn main() {
     // `cargo test --benches` asks every benchmark to prove that it starts, not to run.
     if arguments.iter().any(|argument| argument == "--test" || argument == "--list") {
         return;
+    }
+    if arguments.iter().any(|argument| argument == "--fan-out") {
+        return fan_out::run(&arguments);
     }
     let accounts =
         arguments.iter().skip_while(|argument| *argument != "--accounts").nth(1).map_or("1000", String::as_str);

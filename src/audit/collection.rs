@@ -299,7 +299,9 @@ pub struct AccountPart {
 }
 
 impl AccountPart {
-    fn of(inventory: Inventory) -> Self {
+    /// Of a part that was read or made.
+    #[must_use]
+    pub fn of(inventory: Inventory) -> Self {
         Self { resources: inventory.resources.len(), gaps: inventory.gaps.len(), references: inventory.references }
     }
 }

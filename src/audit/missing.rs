@@ -16,6 +16,8 @@ pub struct Left {
     pub selected: Vec<AccountId>,
     /// What they name of each other.
     pub elsewhere: BTreeSet<Reference>,
+    /// Those in the place of whose own part a gap was written.
+    pub missing: Vec<AccountId>,
 }
 
 impl Left {
@@ -25,29 +27,32 @@ impl Left {
     /// [`RunError`] if a part is damaged or cannot be written.
     pub fn accounts(run: &RunDirectory) -> Result<Self, RunError> {
         let selected = listed_accounts(&run.read_inventory(None, ORGANIZATION)?);
-        let mut elsewhere = BTreeSet::new();
+        let (mut elsewhere, mut missing) = (BTreeSet::new(), Vec::new());
         for account in &selected {
             if run.has_account(account, INVENTORY) {
                 elsewhere.extend(run.read_inventory(Some(account), INVENTORY)?.references);
             } else {
                 run.write_inventory(Some(account), INVENTORY, &left_nothing(account, "account", Affects::Account))?;
+                missing.push(account.clone());
             }
         }
-        Ok(Self { selected, elsewhere })
+        Ok(Self { selected, elsewhere, missing })
     }
 
-    /// The same for what accounts were to be asked for.
+    /// The same for what accounts were to be asked for. Answers those in the place of whose part a gap was written.
     ///
     /// # Errors
     /// [`RunError`] if a part cannot be written.
-    pub fn referenced(&self, run: &RunDirectory) -> Result<(), RunError> {
+    pub fn referenced(&self, run: &RunDirectory) -> Result<Vec<AccountId>, RunError> {
+        let mut missing = Vec::new();
         for account in to_ask(&self.selected, &self.elsewhere) {
             if !run.has_part(Some(&account), REFERENCED) {
                 let part = left_nothing(&account, "referenced", Affects::Details);
                 run.write_inventory(Some(&account), REFERENCED, &part)?;
+                missing.push(account);
             }
         }
-        Ok(())
+        Ok(missing)
     }
 }
 
@@ -95,7 +100,8 @@ mod tests {
         run.write_inventory(Some(&ids[0]), INVENTORY, &own).unwrap();
         run.write_inventory(Some(&ids[0]), REFERENCED, &Inventory::default()).unwrap();
         let left = Left::accounts(&run).unwrap();
-        left.referenced(&run).unwrap();
+        assert_eq!(left.missing, ids[1..]);
+        assert_eq!(left.referenced(&run).unwrap(), ids[1..]);
         assert_eq!(left.selected, ids);
         assert_eq!(left.elsewhere, BTreeSet::from([reference]));
         let gaps = |id: &AccountId, part: &str| run.read_inventory(Some(id), part).unwrap().gaps;

@@ -9,6 +9,7 @@ use super::deliver::DeliverOptions;
 use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
 use super::fingerprint;
+use super::kept::Kept;
 use super::options::{BeginOptions, PolicyOptions, ReportOptions, RunOptions, judge, question};
 use super::policies;
 use super::recheck;
@@ -46,43 +47,70 @@ pub(super) struct AuditArgs {
 }
 
 pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
-    if args.resource.is_empty() { audited(args).map(|(_, exit)| exit) } else { recheck::run(args) }
+    if args.resource.is_empty() { audited(args).map(|audited| audited.exit) } else { recheck::run(args) }
 }
 
-/// Audits everything: the run, and how the program ends.
-pub(super) fn audited(args: &AuditArgs) -> Result<(RunDirectory, Exit), Failure> {
-    let mut config = args.run.resolve()?;
+/// An audit that ended with a verdict.
+pub(super) struct Audited {
+    /// The run.
+    pub(super) run: RunDirectory,
+    /// How the program ends.
+    pub(super) exit: Exit,
+    /// Where the run is kept; while this is held, its files are at hand.
+    pub(super) kept: Kept,
+}
+
+/// Audits everything.
+pub(super) fn audited(args: &AuditArgs) -> Result<Audited, Failure> {
+    let profile = args.aws.profile.as_deref();
+    let mut config = args.run.resolve_as(profile)?;
     config.audit.single_account = args.aws.single_account;
     let policies = policies::load(&config, &args.policies, time::OffsetDateTime::now_utc())?;
     let hosts = aws::source_hosts(&config)?;
-    let redaction = fingerprint::redaction(&config, &args.run.out)?;
+    let kept = args.run.open(profile)?;
+    kept.tell_place(&mut config);
+    kept.fingerprint_key(&config)?;
+    kept.fetch_for_run(args.begin, args.history.history)?;
+    kept.fetch(async |store| store.fetch_folder("deliveries/", &|_| true).await)?;
+    let folder = args.run.within(&kept);
+    let redaction = fingerprint::redaction(&config, &folder.out)?;
     let runtime = aws::runtime()?;
     let sdk = runtime.block_on(aws::from_environment(&args.aws, config.home_region.as_ref()));
     let (run, sessions) = runtime.block_on(async {
         let sessions = aws::sessions(sdk.clone(), &config, hosts, redaction).await?;
         let asked = question(&config, &policies, &args.history.question(collect::of_aws(&args.aws)));
-        let run = args.begin.run_directory(&args.run, &asked, time::OffsetDateTime::now_utc())?;
+        let run = args.begin.run_directory(&folder, &asked, time::OffsetDateTime::now_utc())?;
         Ok::<_, Failure>((run, sessions))
     })?;
     let concluded = || {
         runtime.block_on(async {
             collect::into(&run, &sessions, &config).await?;
             if args.history.history {
-                deliveries::collect(&run, &args.run.out, &sessions, &config).await?;
+                deliveries::collect(&run, &folder.out, &sessions, &config).await?;
             }
             Ok::<_, Failure>(())
         })?;
         if args.history.history {
-            deliveries::settle(&run, &args.run.out, &config)?;
+            deliveries::settle(&run, &folder.out, &config)?;
         }
         let judged = judge(&run, &config, &policies)?;
-        let exit = args.report.conclude(&run, &judged, &policies)?;
+        let exit = args.report.show(&run, &judged, &policies)?;
+        kept.say_place(&run);
         // A run that could not be signed is finished all the same.
         runtime.block_on(sign::sign(&run, &config, &sdk)).map(|()| exit)
     };
     // Whatever a run ends with, those who wait for it hear of it.
     let concluded = concluded();
-    let delivered = runtime.block_on(args.deliver.after(concluded, &run, &args.run.out, &config, &sessions))?;
-    runs::prune_after(&run, &args.run.out, &config);
-    Ok((run, delivered))
+    // What is there goes to the bucket in any case: a run that was broken off is gone on with.
+    let sent = kept.send_run(&run);
+    let concluded = concluded.and_then(|exit| sent.map(|()| exit));
+    let delivered = runtime.block_on(args.deliver.after(concluded, &run, &folder.out, &config, &sessions));
+    kept.send_beside()?;
+    let delivered = delivered?;
+    if kept.is_bucket() {
+        runs::not_pruned(&config);
+    } else {
+        runs::prune_after(&run, &folder.out, &config);
+    }
+    Ok(Audited { run, exit: delivered, kept })
 }

@@ -79,27 +79,34 @@ pub(super) fn run(args: &CollectArgs) -> Result<Exit, Failure> {
     if let Some(stage) = args.part.stage(args.begin)? {
         return part(&stage, args);
     }
-    let mut config = args.run.resolve()?;
+    let profile = args.aws.profile.as_deref();
+    let mut config = args.run.resolve_as(profile)?;
     config.audit.single_account = args.aws.single_account;
     let policies = policies::load_undated(&config, &args.policies)?;
     let hosts = aws::source_hosts(&config)?;
-    let redaction = fingerprint::redaction(&config, &args.run.out)?;
+    let kept = args.run.open(profile)?;
+    kept.fingerprint_key(&config)?;
+    kept.fetch_for_run(args.begin, args.history.history)?;
+    let folder = args.run.within(&kept);
+    let redaction = fingerprint::redaction(&config, &folder.out)?;
     let runtime = aws::runtime()?;
     let run = runtime.block_on(async {
         let sdk = aws::from_environment(&args.aws, config.home_region.as_ref()).await;
         let sessions = aws::sessions(sdk, &config, hosts, redaction).await?;
         let asked = question(&config, &policies, &args.history.question(of_aws(&args.aws)));
-        let run = args.begin.run_directory(&args.run, &asked, time::OffsetDateTime::now_utc())?;
+        let run = args.begin.run_directory(&folder, &asked, time::OffsetDateTime::now_utc())?;
         into(&run, &sessions, &config).await?;
         if args.history.history {
-            deliveries::collect(&run, &args.run.out, &sessions, &config).await?;
+            deliveries::collect(&run, &folder.out, &sessions, &config).await?;
         }
         Ok::<_, Failure>(run)
     })?;
     if args.history.history {
-        deliveries::settle(&run, &args.run.out, &config)?;
+        deliveries::settle(&run, &folder.out, &config)?;
     }
-    say(&format!("collected: {}", run.path().display()));
+    kept.send_run(&run)?;
+    kept.send_beside()?;
+    say(&format!("collected: {}", kept.place(&run)));
     Ok(Exit::Compliant)
 }
 

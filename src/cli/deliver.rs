@@ -15,10 +15,11 @@ use time::OffsetDateTime;
 use super::Exit;
 use super::aws::{self, AwsOptions};
 use super::failure::Failure;
+use super::kept::{Kept, StoreOptions};
 use super::options::{named_run, print, say};
 use super::recheck::RECHECKS;
 use crate::collect::git_hosts::{Secrets, SourceHosts};
-use crate::config::{Config, Written};
+use crate::config::Config;
 use crate::deliver::{
     FailedRun, Notice, Outcome, Pace, Package, Status, Target, Way, deliver_all, notify_failure, open_all, preview_all,
     table, write_record,
@@ -33,9 +34,11 @@ use crate::run::{RunDirectory, list};
 pub(super) struct DeliverArgs {
     /// The run, by its folder or id [default: the newest in --out]
     run: Option<PathBuf>,
-    /// Folder that keeps the runs
-    #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]
+    /// Folder that keeps the runs, or s3://BUCKET/PREFIX
+    #[arg(long, value_name = "DIR", env = "PIPEWARDEN_OUT", default_value = "pipewarden-out")]
     out: PathBuf,
+    #[command(flatten)]
+    store: StoreOptions,
     /// Configuration file with `[deliveries]`
     #[arg(long, value_name = "FILE", env = "PIPEWARDEN_CONFIG")]
     config: Option<PathBuf>,
@@ -65,16 +68,26 @@ pub(super) struct DeliverOptions {
 }
 
 pub(super) fn run(args: &DeliverArgs) -> Result<Exit, Failure> {
-    let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
-    let config = written.resolve(&file).map_err(Failure::usage)?;
+    let profile = args.profile.as_deref();
+    let mut config = args.store.configuration(args.config.as_deref(), profile)?;
+    let kept = Kept::open(&args.out, &args.store, profile)?;
+    kept.tell_place(&mut config);
     let targets = chosen(&config, &args.only)?;
+    kept.fetch(async |store| {
+        store.fetch_former(None).await?;
+        store.fetch_folder("deliveries/", &|_| true).await
+    })?;
+    if args.run.is_some() {
+        kept.fetch_named(args.run.as_deref(), &[])?;
+    }
     let run = match &args.run {
-        Some(_) => named_run(args.run.as_deref(), &args.out)?,
-        None => newest_look(&args.out)?,
+        Some(_) => named_run(args.run.as_deref(), kept.folder())?,
+        None => newest_look(kept.folder())?,
     };
-    let out = folder_of_runs(&run).unwrap_or_else(|| args.out.clone());
+    kept.fetch(async |store| store.fetch_run(&run.plan().run_id).await)?;
+    let out = folder_of_runs(&run).unwrap_or_else(|| kept.folder().to_owned());
     let runtime = aws::runtime()?;
-    runtime.block_on(async {
+    let exit = runtime.block_on(async {
         let options = AwsOptions {
             profile: args.profile.clone(),
             endpoint_url: args.endpoint_url.clone(),
@@ -91,7 +104,11 @@ pub(super) fn run(args: &DeliverArgs) -> Result<Exit, Failure> {
             return Err(unheard(&run));
         }
         Ok(if is_complete(&outcomes) { Exit::Compliant } else { Exit::Undelivered })
-    })
+    });
+    if !args.dry_run {
+        kept.send_beside()?;
+    }
+    exit
 }
 
 /// The run that looked last; the newest may be one that judged an earlier run's inventories again.

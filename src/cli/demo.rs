@@ -12,6 +12,7 @@ use super::aws;
 use super::collect;
 use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
+use super::kept;
 use super::options::{PolicyOptions, ReportOptions, RunOptions, Threshold, judge, question, say, threshold};
 use super::policies;
 use super::runs;
@@ -92,6 +93,9 @@ struct DemoReportOptions {
 }
 
 pub(super) fn run(args: &DemoArgs) -> Result<Exit, Failure> {
+    if kept::address_of(&args.run.out)?.is_some() {
+        return Err(Failure::usage("a demonstration is kept in a folder of this machine; name one with --out"));
+    }
     let mut config = args.run.resolve()?;
     let policies = policies::load(&config, &args.policies, SimulationOptions::default().now)?;
     let simulation = Arc::new(args.world.simulation());

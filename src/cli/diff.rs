@@ -8,10 +8,11 @@ use clap::{Args, ValueEnum};
 
 use super::Exit;
 use super::failure::Failure;
+use super::kept::{Kept, StoreOptions};
 use super::options::{Threshold, is_colorful, is_news, print, threshold, width};
 use crate::audit::finders;
 use crate::report::{DifferenceJson, DifferencePage, Differing, RunInfo, visible};
-use crate::run::{ListedRun, RunDirectory, RunError, difference, find_run, list};
+use crate::run::{ListedRun, RunDirectory, RunError, RunId, difference, find_run, list};
 
 /// Options of `diff`.
 #[derive(Debug, Args)]
@@ -20,9 +21,11 @@ pub(super) struct DiffArgs {
     old: Option<PathBuf>,
     /// The later run, by its folder or id [default: the finished one that looked last]
     new: Option<PathBuf>,
-    /// Folder that keeps the runs
-    #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]
+    /// Folder that keeps the runs, or s3://BUCKET/PREFIX
+    #[arg(long, value_name = "DIR", env = "PIPEWARDEN_OUT", default_value = "pipewarden-out")]
     out: PathBuf,
+    #[command(flatten)]
+    store: StoreOptions,
     /// How it is written
     #[arg(long, value_name = "NAME", value_enum, default_value_t = Form::Terminal)]
     format: Form,
@@ -42,7 +45,8 @@ enum Form {
 }
 
 pub(super) fn run(args: &DiffArgs) -> Result<Exit, Failure> {
-    let (old, new) = chosen(args)?;
+    let kept = Kept::open(&args.out, &args.store, None)?;
+    let (old, new) = at_hand(args, &kept)?;
     let (earlier, later) = (manifest_of(&old)?.run, manifest_of(&new)?.run);
     if earlier.organization != later.organization {
         let of = |run: &RunInfo| match run.organization.as_str() {
@@ -108,12 +112,35 @@ fn manifest_of(run: &RunDirectory) -> Result<crate::run::Manifest, Failure> {
     run.manifest().map_err(|error| Failure::failed(&error))
 }
 
-fn chosen(args: &DiffArgs) -> Result<(RunDirectory, RunDirectory), Failure> {
-    let named = |name: &Path| find_run(name, &args.out).map_err(|error| Failure::failed(&error));
+/// The two runs, with everything that is read of them.
+fn at_hand(args: &DiffArgs, kept: &Kept) -> Result<(RunDirectory, RunDirectory), Failure> {
+    let named = [&args.old, &args.new];
+    let named: Vec<RunId> = named.into_iter().flatten().filter_map(|name| name.to_str()?.parse().ok()).collect();
+    kept.fetch(async |store| {
+        if args.new.is_none() {
+            store.fetch_former(None).await?;
+        }
+        for run_id in &named {
+            store.fetch_compared(run_id).await?;
+        }
+        Ok(())
+    })?;
+    let (old, new) = chosen(args, kept.folder())?;
+    kept.fetch(async |store| {
+        for run in [&old, &new] {
+            store.fetch_compared(&run.plan().run_id).await?;
+        }
+        Ok(())
+    })?;
+    Ok((old, new))
+}
+
+fn chosen(args: &DiffArgs, out: &Path) -> Result<(RunDirectory, RunDirectory), Failure> {
+    let named = |name: &Path| find_run(name, out).map_err(|error| Failure::failed(&error));
     if let (Some(old), Some(new)) = (&args.old, &args.new) {
         return Ok((named(old)?, named(new)?));
     }
-    let listed = list(&args.out).map_err(|error| Failure::failed(&error))?;
+    let listed = list(out).map_err(|error| Failure::failed(&error))?;
     let mut finished: Vec<&ListedRun> = listed.iter().filter(|run| run.manifest().is_some()).collect();
     // By when they looked: a run that judged older inventories again is no news of today.
     finished.sort_by_cached_key(|run| RunDirectory::open(&run.path).map(|run| run.observed_at()).unwrap_or_default());

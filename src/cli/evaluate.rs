@@ -56,21 +56,36 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<Exit, Failure> {
     if args.conclude {
         return conclude(args);
     }
-    let config = args.run.resolve()?;
+    let profile = args.aws.profile.as_deref();
+    let config = args.run.resolve_as(profile)?;
     let policies = policies::load(&config, &args.policies, time::OffsetDateTime::now_utc())?;
-    let collected = named_run(args.run_directory.as_deref(), &args.run.out)?;
+    let kept = args.run.open(profile)?;
+    kept.fetch(async |store| store.fetch_former(None).await)?;
+    if let Some(run_id) = kept.named(args.run_directory.as_deref())? {
+        kept.fetch(async |store| {
+            store.fetch_run(&run_id).await?;
+            store.fetch_former(Some(&run_id)).await
+        })?;
+    }
+    let folder = args.run.within(&kept);
+    let collected = named_run(args.run_directory.as_deref(), &folder.out)?;
     let run = if collected.is_finished() {
         // A finished run is evidence and stays as it is.
         let source = collected.plan().run_id.to_string();
         let asked = question(&config, &policies, &json!({"inventoriesOf": source}));
-        let again = args.run.run_directory(&asked, 0, time::OffsetDateTime::now_utc())?;
+        let again = folder.run_directory(&asked, 0, time::OffsetDateTime::now_utc())?;
         copy_inventories(&collected, &again)?;
         again
     } else {
         collected
     };
     let judged = judge(&run, &config, &policies)?;
-    args.report.conclude(&run, &judged, &policies)
+    let exit = args.report.show(&run, &judged, &policies);
+    let sent = kept.send_run(&run);
+    let exit = exit?;
+    sent?;
+    kept.say_place(&run);
+    Ok(exit)
 }
 
 fn copy_inventories(from: &RunDirectory, to: &RunDirectory) -> Result<(), Failure> {

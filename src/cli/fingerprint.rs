@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::inventory::{Redaction, hex};
 
 /// Name of the file beside the runs.
-const FILE: &str = "fingerprint.key";
+pub(super) const FILE: &str = "fingerprint.key";
 /// Bytes of a key that is made here: as many as the hash has.
 const LENGTH: usize = 32;
 

@@ -19,6 +19,7 @@ mod failure;
 mod fingerprint;
 mod hook;
 mod init;
+mod kept;
 mod lambda;
 mod logging;
 mod options;

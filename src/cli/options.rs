@@ -10,8 +10,9 @@ use time::OffsetDateTime;
 
 use super::Exit;
 use super::failure::Failure;
+use super::kept::{Kept, StoreOptions};
 use crate::audit::{Evaluation, EvaluationError, Judged};
-use crate::config::{Config, Written};
+use crate::config::Config;
 use crate::evaluate::Policies;
 use crate::finding::{Change, Finding, Severity};
 use crate::report::{FORMATS, Report, ReportFormat, Terminal};
@@ -23,9 +24,11 @@ pub(super) struct RunOptions {
     /// Configuration file; without it, the defaults
     #[arg(long, value_name = "FILE", env = "PIPEWARDEN_CONFIG")]
     pub(super) config: Option<PathBuf>,
-    /// Folder that keeps the runs
-    #[arg(long, value_name = "DIR", default_value = "pipewarden-out", env = "PIPEWARDEN_OUT")]
+    /// Folder that keeps the runs, or s3://BUCKET/PREFIX
+    #[arg(long, value_name = "DIR", env = "PIPEWARDEN_OUT", default_value = "pipewarden-out")]
     pub(super) out: PathBuf,
+    #[command(flatten)]
+    pub(super) store: StoreOptions,
     /// Begin a new run even if the last one was left unfinished
     #[arg(long)]
     pub(super) fresh: bool,
@@ -128,8 +131,22 @@ pub(super) fn threshold(text: &str) -> Result<Threshold, String> {
 impl RunOptions {
     /// Reads the configuration.
     pub(super) fn resolve(&self) -> Result<Config, Failure> {
-        let (written, file) = Written::read(self.config.as_deref()).map_err(Failure::usage)?;
-        written.resolve(&file).map_err(Failure::usage)
+        self.resolve_as(None)
+    }
+
+    /// Reads the configuration; one in a bucket with this profile.
+    pub(super) fn resolve_as(&self, profile: Option<&str>) -> Result<Config, Failure> {
+        self.store.configuration(self.config.as_deref(), profile)
+    }
+
+    /// The folder that `--out` names, or a working folder for the bucket that it names.
+    pub(super) fn open(&self, profile: Option<&str>) -> Result<Kept, Failure> {
+        Kept::open(&self.out, &self.store, profile)
+    }
+
+    /// The same, in the folder that stands for `--out`.
+    pub(super) fn within(&self, kept: &Kept) -> Self {
+        Self { out: kept.folder().to_owned(), ..self.clone() }
     }
 
     /// The run that is said to have begun at a moment, whether it is there or not: whoever repeats a beginning goes on
@@ -210,6 +227,13 @@ impl ReportOptions {
 
     /// Writes the reports, prints the summary, and says how the program ends.
     pub(super) fn conclude(&self, run: &RunDirectory, judged: &Judged, policies: &Policies) -> Result<Exit, Failure> {
+        let exit = self.show(run, judged, policies)?;
+        say(&format!("reports: {}", run.path().display()));
+        Ok(exit)
+    }
+
+    /// As [`Self::conclude`], for a run whose place is said by whoever knows it.
+    pub(super) fn show(&self, run: &RunDirectory, judged: &Judged, policies: &Policies) -> Result<Exit, Failure> {
         self.seal(run, judged, policies, &|report| print(&|out| terminal().write(report, out)))
     }
 
@@ -231,7 +255,6 @@ impl ReportOptions {
         };
         ended.map_err(|error| Failure::failed(&error))?;
         show(&report)?;
-        say(&format!("reports: {}", run.path().display()));
         if nobody {
             return Err(Failure::because(NO_ACCOUNT));
         }

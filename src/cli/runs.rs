@@ -9,18 +9,21 @@ use serde::Serialize;
 
 use super::Exit;
 use super::failure::Failure;
+use super::kept::{Kept, StoreOptions};
 use super::options::{print, say};
-use crate::config::{Config, Written};
+use crate::config::Config;
 use crate::finding::{Change, ComplianceType, Severity};
 use crate::report::{Counts, Remediation, visible};
-use crate::run::{Keeping, Link, ListedRun, Pruned, RunDirectory, RunState, link_of, list, prune};
+use crate::run::{Keeping, Link, ListedRun, Pruned, RunDirectory, RunState, STORED_REPORT, link_of, list, prune};
 
 /// Options of `runs`.
 #[derive(Debug, Args)]
 pub(super) struct RunsArgs {
-    /// Folder that keeps the runs
-    #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]
+    /// Folder that keeps the runs, or s3://BUCKET/PREFIX
+    #[arg(long, value_name = "DIR", env = "PIPEWARDEN_OUT", default_value = "pipewarden-out")]
     out: PathBuf,
+    #[command(flatten)]
+    store: StoreOptions,
     /// Configuration file with `[runs]`; without it, the defaults
     #[arg(long, value_name = "FILE", env = "PIPEWARDEN_CONFIG")]
     config: Option<PathBuf>,
@@ -33,6 +36,9 @@ pub(super) struct RunsArgs {
     /// Only say what would be removed
     #[arg(long, requires = "prune")]
     dry_run: bool,
+    /// Bring the runs of this folder to the bucket of --out: what a command left behind that could not do it
+    #[arg(long, value_name = "DIR", conflicts_with = "prune")]
+    push: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -46,15 +52,23 @@ enum Form {
 }
 
 pub(super) fn run(args: &RunsArgs) -> Result<Exit, Failure> {
+    let kept = Kept::open(&args.out, &args.store, None)?;
+    if let Some(folder) = &args.push {
+        let lines = kept.push(folder)?;
+        return print(&|out| lines.iter().try_for_each(|line| writeln!(out, "{line}"))).map(|()| Exit::Compliant);
+    }
     if args.prune {
-        let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
-        let config = written.resolve(&file).map_err(Failure::usage)?;
+        if kept.is_bucket() {
+            return Err(Failure::usage(format!("{}: {IN_A_BUCKET}", args.out.display())));
+        }
+        let config = args.store.configuration(args.config.as_deref(), None)?;
         let keeping = config.written.runs.keeping().unwrap_or_default();
         let now = time::OffsetDateTime::now_utc();
         let pruned = prune(&args.out, keeping, now, None, args.dry_run).map_err(|error| Failure::failed(&error))?;
         return print(&|out| write_pruned(&pruned, args.dry_run, out)).map(|()| Exit::Compliant);
     }
-    let listed = list(&args.out).map_err(|error| Failure::failed(&error))?;
+    kept.fetch(async |store| store.fetch_standing(&[STORED_REPORT]).await)?;
+    let listed = list(kept.folder()).map_err(|error| Failure::failed(&error))?;
     let rows: Vec<Row> = listed.iter().map(Row::of).collect();
     print(&|out| match args.format {
         Form::Terminal => write_table(&rows, &args.out, out),
@@ -62,6 +76,16 @@ pub(super) fn run(args: &RunsArgs) -> Result<Exit, Failure> {
         Form::Csv => write_csv(&rows, out),
     })?;
     Ok(Exit::Compliant)
+}
+
+/// Who prunes in a bucket.
+const IN_A_BUCKET: &str = "runs in a bucket are not pruned by pipewarden, which may not delete them; give the bucket a lifecycle rule that ends objects under runs/, and keep at least the newest run";
+
+/// Says that nothing was pruned, if the configuration wants something pruned.
+pub(super) fn not_pruned(config: &Config) {
+    if config.written.runs.keeping().is_some() {
+        say(&format!("note: [runs] of the configuration: {IN_A_BUCKET}"));
+    }
 }
 
 /// Prunes when an audit has ended, if the configuration says so. The run stands whatever comes of it.

@@ -15,19 +15,22 @@ use clap::Args;
 use super::Exit;
 use super::aws::{self, AwsOptions};
 use super::failure::Failure;
+use super::kept::{Kept, StoreOptions};
 use super::options::{named_run, say};
-use crate::config::{Config, Written};
+use crate::config::Config;
 use crate::inventory::Arn;
-use crate::run::{PublicKey, RunDirectory, Signature, SigningAlgorithm};
+use crate::run::{FAILED, MANIFEST, PLAN, PublicKey, RunDirectory, SIGNATURE, Signature, SigningAlgorithm};
 
 /// Options of `sign`.
 #[derive(Debug, Args)]
 pub(super) struct SignArgs {
     /// The run, by its folder or id [default: the newest in --out]
     run: Option<PathBuf>,
-    /// Folder that keeps the runs
-    #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]
+    /// Folder that keeps the runs, or s3://BUCKET/PREFIX
+    #[arg(long, value_name = "DIR", env = "PIPEWARDEN_OUT", default_value = "pipewarden-out")]
     out: PathBuf,
+    #[command(flatten)]
+    store: StoreOptions,
     /// Configuration file, whose `[signing]` names the key
     #[arg(long, value_name = "FILE", env = "PIPEWARDEN_CONFIG")]
     config: Option<PathBuf>,
@@ -36,21 +39,25 @@ pub(super) struct SignArgs {
 }
 
 pub(super) fn run(args: &SignArgs) -> Result<Exit, Failure> {
-    let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
-    let config = written.resolve(&file).map_err(Failure::usage)?;
+    let profile = args.aws.profile.as_deref();
+    let config = args.store.configuration(args.config.as_deref(), profile)?;
+    let file = &config.file;
     if config.written.signing.kms_key.is_none() {
         return Err(Failure::usage(format!(
             "{file}: `signing.kms_key` names no key; write the ARN of an asymmetric KMS key"
         )));
     }
-    let run = named_run(args.run.as_deref(), &args.out)?;
+    let kept = Kept::open(&args.out, &args.store, profile)?;
+    kept.fetch_named(args.run.as_deref(), &[PLAN, MANIFEST, FAILED, SIGNATURE])?;
+    let run = named_run(args.run.as_deref(), kept.folder())?;
     if run.signature().map_err(|error| Failure::failed(&error))?.is_some() {
-        return Err(Failure::because(format!("{} is signed already", run.path().display())));
+        return Err(Failure::because(format!("{} is signed already", kept.place(&run))));
     }
     aws::runtime()?.block_on(async {
         let sdk = aws::from_environment(&args.aws, config.home_region.as_ref()).await;
         sign(&run, &config, &sdk).await
     })?;
+    kept.send_run(&run)?;
     Ok(Exit::Compliant)
 }
 

@@ -9,11 +9,12 @@ use clap::Args;
 
 use super::Exit;
 use super::failure::Failure;
+use super::kept::{Kept, StoreOptions};
 use super::options::{named_run, print};
 use crate::report::visible;
 use crate::run::{
-    FAILED, Link, ListedRun, MANIFEST, PublicKey, RunError, RunState, Signed, Verified, leads_back_to, list,
-    run_folder, verify,
+    FAILED, Link, ListedRun, MANIFEST, PublicKey, RunError, RunId, RunState, STORED_REPORT, Signed, Verified,
+    leads_back_to, list, run_folder, verify,
 };
 
 /// Options of `verify`.
@@ -24,9 +25,11 @@ pub(super) struct VerifyArgs {
     /// All finished runs in --out, oldest first, and that none is missing between them
     #[arg(long, conflicts_with = "runs")]
     all: bool,
-    /// Folder that keeps the runs
-    #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]
+    /// Folder that keeps the runs, or s3://BUCKET/PREFIX
+    #[arg(long, value_name = "DIR", env = "PIPEWARDEN_OUT", default_value = "pipewarden-out")]
     out: PathBuf,
+    #[command(flatten)]
+    store: StoreOptions,
     /// Public key that must have signed every run: what `aws kms get-public-key` answers, as DER or PEM
     #[arg(long, value_name = "FILE")]
     public_key: Option<PathBuf>,
@@ -39,16 +42,19 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
         PublicKey::read(&bytes).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
     });
     let key = key.transpose()?;
+    let kept = Kept::open(&args.out, &args.store, None)?;
+    // Of the others, what the chain is checked with, and what tells of a manifest that was taken away.
+    kept.fetch(async |store| store.fetch_standing(&[STORED_REPORT]).await)?;
     let paths = if args.all {
-        all(&args.out)?
+        all(kept.folder())?
     } else if args.runs.is_empty() {
-        vec![named_run(None, &args.out)?.path().to_owned()]
+        vec![named_run(None, kept.folder())?.path().to_owned()]
     } else {
-        args.runs.iter().map(|run| run_folder(run, &args.out)).collect()
+        args.runs.iter().map(|run| run_folder(run, kept.folder())).collect()
     };
     let mut before: Option<Verified> = None;
     for path in paths {
-        let verified = verify(&path, key.as_ref()).map_err(|error| Failure::failed(&error))?;
+        let verified = verified(&path, key.as_ref(), &kept)?;
         if let (true, Some(before)) = (args.all, &before) {
             follows(&path, before, &verified)?;
         }
@@ -57,6 +63,25 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
         before = Some(verified);
     }
     Ok(Exit::Compliant)
+}
+
+/// Of a bucket one run at a time is on this machine as a whole.
+fn verified(path: &Path, key: Option<&PublicKey>, kept: &Kept) -> Result<Verified, Failure> {
+    let run_id = path.file_name().and_then(|name| name.to_str()?.parse::<RunId>().ok());
+    let run_id = run_id.filter(|_| path.starts_with(kept.folder()));
+    if let Some(run_id) = &run_id {
+        kept.fetch(async |store| store.fetch_run(run_id).await)?;
+    }
+    let verified = verify(path, key).map_err(|error| Failure::failed(&error))?;
+    if let Some(run_id) = &run_id {
+        kept.fetch(async |store| {
+            for file in &verified.manifest.files {
+                store.forget(&format!("runs/{run_id}/{}", file.path));
+            }
+            Ok(())
+        })?;
+    }
+    Ok(verified)
 }
 
 /// The folders of all runs with a manifest, oldest first. What else there is gets a line each, because a run without a

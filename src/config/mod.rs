@@ -79,6 +79,8 @@ pub struct Config {
     pub owners: Owners,
     /// As written, for the manifest.
     pub written: Written,
+    /// What holds the files that it names, where they were fetched for it.
+    pub held: Option<std::sync::Arc<dyn std::fmt::Debug + Send + Sync>>,
     /// Path of the file, for messages.
     pub file: String,
 }
@@ -202,6 +204,7 @@ impl Written {
             deliveries,
             owners: self.owners(file)?,
             file: file.to_owned(),
+            held: None,
             written: self,
         })
     }

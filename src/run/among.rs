@@ -165,6 +165,23 @@ impl RunDirectory {
         Before::read(self).map(Some)
     }
 
+    /// The runs, other than this one, that looked last at what this finished run could not see.
+    ///
+    /// # Errors
+    /// [`RunError`] if its findings cannot be read.
+    pub(super) fn looks(&self) -> Result<BTreeSet<RunId>, RunError> {
+        let stored = self.stored_report()?;
+        let own = self.observed_at();
+        let mut looks: BTreeSet<String> = BTreeSet::new();
+        for finding in known(stored.source())? {
+            let finding = finding?;
+            let last = finding.lifecycle.as_ref().map(|lifecycle| &lifecycle.last_observed_at);
+            looks.extend(last.filter(|last| **last != own).cloned());
+        }
+        let id = |at: String| RunId::at(OffsetDateTime::parse(&at, &Rfc3339).ok()?).ok();
+        Ok(looks.into_iter().filter_map(id).collect())
+    }
+
     /// What a run could see that looked at `started_at`.
     pub(super) fn seen_at(&self, before: Option<&Before>, started_at: &str, finders: &Finders) -> Option<Seen> {
         if let Some(before) = before.filter(|before| before.observed_at == started_at) {

@@ -41,6 +41,7 @@ mod pruning;
 mod sight;
 mod signature;
 mod spool;
+mod store;
 mod stored_report;
 #[cfg(test)]
 mod test_runs;
@@ -59,6 +60,7 @@ pub use pruning::{Keeping, PRUNED, Pruned, prune};
 pub use sight::{Asked, Finder, Finders};
 pub use signature::{PublicKey, SIGNATURE, Signature, SignatureError, SigningAlgorithm};
 pub use spool::{FindingSpool, FindingSpoolWriter, SPOOL};
+pub use store::{Objects, Sent, Store, StoreAddress, StoreError};
 pub use stored_report::{STORED_REPORT, StoredReport};
 pub use verify::{Link, Signed, Verified, VerifyError, leads_back_to, link_of, verify};
 

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::super::Exit;
 use super::super::failure::Failure;
+use super::super::kept::{Kept, StoreOptions};
 use super::super::options::{named_run, width};
 use super::Output;
 use super::page::{Page, print_json};
@@ -26,16 +27,20 @@ pub(super) struct ExplainArgs {
     /// The run whose inventory is read [default: the newest in --out]
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
-    /// Folder that keeps the runs
-    #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]
+    /// Folder that keeps the runs, or s3://BUCKET/PREFIX
+    #[arg(long, value_name = "DIR", env = "PIPEWARDEN_OUT", default_value = "pipewarden-out")]
     out: PathBuf,
+    #[command(flatten)]
+    store: StoreOptions,
     /// How to write it
     #[arg(long, value_enum, default_value = "text")]
     format: Output,
 }
 
 pub(super) fn run(args: &ExplainArgs, policies: &Policies, config: &Config) -> Result<Exit, Failure> {
-    let run = named_run(args.run.as_deref(), &args.out)?;
+    let kept = Kept::open(&args.out, &args.store, None)?;
+    kept.fetch_named(args.run.as_deref(), &[])?;
+    let run = named_run(args.run.as_deref(), kept.folder())?;
     let evaluation =
         Evaluation { policies, settings: config.settings.clone(), rules: config.rules.clone(), owners: &config.owners };
     let explained = evaluation.explain(&run, &args.control, &args.resource).map_err(|error| match error {

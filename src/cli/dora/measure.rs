@@ -1,6 +1,6 @@
 //! What is measured: the options that all of `dora` shares, and the measurements that they ask for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use time::OffsetDateTime;
@@ -8,9 +8,10 @@ use time::format_description::well_known::Rfc3339;
 
 use super::super::deliveries;
 use super::super::failure::Failure;
+use super::super::kept::{Kept, StoreOptions};
 use super::digest_keys::digest_keys;
 use crate::audit;
-use crate::config::{Config, Written};
+use crate::config::Config;
 use crate::dora::{Estate, Measurements, Options, assemble, metrics};
 use crate::history::archive::{ArchiveFolder, ArchiveSelection, read_archive};
 use crate::history::{AnswerPlace, History, HistoryStore, Period, read_answer_file, read_event_file};
@@ -22,9 +23,11 @@ pub(super) struct MeasureOptions {
     /// Configuration file; without it, the defaults
     #[arg(long, value_name = "FILE", env = "PIPEWARDEN_CONFIG")]
     config: Option<PathBuf>,
-    /// Folder that keeps the runs and their histories
-    #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]
+    /// Folder that keeps the runs and their histories, or s3://BUCKET/PREFIX
+    #[arg(long, value_name = "DIR", env = "PIPEWARDEN_OUT", default_value = "pipewarden-out")]
     out: PathBuf,
+    #[command(flatten)]
+    store: StoreOptions,
     /// Length of the window, e.g. `90d`, `12w` [default: as configured, else 90d]
     #[arg(long, value_name = "LENGTH")]
     window: Option<String>,
@@ -67,20 +70,22 @@ fn answers(text: &str) -> Result<(AnswerPlace, PathBuf), String> {
 impl MeasureOptions {
     /// Reads the configuration.
     pub(super) fn config(&self) -> Result<Config, Failure> {
-        let (written, file) = Written::read(self.config.as_deref()).map_err(Failure::usage)?;
-        written.resolve(&file).map_err(Failure::usage)
+        self.store.configuration(self.config.as_deref(), None)
     }
 
     /// Reads the histories and measures.
     pub(super) fn measure(&self) -> Result<Measurements, Failure> {
         let config = self.config()?;
-        let run = RunDirectory::newest(&self.out).map_err(|error| Failure::failed(&error))?;
+        let kept = Kept::open(&self.out, &self.store, None)?;
+        kept.fetch(async |store| store.fetch_folder("history/", &|_| true).await)?;
+        kept.fetch_named(None, &[])?;
+        let run = RunDirectory::newest(kept.folder()).map_err(|error| Failure::failed(&error))?;
         let options = self.options(&config, run.as_ref())?;
         let estate = match &run {
             Some(run) => audit::estate_of(run).map_err(|error| Failure::failed(&error))?,
             None => Estate::default(),
         };
-        let history = self.history(&config, &options, run.as_ref())?;
+        let history = self.history(kept.folder(), &config, &options, run.as_ref())?;
         Ok(metrics::measure(&assemble::assemble(&history, &estate, &options), &options))
     }
 
@@ -99,9 +104,15 @@ impl MeasureOptions {
         Ok(options)
     }
 
-    fn history(&self, config: &Config, options: &Options, run: Option<&RunDirectory>) -> Result<History, Failure> {
+    fn history(
+        &self,
+        out: &Path,
+        config: &Config,
+        options: &Options,
+        run: Option<&RunDirectory>,
+    ) -> Result<History, Failure> {
         let period = Period { from: options.earliest(), to: options.as_of };
-        let store = HistoryStore::of(&self.out);
+        let store = HistoryStore::of(out);
         let (mut history, _) = store.read(&|_| true, period).map_err(|error| Failure::failed(&error))?;
         let verify = self.verify_digests.as_deref().map(digest_keys).transpose()?;
         for folder in &self.archive {

@@ -181,13 +181,15 @@ impl Front {
                 Ok(json!({"ignored": why}))
             }
             Event::Audit => self.in_workspace(id, |args| {
-                let (run, exit) = audit::audited(args)?;
-                answer_of(&run, exit)
+                let audited = audit::audited(args)?;
+                answer_of(&audited.run, audited.exit, audited.kept.place(&audited.run))
             }),
             Event::Changed(targets) => self.in_workspace(id, |args| {
                 let resources: Vec<&str> = targets.iter().map(|target| target.arn.as_str()).collect();
                 let mut answer = match recheck::rechecked(args, &targets)? {
-                    Outcome::Concluded(run, exit) => answer_of(&run, exit)?,
+                    Outcome::Concluded(concluded) => {
+                        answer_of(&concluded.run, concluded.exit, concluded.place.clone())?
+                    }
                     Outcome::NothingToJudge(_) => json!({"ignored": "nothing of the delivery path"}),
                 };
                 if let Some(members) = answer.as_object_mut() {
@@ -236,11 +238,10 @@ fn more_policies() -> Vec<PathBuf> {
 }
 
 /// What a finished run says, for whoever started it.
-fn answer_of(run: &RunDirectory, exit: Exit) -> Result<Value, Failure> {
+fn answer_of(run: &RunDirectory, exit: Exit, report_location: String) -> Result<Value, Failure> {
     let manifest = run.manifest().map_err(|error| Failure::failed(&error))?;
     let stored = run.stored_report().map_err(|error| Failure::failed(&error))?;
     let report = stored.report();
-    let report_location = run.path().display().to_string();
     let package =
         Package { run, manifest: &manifest, report: &report, now: OffsetDateTime::now_utc(), report_location };
     let notice = Notice::of(&package).map_err(|error| Failure::failed(&error))?;

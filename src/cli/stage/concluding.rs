@@ -1,30 +1,39 @@
 //! The last stage: the parts that are there, and gaps in the place of the others → findings, reports, signature, deliveries.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::super::Exit;
 use super::super::aws;
 use super::super::failure::Failure;
+use super::super::kept::Kept;
 use super::super::options::judge;
 use super::super::policies;
 use super::super::progress::Shown;
 use super::super::sign;
+use super::collecting::{part_name, send};
 use super::{Asked, StageOptions, items};
 use crate::audit::{Collection, Left};
 use crate::collect::git_hosts::SourceHosts;
 use crate::finding::ComplianceType;
-use crate::inventory::{Redaction, Reference};
+use crate::inventory::{AccountId, Redaction, Reference};
 use crate::organization::Sessions;
 use crate::report::Counts;
-use crate::run::{RunDirectory, RunError, RunId};
+use crate::run::{INVENTORY, REFERENCED, RunDirectory, RunError, RunId};
 
 pub(super) fn conclude(run_id: &RunId, options: &StageOptions) -> Result<Value, Failure> {
     let mut asked = Asked::of(options)?;
-    let run = asked.run(run_id, options)?;
-    let out = &options.run.out;
+    let kept = options.run.open(options.aws.profile.as_deref())?;
+    kept.tell_place(&mut asked.config);
+    kept.fetch(async |store| {
+        store.fetch_run(run_id).await?;
+        store.fetch_former(Some(run_id)).await?;
+        store.fetch([items::name_of(run_id, items::REFERENCES)]).await?;
+        store.fetch_folder("deliveries/", &|_| true).await
+    })?;
+    let out = kept.folder();
+    let run = asked.run(run_id, out)?;
     let runtime = aws::runtime()?;
     // It asks no account, so it needs neither tokens of source hosts nor the key of fingerprints.
     let sdk = runtime.block_on(aws::from_environment(&options.aws, asked.config.home_region.as_ref()));
@@ -36,34 +45,47 @@ pub(super) fn conclude(run_id: &RunId, options: &StageOptions) -> Result<Value, 
         }
         // An exception that has ended stops a run; what was collected stays, and can be concluded when that is mended.
         asked.policies = policies::load(&asked.config, &options.policies, time::OffsetDateTime::now_utc())?;
-        settle(&run, out, &sessions, &asked)?;
+        settle(&run, &kept, &sessions, &asked)?;
         let judged = judge(&run, &asked.config, &asked.policies)?;
         let exit = options.report.seal(&run, &judged, &asked.policies, &|_| Ok(()))?;
         // A run that could not be signed is finished all the same.
         runtime.block_on(sign::sign(&run, &asked.config, &sdk)).map(|()| exit)
     };
     let concluded = concluded();
-    let exit = runtime.block_on(options.deliver.after(concluded, &run, out, &asked.config, &sessions))?;
+    let sent = kept.send_run(&run);
+    let concluded = concluded.and_then(|exit| sent.map(|()| exit));
+    let delivered = runtime.block_on(options.deliver.after(concluded, &run, out, &asked.config, &sessions));
+    kept.send_beside()?;
+    let exit = delivered?;
     let counts = run.manifest().map_err(|error| Failure::failed(&error))?.counts;
     Ok(json!({
         "runId": run_id,
         "verdict": verdict(&counts),
         "exitCode": exit as u8,
-        "report": run.path().display().to_string(),
+        "report": kept.place(&run),
     }))
 }
 
 /// Makes the run whole: gaps in the place of what no worker left, and what is named but owned by nobody in sight.
-fn settle(run: &RunDirectory, out: &Path, sessions: &Sessions, asked: &Asked) -> Result<(), Failure> {
+fn settle(run: &RunDirectory, kept: &Kept, sessions: &Sessions, asked: &Asked) -> Result<(), Failure> {
     let failed = |error: RunError| Failure::failed(&error);
-    let left = Left::accounts(run).map_err(failed)?;
+    let run_id = &run.plan().run_id;
+    let names = |accounts: &[AccountId], part| -> Vec<String> {
+        accounts.iter().map(|account| part_name(Some(account), part)).collect()
+    };
+    let mut left = Left::accounts(run).map_err(failed)?;
+    // The gap takes the place of the part for good: a worker that comes after this is too late, one that came first is not.
+    if !send(kept, run_id, &names(&left.missing, INVENTORY))?.is_empty() {
+        left = Left::accounts(run).map_err(failed)?;
+    }
     if left.elsewhere.is_empty() {
         return Ok(());
     }
-    left.referenced(run).map_err(failed)?;
-    let run_id = &run.plan().run_id;
+    let missing = left.referenced(run).map_err(failed)?;
+    send(kept, run_id, &names(&missing, REFERENCED))?;
     // What an account names that came after the references were read, nobody was asked for.
-    let asked_for: BTreeSet<Reference> = items::read(out, run_id, items::REFERENCES).unwrap_or_default();
+    let asked_for: Option<BTreeSet<Reference>> = items::read_if_there(kept.folder(), run_id, items::REFERENCES)?;
+    let asked_for = asked_for.unwrap_or_default();
     let unasked = if left.elsewhere.is_subset(&asked_for) { 0 } else { left.selected.len() };
     let shown = Shown::default();
     let collection = Collection { sessions, options: &asked.config.audit, run, progress: &shown };

@@ -60,6 +60,11 @@ pub(super) fn read<T: DeserializeOwned>(out: &Path, run_id: &RunId, name: &str) 
     serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))
 }
 
+/// As [`read`]; nothing if it was not handed over.
+pub(super) fn read_if_there<T: DeserializeOwned>(out: &Path, run_id: &RunId, name: &str) -> Result<Option<T>, Failure> {
+    if out.join(name_of(run_id, name)).is_file() { read(out, run_id, name).map(Some) } else { Ok(None) }
+}
+
 /// The answer of a stage that hands items to a map.
 pub(super) fn answer(run_id: &RunId, place: &Value, items: &[Stage]) -> Value {
     json!({"runId": run_id, "accounts": place, "count": items.len()})

@@ -9,6 +9,8 @@ mod collecting;
 mod concluding;
 mod items;
 
+use std::path::Path;
+
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -96,7 +98,7 @@ struct Asked {
 
 impl Asked {
     fn of(options: &StageOptions) -> Result<Self, Failure> {
-        let mut config = options.run.resolve()?;
+        let mut config = options.run.resolve_as(options.aws.profile.as_deref())?;
         config.audit.single_account = options.aws.single_account;
         let policies = policies::load_undated(&config, &options.policies)?;
         let history = HistoryArgs { history: false };
@@ -105,9 +107,8 @@ impl Asked {
     }
 
     /// The run that this stage belongs to; it must ask what the run was begun for.
-    fn run(&self, run_id: &RunId, options: &StageOptions) -> Result<RunDirectory, Failure> {
-        let name = std::path::Path::new(run_id.as_str());
-        let run = find_run(name, &options.run.out).map_err(|error| Failure::failed(&error))?;
+    fn run(&self, run_id: &RunId, out: &Path) -> Result<RunDirectory, Failure> {
+        let run = find_run(Path::new(run_id.as_str()), out).map_err(|error| Failure::failed(&error))?;
         let asked = crate::run::Plan::new(run_id.clone(), self.question.clone(), 0);
         if run.plan().question != asked.question {
             return Err(Failure::usage(format!(

@@ -1,0 +1,74 @@
+//! A folder of this process alone, gone when it ends, unless somebody will need what is in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::super::failure::Failure;
+
+/// A temporary folder.
+#[derive(Debug)]
+pub(super) struct WorkingFolder {
+    path: PathBuf,
+    stays: AtomicBool,
+}
+
+impl WorkingFolder {
+    /// Makes one, which only this user may read.
+    pub(super) fn create(what: &str) -> Result<Self, Failure> {
+        let mut bytes = [0; 8];
+        SystemRandom::new().fill(&mut bytes).map_err(|_| Failure::because("the system gives no random numbers"))?;
+        let name = bytes.iter().fold(format!("pipewarden-{what}-"), |name, byte| format!("{name}{byte:02x}"));
+        let path = std::env::temp_dir().join(name);
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&path).map_err(|error| {
+            Failure::because(format!(
+                "{} cannot be made: {error}; set TMPDIR to a folder that this user may write",
+                path.display()
+            ))
+        })?;
+        Ok(Self { path, stays: AtomicBool::new(false) })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Somebody needs what is in it.
+    pub(super) fn stay(&self) {
+        self.stays.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for WorkingFolder {
+    fn drop(&mut self) {
+        if !self.stays.load(Ordering::Relaxed) {
+            // Nobody is left to tell; the system empties its temporary folder.
+            let _ = fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_gone_with_its_process_unless_it_is_needed() {
+        let folder = WorkingFolder::create("test").map_err(|_| "failed").unwrap();
+        let path = folder.path().to_owned();
+        fs::write(path.join("x"), "x").unwrap();
+        drop(folder);
+        assert!(!path.exists());
+        let folder = WorkingFolder::create("test").map_err(|_| "failed").unwrap();
+        let path = folder.path().to_owned();
+        folder.stay();
+        drop(folder);
+        assert!(path.exists());
+        fs::remove_dir_all(path).unwrap();
+    }
+}
