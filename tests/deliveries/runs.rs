@@ -206,10 +206,23 @@ pub(super) async fn deliver_with_gone(
     tables: Value,
     gone: &[Gone],
 ) -> Vec<Outcome> {
+    deliver_configured(server, out, run, &configured(tables), &BTreeMap::new(), gone).await
+}
+
+/// The same, as it is configured, with these environment variables.
+pub(super) async fn deliver_configured(
+    server: &Server,
+    out: &Path,
+    run: &RunDirectory,
+    deliveries: &Deliveries,
+    variables: &BTreeMap<&str, String>,
+    gone: &[Gone],
+) -> Vec<Outcome> {
     let sessions = sessions(server);
-    let secrets = Secrets { variable: &|_| None, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
+    let variable = |name: &str| variables.get(name).cloned();
+    let secrets = Secrets { variable: &variable, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
     let way = Way { sessions: &sessions, secrets: &secrets, pace: Arc::new(NoPause) };
-    deliver_through(&way, out, run, tables, gone).await
+    deliver_with_way(&way, out, run, deliveries, gone).await
 }
 
 /// The same, with a way of one's own.
@@ -220,7 +233,16 @@ pub(super) async fn deliver_through(
     tables: Value,
     gone: &[Gone],
 ) -> Vec<Outcome> {
-    let deliveries = configured(tables);
+    deliver_with_way(way, out, run, &configured(tables), gone).await
+}
+
+async fn deliver_with_way(
+    way: &Way<'_>,
+    out: &Path,
+    run: &RunDirectory,
+    deliveries: &Deliveries,
+    gone: &[Gone],
+) -> Vec<Outcome> {
     let targets: Vec<_> = deliveries.targets.iter().collect();
     let opened = open_all(&targets, way);
     let manifest = run.manifest().unwrap();
@@ -251,9 +273,21 @@ pub(super) async fn preview_through(way: &Way<'_>, out: &Path, run: &RunDirector
 }
 
 pub(super) async fn fail(server: &Server, out: &Path, run: &RunDirectory, tables: Value) -> Vec<Outcome> {
+    fail_with(server, out, run, tables, &BTreeMap::new()).await
+}
+
+/// The same, with these environment variables.
+pub(super) async fn fail_with(
+    server: &Server,
+    out: &Path,
+    run: &RunDirectory,
+    tables: Value,
+    variables: &BTreeMap<&str, String>,
+) -> Vec<Outcome> {
     let deliveries = configured(tables);
     let sessions = sessions(server);
-    let secrets = Secrets { variable: &|_| None, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
+    let variable = |name: &str| variables.get(name).cloned();
+    let secrets = Secrets { variable: &variable, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
     let way = Way { sessions: &sessions, secrets: &secrets, pace: Arc::new(NoPause) };
     let targets: Vec<_> = deliveries.targets.iter().collect();
     let info = run.plan().run_info("o-exampleorg1", "");

@@ -219,7 +219,7 @@ impl Delivery for ToTracker {
 
     async fn preview(&self, package: &Package<'_>, memory: &Memory) -> Result<Preview, DeliveryError> {
         let position = Position::of(package.run);
-        if too_old(&position, memory).is_some() {
+        if is_recheck(package) || too_old(&position, memory).is_some() {
             return Ok(Preview::default());
         }
         let (keys, known) = (self.keys(package), Known::of(memory));
@@ -250,6 +250,9 @@ impl Delivery for ToTracker {
     }
 
     async fn deliver(&self, package: &Package<'_>, memory: &mut Memory) -> Result<Delivered, DeliveryError> {
+        if is_recheck(package) {
+            return Ok(Delivered::default());
+        }
         let position = Position::of(package.run);
         if let Some(sentence) = too_old(&position, memory) {
             return Ok(Delivered { refused: vec![sentence], ..Delivered::default() });
@@ -292,6 +295,11 @@ impl Delivery for ToTracker {
         }
         Ok(delivered)
     }
+}
+
+/// A ticket shows everything that belongs in it, and a recheck looked at a part of that: the next full run writes it.
+fn is_recheck(package: &Package<'_>) -> bool {
+    package.report.over_time.recheck.is_some()
 }
 
 /// Changed tickets of one sort.
