@@ -65,6 +65,8 @@ pub(super) struct Ticket<'a> {
     pub(super) status: &'a Status,
     /// Whether all findings in it are known.
     pub(super) whole: bool,
+    /// Whether it can be told what came to it; not where a ticket was taken over that does not name all that is in it.
+    pub(super) is_known: bool,
     /// Whether its page shows what the run sees.
     pub(super) is_current: bool,
     pub(super) standing: Standing,
@@ -102,11 +104,12 @@ pub(super) fn decide(rules: &Rules, seen: &Seen, ticket: Option<&Ticket<'_>>, ob
     if seen.violations == 0 {
         return left(rules, ticket);
     }
+    let news = seen.worse + if ticket.is_known { seen.added } else { 0 };
     let is_back = match ticket.status {
         Status::Open => {
             let grown = match ticket.said {
                 Some(Said::Resolved) => Some(Said::Back),
-                _ => (seen.added + seen.worse > 0).then_some(Said::Grown),
+                _ => (news > 0).then_some(Said::Grown),
             };
             if ticket.is_current && grown.is_none() {
                 return Decision::Unchanged;
@@ -116,7 +119,7 @@ pub(super) fn decide(rules: &Rules, seen: &Seen, ticket: Option<&Ticket<'_>>, ob
         // Whoever closes a ticket knows more than a run that looked before.
         Status::Done(Some(at)) => at.as_str() < observed_at,
         Status::Done(None) => true,
-        Status::Declined => seen.added + seen.worse > 0,
+        Status::Declined => news > 0,
     };
     match (is_back, rules.reopen) {
         (false, _) => Decision::Unchanged,
@@ -161,7 +164,7 @@ mod tests {
     }
 
     fn ticket(status: &Status, standing: Standing) -> Ticket<'_> {
-        Ticket { status, whole: true, is_current: true, standing, said: None }
+        Ticket { status, whole: true, is_known: true, is_current: true, standing, said: None }
     }
 
     fn change(decision: Decision) -> Change {
@@ -192,6 +195,19 @@ mod tests {
         assert_eq!(changed, Change { write: true, ..Change::default() });
         for seen in [Seen { added: 1, ..violated() }, Seen { worse: 1, ..violated() }] {
             assert_eq!(change(decide(&rules, &seen, Some(&stale), NOW)).say, Some(Said::Grown));
+        }
+    }
+
+    #[test]
+    fn where_it_is_not_known_what_was_in_a_ticket_nothing_is_said_to_be_new() {
+        let (rules, seen) = (Rules::default(), Seen { added: 2, ..violated() });
+        for (status, expected) in [
+            (Status::Open, Decision::Change(Change { write: true, ..Change::default() })),
+            (Status::Declined, Decision::Unchanged),
+        ] {
+            let taken_over =
+                Ticket { whole: false, is_known: false, is_current: false, ..ticket(&status, Standing::default()) };
+            assert_eq!(decide(&rules, &seen, Some(&taken_over), NOW), expected);
         }
     }
 
@@ -282,7 +298,7 @@ mod tests {
         ) {
             let rules = Rules { close, reopen, ..Rules::default() };
             let seen = Seen { violations, opens, is_news, added, worse };
-            let ticket = Ticket { status: &status, whole, is_current, standing, said: None };
+            let ticket = Ticket { status: &status, whole, is_known: whole, is_current, standing, said: None };
             if let Decision::Change(change) = decide(&rules, &seen, Some(&ticket), NOW) {
                 let all_is_over = whole && violations == 0 && standing.over > 0 && standing.unseen == 0
                     && standing.violated == 0 && standing.excepted == 0 && standing.elsewhere == 0;

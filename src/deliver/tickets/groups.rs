@@ -351,7 +351,7 @@ mod tests {
         ) {
             let (look, key) = look(&words);
             let ticket = Ticket {
-                status: &Status::Open, whole: true, is_current: true, standing: look.standing(&key), said: None,
+                status: &Status::Open, whole: true, is_known: true, is_current: true, standing: look.standing(&key), said: None,
             };
             let decision = decide(&Rules::default(), &look.seen(&key), Some(&ticket), "2026-11-21T02:00:00Z");
             let closes = matches!(decision, Decision::Change(change) if change.close);

@@ -169,6 +169,7 @@ impl ToTracker {
                 (Some(entry), Some(status)) => Some(Ticket {
                     status,
                     whole: entry.whole,
+                    is_known: entry.whole || !entry.content.is_empty(),
                     is_current: entry.content == round.look.content(key),
                     standing: round.look.standing(key),
                     said: entry.said,
