@@ -194,7 +194,7 @@ fn compared(world: &World, hours: Option<i64>, of_each: usize) -> Comparison {
 #[test]
 fn a_recheck_says_what_a_full_run_says() {
     let said = compared(&World::new(world()), None, 3);
-    println!("{} rechecks, {} findings, {} equal, {} unknown", said.rechecks, said.findings, said.equal, said.unknown);
+    eprintln!("{} rechecks, {} findings, {} equal, {} unknown", said.rechecks, said.findings, said.equal, said.unknown);
     assert!(said.different.is_empty(), "{} differ:\n{}", said.different.len(), said.different.join("\n"));
     assert!(said.missing.is_empty(), "{} are missing:\n{}", said.missing.len(), said.missing.join("\n"));
     assert!(said.rechecks > 25 && said.findings > 500, "{said:?}");
@@ -202,11 +202,11 @@ fn a_recheck_says_what_a_full_run_says() {
 }
 
 #[test]
-fn without_a_young_full_run_it_says_the_same_or_that_it_is_not_known() {
+fn without_a_young_full_run_nothing_is_good_and_what_is_bad_is_the_same() {
     let said = compared(&World::new(world()), Some(0), 1);
-    println!("{} rechecks, {} findings, {} equal, {} unknown", said.rechecks, said.findings, said.equal, said.unknown);
+    eprintln!("{} rechecks, {} findings, {} equal, {} unknown", said.rechecks, said.findings, said.equal, said.unknown);
     assert!(said.different.is_empty(), "{} differ:\n{}", said.different.len(), said.different.join("\n"));
-    assert!(said.unknown > 0 && said.equal > said.findings / 3, "{} of {}", said.equal, said.findings);
+    assert!(said.unknown > 0 && said.equal > 0, "{} of {}", said.equal, said.findings);
 }
 
 /// A production pipeline of which the full run knows a violated approval control.

@@ -14,7 +14,7 @@ use super::dependents::dependents;
 use super::estate::Estate;
 use super::{Places, Recheck, RecheckError};
 use crate::evaluate::Asking;
-use crate::finding::{Finding, ResourceRef};
+use crate::finding::{ComplianceType, Finding, ResourceRef};
 use crate::inventory::{AccountId, Arn, Coverage, Gap, Inventory, Region, ResourceUid};
 use crate::report::{OverTime, RecheckOf};
 use crate::run::{ORGANIZATION, RunDirectory};
@@ -79,6 +79,9 @@ impl Recheck<'_> {
             let judged = evaluation.findings(&asking, account, &inventory, &joins, &partition);
             let mut findings = judged.map_err(EvaluationError::from)?;
             findings.retain(|finding| self.is_asked(finding, &chosen, &places, &mut found));
+            if full.is_none() {
+                findings.iter_mut().for_each(doubt);
+            }
             spool.append(findings)?;
         }
         for account in &accounts {
@@ -164,6 +167,18 @@ impl Recheck<'_> {
             }
         }
         asked
+    }
+}
+
+/// Takes a good result back where nobody knows the rest of the organization: a role, a recorder or a pipeline of a Region
+/// that was not looked at may be what violates the control. What was seen to violate it does so all the same.
+fn doubt(finding: &mut Finding) {
+    if matches!(finding.compliance, ComplianceType::Compliant | ComplianceType::NotApplicable) {
+        finding.compliance = ComplianceType::InsufficientData;
+        finding.gaps = vec![
+            "this run looked at single resources, and no full run is young enough to say what other accounts and Regions hold"
+                .to_owned(),
+        ];
     }
 }
 
