@@ -160,6 +160,7 @@ const ALSO: &[(&str, &str, &str)] = &[
     ("reqwest", "deliver", "webhooks and trackers"),
     ("rustls", "deliver", "the provider of that client's TLS"),
     ("ring", "deliver", "signatures of webhooks, ids of messages"),
+    ("octocrab", "deliver", "a GitHub App signs its question for a token"),
 ];
 
 /// Modules that know no clock, environment, network or file.

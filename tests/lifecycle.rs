@@ -407,6 +407,11 @@ fn the_command_line_compares_lists_and_prunes() {
     );
     let left = list(&folder.join("pipewarden-out")).unwrap();
     assert_eq!(left.len(), 2);
+    // A run that judges older inventories again is no news of today.
+    let again = run(&["evaluate", "20261121T000003Z", "--fail-on", "none"]);
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again));
+    let page = text(&run(&["diff"]));
+    assert!(page.contains("run 20261121T000003Z → run 20261121T000004Z"), "{page}");
     // The chain still holds, because the manifest of what was pruned is kept, and shows when it was changed.
     let oldest = &left[0].path;
     let before: RunId = "20261121T000002Z".parse().unwrap();

@@ -21,10 +21,10 @@ use crate::loopback;
 const REGIONS: [&str; 2] = ["eu-central-1", "us-east-1"];
 
 /// Where the build keeps what the tests install.
-fn installed() -> PathBuf {
+fn installed(name: &str) -> PathBuf {
     let binary = Path::new(env!("CARGO_BIN_EXE_pipewarden"));
     let target = binary.parent().and_then(Path::parent).expect("the binary lies in <target>/<profile>");
-    target.join("moto-environment")
+    target.join(name)
 }
 
 fn run(command: &mut Command, what: &str) {
@@ -41,12 +41,13 @@ fn run(command: &mut Command, what: &str) {
 /// The virtual environment, made once per set of pinned versions; other tests ask its botocore and its validators.
 pub(crate) fn environment() -> PathBuf {
     static ENVIRONMENT: OnceLock<PathBuf> = OnceLock::new();
-    ENVIRONMENT.get_or_init(install).clone()
+    ENVIRONMENT.get_or_init(|| installed_from("moto-environment", "tests/moto-requirements.txt")).clone()
 }
 
-fn install() -> PathBuf {
-    let folder = installed();
-    let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/moto-requirements.txt");
+/// A virtual environment of what a file pins; to be called from one test at a time.
+pub(crate) fn installed_from(name: &str, requirements: &str) -> PathBuf {
+    let folder = installed(name);
+    let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join(requirements);
     let pinned = fs::read_to_string(&requirements).unwrap();
     let stamp = folder.join("requirements.installed");
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == pinned) {
@@ -59,7 +60,7 @@ fn install() -> PathBuf {
         Command::new(pip)
             .args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"])
             .arg(&requirements),
-        "installing moto",
+        "installing what is pinned",
     );
     fs::write(stamp, pinned).unwrap();
     folder

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 
-use super::{AuditOptions, ownership, regions};
+use super::{AuditOptions, RegionChoice, ownership, regions};
 use crate::collect::{COLLECTORS, Collected, Reach, Scope};
 use crate::inventory::{AccountId, Affects, Gap, Inventory, Reference, Region, ResourceUid, Skip, TypeName};
 use crate::organization::{Account, Directory, DiscoveryError, Sessions};
@@ -77,17 +77,42 @@ impl Collection<'_> {
     /// [`CollectionError`] if the organization cannot be read or a part cannot be written; what went wrong with one
     /// account or call is a gap in its part.
     pub async fn complete(&self) -> Result<(), CollectionError> {
-        let own = self.sessions.own_scope();
-        let partition = own.partition.as_str();
+        let found = self.discover().await?;
+        let selected = found.selected.clone();
+        self.progress.begin(selected.len());
+        // Tags cost a call per account at Organizations' own slow rate, so they are read while accounts are collected.
+        let (written, collected) =
+            futures_util::future::join(self.write_organization(found), self.accounts(&selected)).await;
+        written?;
+        let elsewhere = collected?;
+        if elsewhere.is_empty() {
+            return Ok(());
+        }
+        self.progress.joining(elsewhere.len());
+        self.referenced_by_each(&to_ask(&selected, &elsewhere), &elsewhere).await?;
+        self.unowned(&selected, &elsewhere, 0)
+    }
+
+    /// The first stage alone: writes the organization's part, unless it is there, and answers the accounts to collect.
+    ///
+    /// # Errors
+    /// [`CollectionError`] if the organization cannot be read, no account is selected, or the part cannot be written.
+    pub async fn begin(&self) -> Result<Vec<AccountId>, CollectionError> {
+        let found = self.discover().await?;
+        let selected = found.selected.clone();
+        self.write_organization(found).await?;
+        Ok(selected)
+    }
+
+    async fn discover(&self) -> Result<Found, CollectionError> {
         if self.run.has_part(None, ORGANIZATION) {
             // A resumed run goes on with the accounts it began with, whatever became of the organization since.
-            let listed = listed_accounts(&self.run.read_inventory(None, ORGANIZATION)?);
-            self.progress.begin(listed.len());
-            let elsewhere = self.accounts(&listed).await?;
-            return self.join(&listed, elsewhere, partition).await;
+            let selected = listed_accounts(&self.run.read_inventory(None, ORGANIZATION)?);
+            return Ok(Found { selected, unwritten: None });
         }
+        let own = self.sessions.own_scope();
         let mut directory = if self.options.single_account {
-            Directory::single(&own.account, partition)
+            Directory::single(&own.account, own.partition.as_str())
         } else {
             Directory::discover(&own).await?
         };
@@ -98,19 +123,16 @@ impl Collection<'_> {
         if selected.is_empty() {
             return Err(CollectionError::NothingSelected { skipped: skipped.len() });
         }
-        self.progress.begin(selected.len());
-        // Tags cost a call per account at Organizations' own slow rate, so they are read while accounts are collected.
-        let tags = async {
-            directory.read_tags(&own).await;
-            let mut inventory = directory.inventory(&own);
-            own.redaction().clean_inventory(&mut inventory);
-            inventory.coverage.skipped = skipped;
-            self.run.write_inventory(None, ORGANIZATION, &inventory)
-        };
-        let (written, collected) = futures_util::future::join(tags, self.accounts(&selected)).await;
-        written?;
-        let elsewhere = collected?;
-        self.join(&selected, elsewhere, partition).await
+        Ok(Found { selected, unwritten: Some((own, directory, skipped)) })
+    }
+
+    async fn write_organization(&self, found: Found) -> Result<(), RunError> {
+        let Some((own, mut directory, skipped)) = found.unwritten else { return Ok(()) };
+        directory.read_tags(&own).await;
+        let mut inventory = directory.inventory(&own);
+        own.redaction().clean_inventory(&mut inventory);
+        inventory.coverage.skipped = skipped;
+        self.run.write_inventory(None, ORGANIZATION, &inventory)
     }
 
     fn select(&self, accounts: &[Account]) -> (Vec<AccountId>, Vec<Skip>) {
@@ -132,14 +154,18 @@ impl Collection<'_> {
             .map(|account| self.account(account))
             .buffer_unordered(self.options.concurrency.accounts.max(1));
         while let Some(references) = parts.next().await {
-            elsewhere.extend(references?);
+            elsewhere.extend(references?.references);
         }
         Ok(elsewhere)
     }
 
-    async fn account(&self, account: &AccountId) -> Result<Vec<Reference>, RunError> {
+    /// Collects one account, unless its part is there.
+    ///
+    /// # Errors
+    /// [`RunError`] if the part cannot be read or written.
+    pub async fn account(&self, account: &AccountId) -> Result<AccountPart, RunError> {
         if self.run.has_account(account, INVENTORY) {
-            return Ok(self.run.read_inventory(Some(account), INVENTORY)?.references);
+            return Ok(AccountPart::of(self.run.read_inventory(Some(account), INVENTORY)?));
         }
         let (scope, opened) = self.sessions.open(account).await;
         let mut inventory = match opened {
@@ -151,59 +177,47 @@ impl Collection<'_> {
         inventory.normalise();
         self.run.write_inventory(Some(account), INVENTORY, &inventory)?;
         self.progress.collected(account, inventory.resources.len(), inventory.gaps.len());
-        Ok(inventory.references)
+        Ok(AccountPart::of(inventory))
     }
 
     async fn look_into(&self, scope: &Scope) -> Inventory {
-        let mut inventory = Inventory::default();
-        let regions::Chosen { regions, left_out, gap } = regions::of_account(scope, &self.options.regions).await;
-        inventory.gaps.extend(gap);
-        inventory.coverage.skipped = left_out;
-        let once = join_all(COLLECTORS.iter().filter(|c| c.reach() == Reach::Account).map(|c| c.collect(scope, &[])));
-        let everywhere = join_all(regions.iter().map(|region| look_into_region(scope.in_region(region))));
-        let (once, everywhere) = futures_util::future::join(once, everywhere).await;
-        let mut references = Vec::new();
-        for collected in once.into_iter().chain(everywhere) {
-            inventory.resources.extend(collected.resources);
-            inventory.gaps.extend(collected.gaps);
-            references.extend(collected.references);
-        }
+        let (mut inventory, references) = look_into_regions(scope, &self.options.regions).await;
         inventory.references = ownership::fetch_owned(scope, &mut inventory, references).await;
         inventory
     }
 
     /// Fetches what accounts name of each other: every account is asked once for what it owns of it.
-    async fn join(
+    async fn referenced_by_each(
         &self,
-        selected: &[AccountId],
-        elsewhere: BTreeSet<Reference>,
-        partition: &str,
+        asked: &[AccountId],
+        wanted: &BTreeSet<Reference>,
     ) -> Result<(), CollectionError> {
-        if elsewhere.is_empty() {
-            return Ok(());
-        }
-        self.progress.joining(elsewhere.len());
-        let buckets_are_wanted = elsewhere.iter().any(|reference| reference.type_name == TypeName::BUCKET);
-        let wanted = &elsewhere;
-        let mut parts = futures_util::stream::iter(selected)
+        let mut parts = futures_util::stream::iter(asked)
             .map(|account| async move {
-                let names_it = |reference: &Reference| reference.name.split(':').nth(4) == Some(account.as_str());
-                let asked = buckets_are_wanted || wanted.iter().any(names_it);
-                if asked && !self.run.has_part(Some(account), REFERENCED) {
-                    self.owned_by(account, wanted).await
-                } else {
-                    Ok(())
+                if self.run.has_part(Some(account), REFERENCED) {
+                    return Ok(());
                 }
+                self.owned_by(account, wanted).await.map(drop)
             })
             .buffer_unordered(self.options.concurrency.accounts.max(1));
         while let Some(part) = parts.next().await {
             part?;
         }
-        drop(parts);
-        self.unowned(selected, &elsewhere, partition)
+        Ok(())
     }
 
-    async fn owned_by(&self, account: &AccountId, wanted: &BTreeSet<Reference>) -> Result<(), RunError> {
+    /// Asks one account for what others name of it, unless its part is there.
+    ///
+    /// # Errors
+    /// [`RunError`] if the part cannot be read or written.
+    pub async fn referenced(&self, account: &AccountId, wanted: &BTreeSet<Reference>) -> Result<AccountPart, RunError> {
+        if self.run.has_part(Some(account), REFERENCED) {
+            return Ok(AccountPart::of(self.run.read_inventory(Some(account), REFERENCED)?));
+        }
+        self.owned_by(account, wanted).await.map(AccountPart::of)
+    }
+
+    async fn owned_by(&self, account: &AccountId, wanted: &BTreeSet<Reference>) -> Result<Inventory, RunError> {
         let (scope, opened) = self.sessions.open(account).await;
         let mut inventory = Inventory::default();
         if let Err(gap) = opened {
@@ -217,19 +231,26 @@ impl Collection<'_> {
         inventory.coverage = scope.take_coverage();
         scope.redaction().clean_inventory(&mut inventory);
         inventory.normalise();
-        self.run.write_inventory(Some(account), REFERENCED, &inventory)
+        self.run.write_inventory(Some(account), REFERENCED, &inventory)?;
+        Ok(inventory)
     }
 
-    /// Writes down what nobody owned up to, so that it is unknown and not absent.
-    fn unowned(
+    /// Writes down what nobody owned up to, so that it is unknown and not absent. `unasked` is how many accounts were not
+    /// asked for everything that is named.
+    ///
+    /// # Errors
+    /// [`CollectionError`] if a part cannot be read or written.
+    pub fn unowned(
         &self,
         selected: &[AccountId],
         elsewhere: &BTreeSet<Reference>,
-        partition: &str,
+        unasked: usize,
     ) -> Result<(), CollectionError> {
+        let partition = self.sessions.own_scope().partition;
+        let partition = partition.as_str();
         let mut found: BTreeSet<ResourceUid> = BTreeSet::new();
         let mut named = elsewhere.clone();
-        let mut dark = 0;
+        let mut dark = unasked;
         for account in selected {
             if self.run.has_part(Some(account), REFERENCED) {
                 let part = self.run.read_inventory(Some(account), REFERENCED)?;
@@ -260,12 +281,64 @@ impl Collection<'_> {
     }
 }
 
+/// What discovery found, and what of it is not written yet.
+struct Found {
+    selected: Vec<AccountId>,
+    unwritten: Option<(Scope, Directory, Vec<Skip>)>,
+}
+
+/// What one part of an account holds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct AccountPart {
+    /// How many resources.
+    pub resources: usize,
+    /// How many things could not be seen.
+    pub gaps: usize,
+    /// What it names elsewhere.
+    pub references: Vec<Reference>,
+}
+
+impl AccountPart {
+    fn of(inventory: Inventory) -> Self {
+        Self { resources: inventory.resources.len(), gaps: inventory.gaps.len(), references: inventory.references }
+    }
+}
+
+/// The accounts that may own something of what is named.
+#[must_use]
+pub fn to_ask(selected: &[AccountId], elsewhere: &BTreeSet<Reference>) -> Vec<AccountId> {
+    let buckets_are_wanted = elsewhere.iter().any(|reference| reference.type_name == TypeName::BUCKET);
+    // A set, because every account would search all references otherwise.
+    let owners: BTreeSet<&str> = elsewhere.iter().filter_map(|reference| reference.name.split(':').nth(4)).collect();
+    let asked = selected.iter().filter(|account| buckets_are_wanted || owners.contains(account.as_str()));
+    asked.cloned().collect()
+}
+
 /// The accounts that a run is about: those that the organization listed and no filter left out, sorted.
-pub(super) fn listed_accounts(organization: &Inventory) -> Vec<AccountId> {
+#[must_use]
+pub fn listed_accounts(organization: &Inventory) -> Vec<AccountId> {
     let skipped: BTreeSet<&AccountId> = organization.coverage.skipped.iter().map(|skip| &skip.account).collect();
     let accounts = organization.resources.iter().filter(|r| r.type_name == TypeName::ACCOUNT).map(|r| &r.account);
     let listed: BTreeSet<&AccountId> = accounts.filter(|account| !skipped.contains(account)).collect();
     listed.into_iter().cloned().collect()
+}
+
+/// What an account lists in these Regions, and what that names.
+pub(super) async fn look_into_regions(scope: &Scope, choice: &RegionChoice) -> (Inventory, Vec<Reference>) {
+    let mut inventory = Inventory::default();
+    let regions::Chosen { regions, left_out, gap } = regions::of_account(scope, choice).await;
+    inventory.gaps.extend(gap);
+    inventory.coverage.skipped = left_out;
+    let once = join_all(COLLECTORS.iter().filter(|c| c.reach() == Reach::Account).map(|c| c.collect(scope, &[])));
+    let everywhere = join_all(regions.iter().map(|region| look_into_region(scope.in_region(region))));
+    let (once, everywhere) = futures_util::future::join(once, everywhere).await;
+    let mut references = Vec::new();
+    for collected in once.into_iter().chain(everywhere) {
+        inventory.resources.extend(collected.resources);
+        inventory.gaps.extend(collected.gaps);
+        references.extend(collected.references);
+    }
+    (inventory, references)
 }
 
 /// Probes a Region, and looks closer where there is something.

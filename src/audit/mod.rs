@@ -10,11 +10,13 @@ mod evaluation;
 mod explanation;
 mod finders;
 mod lookup;
+mod missing;
 mod ownership;
+mod recheck;
 mod regions;
 mod trails;
 
-pub use collection::{Collection, CollectionError, Progress, Silent};
+pub use collection::{AccountPart, Collection, CollectionError, Progress, Silent, listed_accounts, to_ask};
 pub use deliveries::{
     DELIVERIES, Deliveries, DeliveriesError, HISTORY, HistoryCollection, closed_accounts, deliveries, estate_of,
     history_of, keep_facts,
@@ -23,6 +25,8 @@ pub use evaluation::{Evaluation, EvaluationError, Judged};
 pub use explanation::{ExplainError, Explained, FactOrigin};
 pub use finders::finders;
 pub use lookup::{LookupError, Wanted, homes, look_up};
+pub use missing::{Left, left_nothing};
+pub use recheck::{BESIDE_FOR, Beside, Recheck, RecheckError, Rechecked, Target};
 pub use regions::RegionChoice;
 pub use trails::{TRAIL, TrailBucket, TrailSources};
 

@@ -9,29 +9,48 @@ use super::deliver::DeliverOptions;
 use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
 use super::fingerprint;
-use super::options::{PolicyOptions, ReportOptions, RunOptions, judge, question};
+use super::options::{BeginOptions, PolicyOptions, ReportOptions, RunOptions, judge, question};
 use super::policies;
+use super::recheck;
 use super::runs;
 use super::sign;
+use crate::inventory::AccountId;
+use crate::run::RunDirectory;
 
 /// Options of `audit`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct AuditArgs {
+    /// Look at this resource again, and at what names it, and at nothing else; may be given several times
+    #[arg(long, value_name = "ARN")]
+    pub(super) resource: Vec<String>,
+    /// The account that holds the resource, where its ARN does not say it (a bucket that no full run knows)
+    #[arg(long, value_name = "ID", requires = "resource")]
+    pub(super) account: Option<AccountId>,
+    /// For how many hours a full run says what other accounts hold, when a resource is looked at again; 0 trusts none
+    #[arg(long, value_name = "N", requires = "resource")]
+    pub(super) full_run_hours: Option<i64>,
     #[command(flatten)]
-    run: RunOptions,
+    pub(super) run: RunOptions,
     #[command(flatten)]
-    policies: PolicyOptions,
+    pub(super) policies: PolicyOptions,
     #[command(flatten)]
-    aws: AwsOptions,
+    pub(super) aws: AwsOptions,
     #[command(flatten)]
-    history: HistoryArgs,
+    pub(super) history: HistoryArgs,
     #[command(flatten)]
-    report: ReportOptions,
+    pub(super) begin: BeginOptions,
     #[command(flatten)]
-    deliver: DeliverOptions,
+    pub(super) report: ReportOptions,
+    #[command(flatten)]
+    pub(super) deliver: DeliverOptions,
 }
 
 pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
+    if args.resource.is_empty() { audited(args).map(|(_, exit)| exit) } else { recheck::run(args) }
+}
+
+/// Audits everything: the run, and how the program ends.
+pub(super) fn audited(args: &AuditArgs) -> Result<(RunDirectory, Exit), Failure> {
     let mut config = args.run.resolve()?;
     config.audit.single_account = args.aws.single_account;
     let policies = policies::load(&config, &args.policies, time::OffsetDateTime::now_utc())?;
@@ -42,7 +61,7 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
     let (run, sessions) = runtime.block_on(async {
         let sessions = aws::sessions(sdk.clone(), &config, hosts, redaction).await?;
         let asked = question(&config, &policies, &args.history.question(collect::of_aws(&args.aws)));
-        let run = args.run.run_directory(&asked, 0, time::OffsetDateTime::now_utc())?;
+        let run = args.begin.run_directory(&args.run, &asked, time::OffsetDateTime::now_utc())?;
         Ok::<_, Failure>((run, sessions))
     })?;
     let concluded = || {
@@ -65,5 +84,5 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
     let concluded = concluded();
     let delivered = runtime.block_on(args.deliver.after(concluded, &run, &args.run.out, &config, &sessions))?;
     runs::prune_after(&run, &args.run.out, &config);
-    Ok(delivered)
+    Ok((run, delivered))
 }

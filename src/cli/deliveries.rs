@@ -21,9 +21,10 @@ use crate::dora::Options;
 use crate::history::{
     History, HistoryGap, HistorySource, HistoryStore, Period, incidents_of_alarms, read_incident_file,
 };
+use crate::inventory::wildcard_matches;
 use crate::organization::Sessions;
 use crate::report::DeliveryInBrief;
-use crate::report::dora::{DORA_FORMATS, in_brief};
+use crate::report::dora::{DORA_FORMATS, METRICS_PARQUET, in_brief, write_metrics_parquet};
 use crate::run::RunDirectory;
 
 /// Whether history is read.
@@ -90,7 +91,7 @@ pub(super) fn add_incidents(
         .iter()
         .filter_map(|transition| {
             let name = transition.alarm.split_once(":alarm:").map_or(transition.alarm.as_str(), |(_, name)| name);
-            let service = alarms.iter().find(|(pattern, _)| matches(pattern, name))?.1;
+            let service = alarms.iter().find(|(pattern, _)| wildcard_matches(pattern, name))?.1;
             Some((transition.alarm.clone(), service.clone()))
         })
         .collect();
@@ -99,7 +100,7 @@ pub(super) fn add_incidents(
     let blind = history.coverage.gaps.iter().filter(|gap| gap.source == HistorySource::AlarmHistory);
     let blind: Vec<HistoryGap> = blind
         .flat_map(|gap| {
-            let of_alarm = |name: &str| alarms.iter().find(|(pattern, _)| matches(pattern, name));
+            let of_alarm = |name: &str| alarms.iter().find(|(pattern, _)| wildcard_matches(pattern, name));
             let services: BTreeSet<&String> = match gap.subject.as_deref() {
                 Some(subject) => {
                     let name = subject.split_once(":alarm:").map_or(subject, |(_, name)| name);
@@ -121,13 +122,6 @@ pub(super) fn add_incidents(
     Ok(())
 }
 
-/// Whether a name fits a pattern, in which `*` stands for anything.
-fn matches(pattern: &str, name: &str) -> bool {
-    let options = glob::MatchOptions { require_literal_separator: false, ..glob::MatchOptions::new() };
-    let escaped: Vec<String> = pattern.split('*').map(glob::Pattern::escape).collect();
-    glob::Pattern::new(&escaped.join("*")).is_ok_and(|pattern| pattern.matches_with(name, options))
-}
-
 /// Puts the histories of a run together: facts beside the inventories, documents in `dora/`.
 pub(super) fn settle(run: &RunDirectory, out: &Path, config: &Config) -> Result<(), Failure> {
     let options = config.dora(moment_of(run)?).map_err(Failure::usage)?;
@@ -146,6 +140,7 @@ pub(super) fn settle(run: &RunDirectory, out: &Path, config: &Config) -> Result<
         let path = format!("dora/{}", format.file_name());
         run.write_document(&path, &|out| format.write(&measurements, out)).map_err(written)?;
     }
+    run.write_document(METRICS_PARQUET, &|out| write_metrics_parquet(&measurements, out)).map_err(written)?;
     run.write_document(BRIEF, &|out| {
         serde_json::to_writer_pretty(&mut *out, &in_brief(&measurements))?;
         out.write_all(b"\n")

@@ -18,7 +18,7 @@ use crate::run::{ListedRun, RunDirectory, RunError, difference, find_run, list};
 pub(super) struct DiffArgs {
     /// The earlier run, by its folder or id [default: the one before NEW]
     old: Option<PathBuf>,
-    /// The later run, by its folder or id [default: the newest finished one]
+    /// The later run, by its folder or id [default: the finished one that looked last]
     new: Option<PathBuf>,
     /// Folder that keeps the runs
     #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]
@@ -114,7 +114,10 @@ fn chosen(args: &DiffArgs) -> Result<(RunDirectory, RunDirectory), Failure> {
         return Ok((named(old)?, named(new)?));
     }
     let listed = list(&args.out).map_err(|error| Failure::failed(&error))?;
-    let mut finished = listed.iter().rev().filter(|run| run.manifest().is_some());
+    let mut finished: Vec<&ListedRun> = listed.iter().filter(|run| run.manifest().is_some()).collect();
+    // By when they looked: a run that judged older inventories again is no news of today.
+    finished.sort_by_cached_key(|run| RunDirectory::open(&run.path).map(|run| run.observed_at()).unwrap_or_default());
+    let mut finished = finished.into_iter().rev();
     let too_few = || {
         Failure::usage(format!(
             "there are no two finished runs of one organization in {} to compare; name them, or run `pipewarden audit` again",
@@ -126,7 +129,8 @@ fn chosen(args: &DiffArgs) -> Result<(RunDirectory, RunDirectory), Failure> {
         named(old)?
     } else {
         let organization = |run: &ListedRun| run.manifest().map(|manifest| manifest.run.organization.clone());
-        let before = finished.find(|run| organization(run) == organization(newest)).ok_or_else(too_few)?;
+        let before = |run: &&ListedRun| run.run_id < newest.run_id && organization(run) == organization(newest);
+        let before = finished.find(before).ok_or_else(too_few)?;
         named(&before.path)?
     };
     Ok((old, named(&newest.path)?))

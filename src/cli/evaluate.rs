@@ -6,9 +6,12 @@ use clap::Args;
 use serde_json::json;
 
 use super::Exit;
+use super::aws::AwsOptions;
+use super::deliver::DeliverOptions;
 use super::failure::Failure;
-use super::options::{PolicyOptions, ReportOptions, RunOptions, judge, named_run, question};
+use super::options::{PolicyOptions, ReportOptions, RunOptions, judge, named_run, print, question};
 use super::policies;
+use super::stage::{self, Stage, StageOptions};
 use crate::run::RunDirectory;
 
 /// Options of `evaluate`.
@@ -22,9 +25,37 @@ pub(super) struct EvaluateArgs {
     policies: PolicyOptions,
     #[command(flatten)]
     report: ReportOptions,
+    /// The run was collected in stages: make it whole, judge it, report, sign and deliver
+    #[arg(long, requires = "run_directory")]
+    conclude: bool,
+    #[command(flatten)]
+    aws: AwsOptions,
+    #[command(flatten)]
+    deliver: DeliverOptions,
+}
+
+/// The last stage of a run that many workers shared.
+fn conclude(args: &EvaluateArgs) -> Result<Exit, Failure> {
+    let named = args.run_directory.as_deref().and_then(|name| name.to_str()).unwrap_or_default();
+    let run_id = named.parse().map_err(|error: crate::run::RunError| Failure::usage(error))?;
+    let options = StageOptions {
+        run: args.run.clone(),
+        policies: args.policies.clone(),
+        aws: args.aws.clone(),
+        report: args.report.clone(),
+        deliver: args.deliver,
+    };
+    let answer = stage::run(&Stage::Conclude { run_id }, &options)?;
+    print(&|out| writeln!(out, "{answer}"))?;
+    let code = answer.get("exitCode").and_then(serde_json::Value::as_u64);
+    let ends = [Exit::NonCompliant, Exit::Gaps, Exit::Undelivered];
+    Ok(ends.into_iter().find(|exit| code == Some(u64::from(*exit as u8))).unwrap_or(Exit::Compliant))
 }
 
 pub(super) fn run(args: &EvaluateArgs) -> Result<Exit, Failure> {
+    if args.conclude {
+        return conclude(args);
+    }
     let config = args.run.resolve()?;
     let policies = policies::load(&config, &args.policies, time::OffsetDateTime::now_utc())?;
     let collected = named_run(args.run_directory.as_deref(), &args.run.out)?;

@@ -12,7 +12,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::failure::Failure;
 use crate::config::Config;
-use crate::inventory::Redaction;
+use crate::inventory::{Redaction, hex};
 
 /// Name of the file beside the runs.
 const FILE: &str = "fingerprint.key";
@@ -64,7 +64,7 @@ fn own_key(out: &Path, path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = [0; LENGTH];
     SystemRandom::new().fill(&mut bytes).map_err(|_| std::io::Error::other("the system gives no random numbers"))?;
     // As text, so that the file can be put into a variable as it is.
-    let mut key = bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    let mut key = hex(&bytes);
     key.push('\n');
     fs::create_dir_all(out)?;
     // Under its own name only when it is whole, and only if no other process was first.

@@ -24,11 +24,63 @@ pub(super) struct RunOptions {
     #[arg(long, value_name = "FILE", env = "PIPEWARDEN_CONFIG")]
     pub(super) config: Option<PathBuf>,
     /// Folder that keeps the runs
-    #[arg(long, value_name = "DIR", default_value = "pipewarden-out")]
+    #[arg(long, value_name = "DIR", default_value = "pipewarden-out", env = "PIPEWARDEN_OUT")]
     pub(super) out: PathBuf,
     /// Begin a new run even if the last one was left unfinished
     #[arg(long)]
     pub(super) fresh: bool,
+}
+
+/// When a run is said to have begun.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(super) struct BeginOptions {
+    /// When the run is said to have begun, RFC 3339, for orchestrators: whoever repeats it goes on with the same run
+    /// [default: now]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub(super) at: Option<OffsetDateTime>,
+}
+
+/// Reads a moment.
+pub(super) fn moment(text: &str) -> Result<OffsetDateTime, String> {
+    let format = time::format_description::well_known::Rfc3339;
+    OffsetDateTime::parse(text, &format).map_err(|_| format!("`{text}` is no time such as 2026-11-21T01:00:00Z"))
+}
+
+/// How long ago an orchestrator may have begun what it repeats now.
+const LONGEST_AGO: time::Duration = time::Duration::days(7);
+/// What clocks may differ.
+const CLOCKS_DIFFER: time::Duration = time::Duration::minutes(5);
+
+/// Reports say when a run began, and what they say must be so.
+pub(super) fn begin_at(at: OffsetDateTime, now: OffsetDateTime) -> Result<OffsetDateTime, String> {
+    if at > now + CLOCKS_DIFFER {
+        return Err(format!("a run cannot have begun at {at}, which is in the future; give a time that has passed"));
+    }
+    if at < now - LONGEST_AGO {
+        return Err(format!(
+            "a run that goes on now cannot have begun at {at}, more than seven days ago; begin a new one"
+        ));
+    }
+    Ok(at)
+}
+
+impl BeginOptions {
+    /// The run that is said to have begun then, or, without a time, the unfinished one or a new one.
+    pub(super) fn run_directory(
+        self,
+        run: &RunOptions,
+        question: &Value,
+        now: OffsetDateTime,
+    ) -> Result<RunDirectory, Failure> {
+        let Some(at) = self.at else { return run.run_directory(question, 0, now) };
+        let at = begin_at(at, now).map_err(Failure::usage)?;
+        let run = run.run_at(question, 0, at)?;
+        if run.is_finished() || run.failure().is_some() {
+            let run_id = &run.plan().run_id;
+            return Err(Failure::usage(format!("run {run_id} has ended already; begin at another time")));
+        }
+        Ok(run)
+    }
 }
 
 /// Which policies.
@@ -80,6 +132,25 @@ impl RunOptions {
         written.resolve(&file).map_err(Failure::usage)
     }
 
+    /// The run that is said to have begun at a moment, whether it is there or not: whoever repeats a beginning goes on
+    /// with it. One that asked something else is never touched.
+    pub(super) fn run_at(&self, question: &Value, seed: u64, at: OffsetDateTime) -> Result<RunDirectory, Failure> {
+        let plan = Plan::new(RunId::at(at).map_err(|e| Failure::failed(&e))?, question.clone(), seed);
+        let (run_id, asked) = (plan.run_id.clone(), plan.question.clone());
+        let run = match RunDirectory::create(&self.out, plan) {
+            Err(RunError::Exists { path, .. }) => RunDirectory::open(&path),
+            created => created,
+        };
+        let run = run.map_err(|e| Failure::failed(&e))?;
+        if run.plan().question == asked {
+            return Ok(run);
+        }
+        Err(Failure::usage(format!(
+            "run {run_id} is there already, and was begun with another configuration, other policies or another version of pipewarden ({}); begin at another time",
+            run.plan().tool_version
+        )))
+    }
+
     /// The unfinished run that asked the same question, or a new one.
     pub(super) fn run_directory(
         &self,
@@ -122,6 +193,12 @@ pub(super) fn judge(run: &RunDirectory, config: &Config, policies: &Policies) ->
 /// Why a run that saw nothing has no verdict.
 const NO_ACCOUNT: &str = "no account could be entered, so nothing was judged; the first lines under \"could not be seen\" say which role was refused and why";
 
+impl Default for ReportOptions {
+    fn default() -> Self {
+        Self { format: Vec::new(), fail_on: Threshold(Some(Severity::Low)), fail_on_new: None, fail_on_gaps: false }
+    }
+}
+
 impl ReportOptions {
     fn formats(&self) -> Vec<&'static dyn ReportFormat> {
         FORMATS
@@ -133,6 +210,17 @@ impl ReportOptions {
 
     /// Writes the reports, prints the summary, and says how the program ends.
     pub(super) fn conclude(&self, run: &RunDirectory, judged: &Judged, policies: &Policies) -> Result<Exit, Failure> {
+        self.seal(run, judged, policies, &|report| print(&|out| terminal().write(report, out)))
+    }
+
+    /// As [`Self::conclude`], with something else in the place of the summary.
+    pub(super) fn seal(
+        &self,
+        run: &RunDirectory,
+        judged: &Judged,
+        policies: &Policies,
+        show: &dyn Fn(&Report<'_>) -> Result<(), Failure>,
+    ) -> Result<Exit, Failure> {
         let mut report = judged.report(run, policies);
         report.over_time.delivery = super::deliveries::brief_of(run)?;
         let nobody = judged.visible_accounts == 0;
@@ -142,18 +230,23 @@ impl ReportOptions {
             run.finish(&report, &self.formats()).map(|_| ())
         };
         ended.map_err(|error| Failure::failed(&error))?;
-        print(&|out| terminal().write(&report, out))?;
+        show(&report)?;
         say(&format!("reports: {}", run.path().display()));
         if nobody {
             return Err(Failure::because(NO_ACCOUNT));
         }
+        self.exit(&report, judged.gaps())
+    }
+
+    /// How the program ends with this report.
+    pub(super) fn exit(&self, report: &Report<'_>, gaps: usize) -> Result<Exit, Failure> {
         let fails = report
             .counts
             .violations
             .iter()
             .any(|(severity, count)| *count > 0 && self.fail_on.0.is_some_and(|from| *severity >= from));
-        let fails = fails || self.has_news(&report)?;
-        Ok(match (fails, self.fail_on_gaps && judged.gaps() > 0) {
+        let fails = fails || self.has_news(report)?;
+        Ok(match (fails, self.fail_on_gaps && gaps > 0) {
             (true, _) => Exit::NonCompliant,
             (false, true) => Exit::Gaps,
             (false, false) => Exit::Compliant,

@@ -14,6 +14,13 @@ pub(super) struct Shown {
     bar: OnceLock<ProgressBar>,
 }
 
+impl Shown {
+    /// Nothing is shown yet.
+    pub(super) const fn new() -> Self {
+        Self { bar: OnceLock::new() }
+    }
+}
+
 impl Progress for Shown {
     fn begin(&self, accounts: usize) {
         tracing::info!(accounts, "collecting");

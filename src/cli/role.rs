@@ -200,7 +200,10 @@ fn template(actions: &[&str], words: &Words) -> Value {
         "Parameters": parameters(words),
         "Conditions": {"WithExternalId": {"Fn::Not": [{"Fn::Equals": [reference("ExternalId"), ""]}]}},
         "Resources": resources(actions, words),
-        "Outputs": {"RoleArn": {"Value": {"Fn::GetAtt": ["Role", "Arn"]}}},
+        "Outputs": {"RoleArn": {
+            "Description": "The role in this account",
+            "Value": {"Fn::GetAtt": ["Role", "Arn"]},
+        }},
     })
 }
 

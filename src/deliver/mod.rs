@@ -24,6 +24,7 @@ mod security_hub_ended;
 mod security_hub_import;
 mod security_hub_tally;
 mod sns;
+mod tickets;
 mod webhook;
 mod when;
 
@@ -170,4 +171,12 @@ pub trait Delivery: Send + Sync {
 
 /// All kinds of receivers. The tables under `[deliveries]`, `pipewarden role --deliveries` and the tests follow from the
 /// slice.
-pub const KINDS: &[&dyn Kind] = &[&s3::S3, &security_hub::SecurityHub, &sns::Sns, &webhook::Webhook, &email::Email];
+pub const KINDS: &[&dyn Kind] = &[
+    &s3::S3,
+    &security_hub::SecurityHub,
+    &sns::Sns,
+    &tickets::GitHub,
+    &tickets::Jira,
+    &webhook::Webhook,
+    &email::Email,
+];

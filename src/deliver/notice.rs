@@ -379,7 +379,27 @@ fn title(report: &Report<'_>, verdict: Verdict, sight: &Sight, changes: Option<&
             sight.left_out_in_words().map_or_else(|| good.clone(), |left_out| format!("{good}; {left_out}"))
         }
     };
-    format!("pipewarden: {what}{}", of_organization(&report.run))
+    format!("pipewarden: {}{what}{}", of_recheck(report), of_organization(&report.run))
+}
+
+/// What the run looked at, if not at everything: `recheck of arn:…: `
+pub(super) fn of_recheck(report: &Report<'_>) -> String {
+    let Some(recheck) = &report.over_time.recheck else { return String::new() };
+    match recheck.resources.as_slice() {
+        [one] => format!("recheck of {}: ", visible(one)),
+        all => format!("recheck of {}: ", counted(all.len() as u64, "resource")),
+    }
+}
+
+/// What a recheck speaks of, and what it took from elsewhere.
+pub(super) fn rechecked(report: &Report<'_>) -> Option<String> {
+    let recheck = report.over_time.recheck.as_ref()?;
+    let resources: Vec<String> = recheck.resources.iter().map(|arn| visible(arn).into_owned()).collect();
+    let beside = match &recheck.beside_run {
+        Some(run) => format!("what other accounts and Regions hold is as run {run} saw it"),
+        None => "what other accounts and Regions hold is not known".to_owned(),
+    };
+    Some(format!("Only {} and what names it was looked at; {beside}.", resources.join(", ")))
 }
 
 pub(super) fn of_organization(run: &RunInfo) -> String {
@@ -389,7 +409,7 @@ pub(super) fn of_organization(run: &RunInfo) -> String {
 fn sentences(report: &Report<'_>, sight: &Sight) -> Vec<String> {
     let violations: u64 = report.counts.violations.values().sum();
     let unknown = report.counts.of(ComplianceType::InsufficientData);
-    let mut sentences = Vec::new();
+    let mut sentences: Vec<String> = rechecked(report).into_iter().collect();
     let by_severity: Vec<String> = Severity::ALL
         .into_iter()
         .filter_map(|severity| {

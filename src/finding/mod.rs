@@ -9,6 +9,7 @@ mod lifecycle;
 mod owner;
 mod template;
 
+pub use crate::inventory::hex;
 pub use control::{Control, Severity, spoken};
 pub use framework::{Framework, Requirement};
 pub use lifecycle::{Change, Gone, Lifecycle};
@@ -164,19 +165,6 @@ impl StableIds {
     }
 }
 
-/// Bytes as lower-case hexadecimal digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        for half in [byte >> 4, byte & 15] {
-            text.push(DIGITS.get(usize::from(half)).copied().unwrap_or_default());
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,10 +183,5 @@ mod tests {
         assert_ne!(Finding::stable_id("a", &web), Finding::stable_id("b", &web));
         assert_ne!(Finding::stable_id("a", &web), Finding::stable_id("a", &resource("arn:web", "111122224444")));
         assert_ne!(Finding::stable_id("a", &web), Finding::stable_id("a", &resource("arn:webs", "111122223333")));
-    }
-
-    #[test]
-    fn hexadecimal_keeps_leading_zeros() {
-        assert_eq!(hex(&[0, 1, 0xab, 0xff]), "0001abff");
     }
 }

@@ -22,12 +22,12 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::archive::hexadecimal;
 use super::message::{first_line, revision_summary, setting};
 use super::{
     ActionExecution, AutoRollback, CodeDeployment, History, InstanceCounts, PipelineExecution, Revision,
     SourceRevision, Trigger,
 };
+use crate::inventory::hex;
 use crate::inventory::{AccountId, Arn, Region, source_location};
 
 /// The largest file that is read, in bytes.
@@ -342,7 +342,7 @@ fn delivered(location: &Value) -> Option<Revision> {
         return Some(Revision::GitHub { repository: text(github, "repository")?, commit: text(github, "commitId")? });
     }
     let written = location.get("appSpecContent").or_else(|| location.get("string"))?;
-    let computed = text(written, "content").map(|content| hexadecimal(&Sha256::digest(content)));
+    let computed = text(written, "content").map(|content| hex(&Sha256::digest(content)));
     let sha256 = computed.or_else(|| text(written, "sha256").map(|sha256| sha256.to_lowercase()))?;
     Some(Revision::Content { sha256 })
 }

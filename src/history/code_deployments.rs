@@ -18,7 +18,6 @@ use aws_sdk_codedeploy::types::{DeploymentInfo, DeploymentOverview, RevisionLoca
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 
-use super::archive::hexadecimal;
 use super::aws_time::{moment, sdk_time};
 use super::look::{Look, unseen};
 use super::message::first_line;
@@ -27,6 +26,7 @@ use super::{
     Revision,
 };
 use crate::collect::{CallError, Scope, all_pages, in_order};
+use crate::inventory::hex;
 use crate::inventory::{Arn, TypeName};
 
 /// Reads deployments of `CodeDeploy`.
@@ -206,7 +206,7 @@ fn revision(location: &RevisionLocation) -> Option<Revision> {
         (None, None) => return None,
     };
     // The service's own digest stands in only where it keeps the content back.
-    let computed = content.filter(|content| !content.is_empty()).map(|content| hexadecimal(&Sha256::digest(content)));
+    let computed = content.filter(|content| !content.is_empty()).map(|content| hex(&Sha256::digest(content)));
     computed.or_else(|| sha256.map(str::to_lowercase)).map(|sha256| Revision::Content { sha256 })
 }
 

@@ -16,11 +16,11 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::archive::hexadecimal;
 use super::{
     ActionExecution, AlarmTransition, Build, CodeDeployment, Commit, Event, History, HistoryGap, HistorySource,
     Incident, Merge, Period, PipelineExecution, RuleExecution, SCHEMA_VERSION, Span, TestReport,
 };
+use crate::inventory::hex;
 use crate::inventory::json_lines::{LineError, LinesReader, LinesWriter, PendingFile};
 use crate::inventory::{AccountId, Region};
 
@@ -303,7 +303,7 @@ fn read_segment(path: &Path, period: Period, history: &mut History) -> Result<(S
     // The reader stops at the end of the compressed stream; what may follow belongs to the file's hash as well.
     io::copy(&mut hashed, &mut io::sink()).map_err(unreadable)?;
     let digest = hashed.hash.finalize();
-    Ok((hexadecimal(&digest), records))
+    Ok((hex(&digest), records))
 }
 
 /// Keeps a record that touches the period. What has no time of its own (commits, merges, incidents) is always kept.

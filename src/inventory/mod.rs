@@ -12,6 +12,7 @@ mod coverage;
 mod deploy_command;
 pub mod file;
 mod gap;
+mod hexadecimal;
 mod identity;
 pub mod json_lines;
 mod redaction;
@@ -20,18 +21,21 @@ mod secret_form;
 mod secret_name;
 mod secret_value;
 mod span;
+mod wildcard;
 
 pub use alarm_rule::{alarm_name, alarms_in_rule};
 pub use check_command::{CheckCommand, CheckKind, check_commands};
 pub use coverage::{CallCounts, Coverage, CoverageKey, Outcome, Skip};
 pub use deploy_command::deploy_commands;
 pub use gap::{Affects, Gap, GapCause};
+pub use hexadecimal::hex;
 pub use identity::{AccountId, Arn, IdentityError, Partition, Region, ResourceUid, TypeName};
 pub use redaction::{REDACTED, REDACTED_SECRET, Redaction, is_redacted, is_redacted_secret, looks_secret};
 pub use resource::{Origin, Properties, Reference, Resource, Tags};
 pub use secret_form::{assigns_secret, has_secret_form, holds_password};
 pub use secret_value::{configuration_value, is_inline_buildspec, source_location, user_info, variable_value};
 pub use span::{Position, Span};
+pub use wildcard::wildcard_matches;
 
 use serde::{Deserialize, Serialize};
 

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use ring::hmac;
 
+use super::hexadecimal::hex;
+
 use super::secret_form::{assigns_secret, has_secret_form, holds_password, is_token};
 use super::secret_name::names_secret;
 
@@ -59,10 +61,6 @@ impl Redaction {
             _ => word.to_owned(),
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// Whether a variable looks like a secret, by its name or by a well-known form of its value.

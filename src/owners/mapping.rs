@@ -19,7 +19,7 @@ use std::str::FromStr;
 
 use super::Owned;
 use crate::finding::{Owner, OwnerSource};
-use crate::inventory::{AccountId, Arn};
+use crate::inventory::{AccountId, Arn, wildcard_matches};
 
 /// All lines of a mapping file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -164,11 +164,11 @@ impl Selector {
             Self::Everything => true,
             Self::OrganizationalUnit(path) => is_at_or_below(path, owned.organizational_unit_path),
             Self::Account(account) => account == owned.account,
-            Self::AccountName(pattern) => matches(pattern, owned.account_name),
-            Self::Region(pattern) => matches(pattern, owned.region.as_str()),
-            Self::TypeName(pattern) => matches(pattern, owned.type_name.as_str()),
-            Self::Arn(pattern) => matches(pattern, owned.uid.as_str()),
-            Self::Name(pattern) => matches(pattern, name_of(owned.uid.as_str())),
+            Self::AccountName(pattern) => wildcard_matches(pattern, owned.account_name),
+            Self::Region(pattern) => wildcard_matches(pattern, owned.region.as_str()),
+            Self::TypeName(pattern) => wildcard_matches(pattern, owned.type_name.as_str()),
+            Self::Arn(pattern) => wildcard_matches(pattern, owned.uid.as_str()),
+            Self::Name(pattern) => wildcard_matches(pattern, name_of(owned.uid.as_str())),
         }
     }
 }
@@ -180,27 +180,13 @@ fn is_at_or_below(pattern: &str, path: &str) -> bool {
     }
     let parts = |text: &str| text.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
     let (pattern, path) = (parts(pattern), parts(path));
-    pattern.len() <= path.len() && pattern.iter().zip(&path).all(|(pattern, part)| matches(pattern, part))
+    pattern.len() <= path.len() && pattern.iter().zip(&path).all(|(pattern, part)| wildcard_matches(pattern, part))
 }
 
 /// The last part of an ARN, as people call the resource.
 fn name_of(uid: &str) -> &str {
     let resource = Arn::parse(uid).map_or(uid, |arn| arn.resource);
     resource.rsplit(['/', ':']).next().unwrap_or(resource)
-}
-
-/// Whether the text is what the pattern says; `*` stands for anything, also nothing.
-fn matches(pattern: &str, text: &str) -> bool {
-    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
-    let Some(mut text) = text.strip_prefix(first) else { return false };
-    let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
-    for part in middle.split('*').filter(|part| !part.is_empty()) {
-        match text.split_once(part) {
-            Some((_, after)) => text = after,
-            None => return false,
-        }
-    }
-    text.ends_with(last)
 }
 
 #[cfg(test)]

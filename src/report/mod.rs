@@ -56,7 +56,7 @@ pub use json::Json;
 pub use junit::Junit;
 pub use markdown::Markdown;
 pub use ocsf::Ocsf;
-pub use over_time::{Comparison, DeliveryInBrief, MetricInBrief, OverTime, Remediation, TrendPoint};
+pub use over_time::{Comparison, DeliveryInBrief, MetricInBrief, OverTime, RecheckOf, Remediation, TrendPoint};
 pub use owner_share::{OwnerShare, OwnerShares};
 pub use owners::Owners;
 pub use sarif::Sarif;

@@ -65,7 +65,7 @@ impl ReportFormat for Terminal {
         write_exceptions(&mut page, report, &digest)?;
         write_controls(&mut page, report, &digest)?;
         page.heading("Everything in full", "")?;
-        page.line(2, "findings.csv   findings.json   coverage.csv   coverage.json")?;
+        page.line(2, "report.html   findings.csv   findings.json   coverage.csv   coverage.json")?;
         let (tone, name, sentence) = verdict(report, &digest);
         page.line(0, "")?;
         page.wrapped(0, 0, Some(Tone::of_verdict(tone)), &format!("{name}: {sentence}"))

@@ -3,6 +3,8 @@
 mod messages;
 mod runs;
 mod server;
+mod tickets;
+mod trackers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

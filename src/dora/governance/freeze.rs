@@ -9,6 +9,7 @@ use super::super::{DeploymentKind, FreezeWindow};
 use super::bypass::of_deployment;
 use super::verdict::{Observation, Verdict};
 use super::view::View;
+use crate::inventory::wildcard_matches;
 
 /// The windows that hold for a service and touch the time that is looked at.
 pub(super) fn freezes<'a>(view: &View<'a>) -> Vec<&'a FreezeWindow> {
@@ -19,7 +20,7 @@ pub(super) fn freezes<'a>(view: &View<'a>) -> Vec<&'a FreezeWindow> {
         .collect();
     let holds = |freeze: &&FreezeWindow| {
         let for_it = freeze.services.is_empty()
-            || freeze.services.iter().any(|pattern| names.iter().any(|name| matches(pattern, name)));
+            || freeze.services.iter().any(|pattern| names.iter().any(|name| wildcard_matches(pattern, name)));
         for_it && freeze.from < view.sight.window.to && view.sight.window.from < freeze.to
     };
     view.options.freezes.iter().filter(holds).collect()
@@ -58,42 +59,4 @@ pub(super) fn broken(view: &View<'_>) -> Verdict {
     verdict.blind(view.unseen_executions());
     verdict.blind(view.unheard(&["EnableStageTransition"]));
     verdict
-}
-
-/// Whether a pattern, in which `*` stands for anything, is of a text.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = text.strip_prefix(first) else { return false };
-    let mut parts = parts.peekable();
-    if parts.peek().is_none() {
-        return rest.is_empty();
-    }
-    while let Some(part) = parts.next() {
-        if parts.peek().is_none() {
-            return rest.ends_with(part);
-        }
-        match rest.find(part).and_then(|at| rest.get(at + part.len()..)) {
-            Some(after) => rest = after,
-            None => return false,
-        }
-    }
-    true
-}
-
-#[cfg(test)]
-mod tests {
-    use super::matches;
-
-    #[test]
-    fn a_star_stands_for_anything() {
-        for (pattern, text) in
-            [("web", "web"), ("*", "web"), ("w*b", "web"), ("arn:*:web", "arn:aws:x:web"), ("*e*", "web")]
-        {
-            assert!(matches(pattern, text), "{pattern} {text}");
-        }
-        for (pattern, text) in [("web", "web2"), ("we", "web"), ("a*b", "web"), ("w*x*b", "web"), ("", "web")] {
-            assert!(!matches(pattern, text), "{pattern} {text}");
-        }
-    }
 }

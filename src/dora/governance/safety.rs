@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::bypass::beside;
-use super::freeze::matches;
 use super::identity::Who;
 use super::verdict::{Observation, Record, Verdict};
 use super::view::{Named, View, text};
 use crate::history::Event;
+use crate::inventory::wildcard_matches;
 use crate::inventory::{AccountId, Partition, Region};
 
 /// Calls that say what guards a deployment.
@@ -194,7 +194,7 @@ fn is_hook(view: &View<'_>, event: &Event) -> bool {
     let principal = &event.principal;
     let name = principal.role_name().map(|(_, name)| name);
     let names = [principal.role.as_deref(), principal.arn.as_deref(), name].into_iter().flatten();
-    names.into_iter().any(|name| view.options.hooks.iter().any(|pattern| matches(pattern, name)))
+    names.into_iter().any(|name| view.options.hooks.iter().any(|pattern| wildcard_matches(pattern, name)))
 }
 
 /// Whether the record says enough of the caller to tell that it is none of the hooks, which are named by roles.

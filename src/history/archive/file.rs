@@ -72,7 +72,7 @@ impl Reader<'_> {
             });
         }
         match outcome {
-            Ok(()) => file.hash = hash.into_inner().map(|hash| hexadecimal(hash.finish().as_ref())),
+            Ok(()) => file.hash = hash.into_inner().map(|hash| crate::inventory::hex(hash.finish().as_ref())),
             Err(error @ ScanError::Read { .. }) => {
                 file.problems.push(GapCause::Endpoint { message: error.to_string() });
             }
@@ -118,15 +118,4 @@ impl<R: Read> Read for Hashed<'_, R> {
         }
         Ok(count)
     }
-}
-
-/// Two digits for each byte.
-pub(in crate::history) fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

@@ -24,7 +24,6 @@ mod structure;
 mod sweep;
 mod wanted;
 
-pub(in crate::history) use file::hexadecimal;
 pub use folder::ArchiveFolder;
 pub use keys::{DigestKey, DigestKeys};
 pub use objects::{ArchiveObjects, KeyRange, Opened};

@@ -191,7 +191,7 @@ fn digest_file(hour: u32, logs: &[(&str, &[u8])]) -> (String, Vec<u8>) {
     let listed: Vec<Value> = logs
         .iter()
         .map(|(key, text)| {
-            let hash = file::hexadecimal(ring::digest::digest(&ring::digest::SHA256, text).as_ref());
+            let hash = crate::inventory::hex(ring::digest::digest(&ring::digest::SHA256, text).as_ref());
             json!({"s3Bucket": "b", "s3Object": key, "hashValue": hash})
         })
         .collect();

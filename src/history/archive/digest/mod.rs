@@ -13,12 +13,13 @@ use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use super::file::{hexadecimal, inflated};
+use super::file::inflated;
 use super::keys::DigestKeys;
 use super::layout::file_name;
 use super::objects::ArchiveObjects;
 use crate::history::Period;
 use crate::inventory::GapCause;
+use crate::inventory::hex;
 
 /// The most of a digest that is read; one of 10,000 log files is about 5 MB.
 const LARGEST: u64 = 64 << 20;
@@ -108,7 +109,7 @@ impl Digest {
             return Err(malformed("no digest file: it ends before it begins".to_owned()));
         }
         let log_files = std::mem::take(&mut content.log_files);
-        let hash = hexadecimal(digest(&SHA256, bytes).as_ref());
+        let hash = hex(digest(&SHA256, bytes).as_ref());
         Ok(Self { key: key.to_owned(), period, log_files, content, hash, signature })
     }
 

@@ -38,13 +38,13 @@ fn signed(content: &Value) -> (Vec<u8>, String) {
         content["digestEndTime"].as_str().unwrap(),
         content["digestS3Bucket"].as_str().unwrap(),
         content["digestS3Object"].as_str().unwrap(),
-        hexadecimal(digest(&SHA256, &bytes).as_ref()),
+        hex(digest(&SHA256, &bytes).as_ref()),
         content["previousDigestSignature"].as_str().unwrap_or("null"),
     );
     let pair = pair();
     let mut signature = vec![0; pair.public().modulus_len()];
     pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature).unwrap();
-    (bytes, hexadecimal(&signature))
+    (bytes, hex(&signature))
 }
 
 #[test]
