@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::notice::{Verdict, counted, judged, of_organization, word};
+use super::notice::{Verdict, counted, judged, of_organization, of_recheck, rechecked, word};
 use super::{Notice, NoticeFinding, Package, When};
 use crate::finding::{Change, ComplianceType, Severity};
 use crate::report::{OwnerShare, Report, visible};
@@ -87,7 +87,7 @@ fn title(owner: &str, share: &OwnerShare, verdict: Verdict, report: &Report<'_>)
         None if verdict == Verdict::Compliant => "everything that was found is compliant".to_owned(),
         None => "no violation seen, but not everything could be looked at".to_owned(),
     };
-    format!("pipewarden: {what}, for {owner}{}", of_organization(&report.run))
+    format!("pipewarden: {}{what}, for {owner}{}", of_recheck(report), of_organization(&report.run))
 }
 
 fn sentences(owner: &str, share: &OwnerShare, verdict: Verdict, report: &Report<'_>) -> Vec<String> {
@@ -105,7 +105,8 @@ fn sentences(owner: &str, share: &OwnerShare, verdict: Verdict, report: &Report<
     if counts.excepted > 0 {
         let _ = write!(first, "; {} under an exception", counts.excepted);
     }
-    let mut sentences = vec![format!("{first}; {} compliant results.", counts.of(ComplianceType::Compliant))];
+    let mut sentences: Vec<String> = rechecked(report).into_iter().collect();
+    sentences.push(format!("{first}; {} compliant results.", counts.of(ComplianceType::Compliant)));
     if let Some(comparison) = &report.over_time.comparison {
         let changes: Vec<String> = Change::ALL
             .into_iter()

@@ -201,6 +201,10 @@ fn write_summary(report: &Report<'_>, owner: &Ranked<'_>, out: &mut dyn Write) -
         let changes = if changes.is_empty() { "nothing".to_owned() } else { changes.join(", ") };
         writeln!(out, "Since run {}: {changes}.\n", plain(&comparison.previous.run_id, NAME))?;
     }
+    if let Some(recheck) = &report.over_time.recheck {
+        let resources = counted(recheck.resources.len() as u64, "resource");
+        writeln!(out, "Only {resources} and what names them was looked at; nothing is said of the rest.\n")?;
+    }
     let dark = share.counts.of(ComplianceType::InsufficientData) + share.not_seen;
     if dark > 0 {
         writeln!(out, "What could not be seen is no pass and not resolved: {}.\n", counted(dark, "result"))?;
