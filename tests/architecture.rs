@@ -161,6 +161,9 @@ const ALSO: &[(&str, &str, &str)] = &[
     ("base64", "deliver", "checksums as S3 writes them"),
     ("aws_smithy_types", "deliver", "bodies and times of calls"),
     ("reqwest", "deliver", "webhooks and trackers"),
+    ("rustls", "deliver", "the provider of that client's TLS"),
+    ("octocrab", "deliver", "a GitHub App signs its question for a token"),
+    ("ring", "deliver", "signatures of webhooks, ids of messages"),
 ];
 
 /// Modules that know no clock, environment, network or file.

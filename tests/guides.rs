@@ -22,7 +22,7 @@ fn documents() -> Vec<String> {
     for folder in ["", "docs", "docs/decisions", "infra", "infra/terraform"] {
         let Ok(entries) = fs::read_dir(root().join(folder)) else { continue };
         let names = entries.map(|entry| entry.unwrap().file_name().to_str().unwrap().to_owned());
-        let names = names.filter(|name| name.ends_with(".md"));
+        let names = names.filter(|name| Path::new(name).extension().is_some_and(|extension| extension == "md"));
         found.extend(names.map(|name| if folder.is_empty() { name } else { format!("{folder}/{name}") }));
     }
     found.sort();
@@ -222,7 +222,7 @@ fn every_symptom_is_what_the_program_says() {
         let cell = line.trim_start_matches("| ").split(" | ").next().unwrap();
         for message in spans(cell) {
             // An ellipsis stands for what differs; AWS's own words after ours are not ours.
-            for part in message.split('…').map(|part| part.trim()).filter(|part| part.len() > 7) {
+            for part in message.split('…').map(str::trim).filter(|part| part.len() > 7) {
                 looked_at += 1;
                 if !source.contains(part) {
                     unsaid.push(format!("`{message}`: nothing says `{part}`"));

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use pipewarden::collect::COLLECTORS;
 use pipewarden::deliver::KINDS;
 use pipewarden::history::ACCOUNT_SOURCES;
@@ -178,6 +179,28 @@ fn every_parameter_and_output_is_described_and_every_template_is_short_enough() 
                 assert!(says["Description"].as_str().is_some_and(|about| !about.is_empty()), "{path}: {name}");
             }
         }
+    }
+}
+
+/// `infra/README.md` has a row for each, word for word.
+#[test]
+fn the_readme_has_every_parameter_as_it_is() {
+    let readme = text("infra/README.md");
+    let deployed = templates().iter().filter(|(path, _)| !path.contains("/ci/"));
+    for (path, template) in deployed {
+        for (name, says) in template["Parameters"].as_object().unwrap() {
+            let default = match says.get("Default").map(|default| default.to_string().replace('"', "")) {
+                None => "required".to_owned(),
+                Some(nothing) if nothing.is_empty() => "none".to_owned(),
+                Some(default) => format!("`{default}`"),
+            };
+            let row = format!("| `{name}` | {default} | {} |", says["Description"].as_str().unwrap());
+            assert!(readme.contains(&row), "infra/README.md lacks a row of {path}: {row}");
+        }
+    }
+    for alarm in ["NoRun", "RunFailed", "RunNotStarted", "ExecutionFailed", "DeadLetter", "GivenUp"] {
+        assert!(readme.contains(&format!("`{alarm}`")), "{alarm}");
+        assert!(templates().values().any(|template| template["Resources"].get(alarm).is_some()), "{alarm}");
     }
 }
 
@@ -378,6 +401,28 @@ fn no_service_is_a_confused_deputy() {
     assert_eq!(bus["aws:PrincipalOrgID"]["Ref"], "OrganizationId");
 }
 
+/// EventBridge knows no conditions in the policy of an encrypted topic, so it would have to be open to every account's rules:
+/// <https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html>
+#[test]
+fn only_alarms_publish_to_the_topic() {
+    let mut rules = 0;
+    for path in paths() {
+        for (name, resource) in resources(&path).iter().filter(|(_, resource)| resource["Type"] == "AWS::Events::Rule")
+        {
+            for target in resource["Properties"]["Targets"].as_array().unwrap() {
+                rules += 1;
+                let to = target["Arn"].to_string();
+                assert!(!to.contains("Alarms") && !to.contains("AlarmTopicArn"), "{path}: {name}: {to}");
+            }
+        }
+    }
+    assert!(rules >= 4, "{rules}");
+    let policy = &resources(HUB)["AlarmsPolicy"]["Properties"]["PolicyDocument"];
+    let allowed: Vec<&Value> = statements(policy).into_iter().filter(|one| one["Effect"] == "Allow").collect();
+    assert_eq!(allowed.len(), 1);
+    assert_eq!(allowed[0]["Principal"]["Service"], "cloudwatch.amazonaws.com");
+}
+
 fn printed(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_pipewarden")).args(arguments).env_clear().output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -391,6 +436,16 @@ fn the_member_role_is_the_one_that_the_program_prints() {
         fs::write(project(MEMBER), &now).unwrap();
     }
     assert!(text(MEMBER) == now, "{MEMBER} is old: UPDATE_DOCUMENTS=1 cargo test --test main infra");
+}
+
+#[test]
+fn what_is_forwarded_is_what_the_program_rechecks() {
+    let printed: Value = serde_json::from_str(&printed(&["lambda", "--event-pattern"])).unwrap();
+    let mut forwarded = resources("infra/recheck/member.yaml")["Changed"]["Properties"]["EventPattern"].clone();
+    // Refused calls are not even sent.
+    let refused = forwarded["detail"].as_object_mut().unwrap().remove("errorCode");
+    assert_eq!(refused, Some(serde_json::json!([{"exists": false}])));
+    assert!(forwarded == printed, "infra/recheck/member.yaml is not what `pipewarden lambda --event-pattern` prints");
 }
 
 /// Verbs of IAM actions that only look.
@@ -410,20 +465,29 @@ fn the_member_role_only_reads() {
     }
 }
 
-/// A whole audit with history over the wire: its ledger names every call.
+/// A whole audit with history over the wire, and the folder of its run.
+fn demo() -> &'static Path {
+    static DEMO: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, run) = DEMO.get_or_init(|| {
+        let out = tempfile::tempdir().unwrap();
+        let demo = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
+            .args(["demo", "--history", "--accounts", "10", "--out"])
+            .arg(out.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .unwrap();
+        assert!(demo.success());
+        let mut runs = fs::read_dir(out.path().join("runs")).unwrap().map(|entry| entry.unwrap().path());
+        let run = runs.find(|path| path.is_dir()).unwrap();
+        (out, run)
+    });
+    run
+}
+
+/// What it called: its ledger names every call.
 fn called() -> BTreeSet<String> {
-    let out = tempfile::tempdir().unwrap();
-    let demo = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
-        .args(["demo", "--history", "--accounts", "10", "--out"])
-        .arg(out.path())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(demo.success());
-    let run =
-        fs::read_dir(out.path().join("runs")).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.is_dir());
-    let mut reader = csv::Reader::from_path(run.unwrap().join("coverage.csv")).unwrap();
+    let mut reader = csv::Reader::from_path(demo().join("coverage.csv")).unwrap();
     let columns = reader.headers().unwrap().clone();
     let column = |name: &str| columns.iter().position(|column| column == name).unwrap();
     let (service, action, calls) = (column("service"), column("action"), column("calls"));
@@ -527,19 +591,86 @@ fn columns_of_sql(table: &str) -> Vec<(String, String)> {
 
 #[test]
 fn tables_of_runs_have_the_columns_of_their_files() {
-    for (resource, table) in
-        [("FindingsTable", "findings"), ("GoneTable", "gone"), ("CallsTable", "calls"), ("GapsTable", "gaps")]
-    {
+    for (resource, table, place) in [
+        ("FindingsTable", "findings", "parquet/findings"),
+        ("GoneTable", "gone", "parquet/gone"),
+        ("CallsTable", "calls", "parquet/calls"),
+        ("GapsTable", "gaps", "parquet/gaps"),
+        ("MetricsTable", "metrics", "dora/parquet"),
+    ] {
         let input = &resources(HISTORY)[resource]["Properties"]["TableInput"];
         assert_eq!(input["Name"], table);
-        assert_eq!(columns_of_glue(input), columns_of_sql(table), "{table}");
-        let place = input["Parameters"]["storage.location.template"]["Fn::Sub"].as_str().unwrap();
-        assert!(place.ends_with(&format!("/runs/${{!run}}/parquet/{table}/")), "{place}");
+        let declared = columns_of_glue(input);
+        assert_eq!(declared, columns_of_sql(table), "{table}");
+        let template = input["Parameters"]["storage.location.template"]["Fn::Sub"].as_str().unwrap();
+        assert!(template.ends_with(&format!("/runs/${{!run}}/{place}/")), "{template}");
+        let file = demo().join(place).join(format!("{table}.parquet"));
+        assert_eq!(columns_of_file(&file), declared, "{}", file.display());
+        let beside = fs::read_dir(demo().join(place)).unwrap().count();
+        assert_eq!(beside, 1, "a table of Athena reads every file of {place}");
     }
-    let sample = text("reports/samples/dora/metrics.csv");
-    let header: Vec<(String, String)> =
-        sample.lines().next().unwrap().split(',').map(|name| (name.to_owned(), "string".to_owned())).collect();
-    assert_eq!(columns_of_glue(&resources(HISTORY)["MetricsTable"]["Properties"]["TableInput"]), header);
+}
+
+/// As Athena names what a file holds.
+fn columns_of_file(path: &Path) -> Vec<(String, String)> {
+    use parquet::basic::{ConvertedType, Type};
+    let reader = SerializedFileReader::new(fs::File::open(path).unwrap()).unwrap();
+    let fields = reader.metadata().file_metadata().schema().get_fields().iter();
+    let kind = |field: &parquet::schema::types::Type| {
+        if field.is_group() {
+            return "array<string>";
+        }
+        match (field.get_physical_type(), field.get_basic_info().converted_type()) {
+            (Type::BYTE_ARRAY, ConvertedType::UTF8) => "string",
+            (Type::INT64, ConvertedType::TIMESTAMP_MILLIS) => "timestamp",
+            (Type::INT64, _) => "bigint",
+            (Type::INT32, ConvertedType::DATE) => "date",
+            (Type::BOOLEAN, _) => "boolean",
+            (Type::DOUBLE, _) => "double",
+            other => panic!("{other:?}"),
+        }
+    };
+    fields.map(|field| (field.name().to_owned(), kind(field).to_owned())).collect()
+}
+
+/// The same rows in the same order, with numbers in the place of texts.
+#[test]
+fn the_table_of_metrics_says_what_their_csv_says() {
+    use parquet::record::Field;
+    let mut csv = csv::Reader::from_path(demo().join("dora/metrics.csv")).unwrap();
+    let names = csv.headers().unwrap().clone();
+    let lines: Vec<csv::StringRecord> = csv.records().map(Result::unwrap).collect();
+    let file = fs::File::open(demo().join("dora/parquet/metrics.parquet")).unwrap();
+    let rows: Vec<BTreeMap<String, Field>> = SerializedFileReader::new(file)
+        .unwrap()
+        .get_row_iter(None)
+        .unwrap()
+        .map(|row| row.unwrap().into_columns().into_iter().collect())
+        .collect();
+    assert_eq!(rows.len(), lines.len());
+    let (mut numbers, mut unknown) = (0, 0);
+    for (row, line) in rows.iter().zip(&lines) {
+        let cell = |name: &str| &line[names.iter().position(|column| column == name).unwrap()];
+        for name in ["metric", "statistic", "unit", "status"] {
+            let text = match &row[name] {
+                Field::Str(text) => text.as_str(),
+                _ => "",
+            };
+            assert_eq!(text, cell(name), "{name}");
+        }
+        match &row["value"] {
+            Field::Double(value) => {
+                let written: f64 = cell("value").parse().unwrap();
+                assert!((value - written).abs() <= 0.5, "{value} and {written}");
+                numbers += 1;
+            }
+            other => {
+                assert!(*other == Field::Null && cell("value").is_empty(), "{other:?}");
+                unknown += 1;
+            }
+        }
+    }
+    assert!(numbers > 100 && unknown > 0, "{numbers} and {unknown}");
 }
 
 fn columns_of_glue(input: &Value) -> Vec<(String, String)> {

@@ -40,6 +40,8 @@ mod history;
 mod hosts;
 /// Templates of `infra/`: lint, rights, Terraform's module.
 mod infra;
+/// `pipewarden lambda` against a runtime API on loopback.
+mod lambda;
 /// Findings over runs: every kind of change against the known truth, pruning, `diff` and `runs`.
 mod lifecycle;
 /// SDK configuration for a server on loopback.
@@ -50,6 +52,8 @@ mod moto;
 mod mutation;
 /// Every control: form, cases, and the contract of facts.
 mod policies;
+/// Rechecks of single resources against what a full audit says of the same.
+mod recheck;
 /// Every format on a report of mixed outcomes.
 mod report;
 /// Every format of the delivery metrics: schemas, an exposition parser, hostile names, the dashboard.
@@ -62,5 +66,7 @@ mod run;
 mod secrets;
 /// Image, release build and workflows, as far as reading them tells.
 mod shipping;
+/// The fan-out's state machine, executed.
+mod state_machine;
 /// Formats for other programs: SARIF, Parquet, and what JSON and CSV say of owners and runs before.
 mod tables;

@@ -1,7 +1,7 @@
 """The fan-out's state machine, executed by moto's Step Functions with the real program behind it.
 
 In: settings as JSON on stdin (`definition` and its `substitutions`; `worker` and `task`, the commands behind functions and
-Fargate tasks; `environment`, theirs; `region`, `bucket`, `objects` to put there first; `faults` by account; `into`, a folder).
+Fargate tasks; `taskOptions`, what is added to the latter; `environment`, theirs; `region`, `bucket`, `objects` to put there first; `faults` by account; `folder`, in which commands work; `into`, a folder for the bucket's objects).
 Out: one JSON object on stdout: how the execution ended, its output, and every invocation and task; and the bucket's objects as
 files in the folder.
 
@@ -117,7 +117,7 @@ class Invocation:
         environment = dict(settings["environment"])
         environment["AWS_LAMBDA_RUNTIME_API"] = f"127.0.0.1:{self.server.server_port}"
         process = subprocess.Popen(
-            settings["worker"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            settings["worker"], cwd=settings["folder"], env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )
         log = []
         drain = threading.Thread(target=lambda: log.append(process.stderr.read()), daemon=True)
@@ -138,6 +138,10 @@ class Invocation:
         return True, {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: {self.id} Error: Runtime exited"}
 
 
+def storage():
+    return boto3.client("s3", endpoint_url=settings["environment"]["PIPEWARDEN_STORE_ENDPOINT_URL"])
+
+
 class Functions:
     """The part of Lambda's client that moto's Step Functions calls."""
 
@@ -153,10 +157,22 @@ class Functions:
         if use_up(account, "too large"):
             failed, answer = True, {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out after 900.00 seconds"}
         self.keep(FunctionName, event, answer if failed else "answered", invocation.log)
+        if not failed:
+            answer = self.placed(answer)
         answered = {"StatusCode": 200, "Payload": io.BytesIO(json.dumps(answer).encode())}
         if failed:
             answered["FunctionError"] = "Unhandled"
         return answered
+
+    @staticmethod
+    def placed(answer):
+        """Items that were handed over as a file of a folder that workers share, as an object, where the map reads them."""
+        path = isinstance(answer.get("accounts"), dict) and answer["accounts"].get("file")
+        if not path:
+            return answer
+        key = f"stages/{answer['runId']}/{os.path.basename(path)}"
+        storage().upload_file(os.path.join(settings["folder"], path), settings["bucket"], key)
+        return {**answer, "accounts": {"bucket": settings["bucket"], "key": key}}
 
     @staticmethod
     def keep(function, event, outcome, log):
@@ -186,7 +202,8 @@ class Fargate:
             task.update(exitCode=137, log="")
         else:
             done = subprocess.run(
-                [*settings["task"], *command], env=settings["environment"], stdin=subprocess.DEVNULL, capture_output=True
+                [*settings["task"], *command, *settings.get("taskOptions", [])],
+                cwd=settings["folder"], env=settings["environment"], stdin=subprocess.DEVNULL, capture_output=True
             )
             task.update(exitCode=done.returncode, log=(done.stdout + done.stderr).decode(errors="replace"))
         return {"tasks": [{"taskArn": arn, "clusterArn": cluster}], "failures": []}
@@ -266,7 +283,7 @@ def main():
     server.start()
     endpoint = prepare(server)
     settings["environment"]["PIPEWARDEN_STORE_ENDPOINT_URL"] = endpoint
-    s3 = boto3.client("s3", endpoint_url=endpoint)
+    s3 = storage()
     bucket = settings["bucket"]
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": settings["region"]})
     for key, text in settings.get("objects", {}).items():

@@ -150,3 +150,35 @@ TBLPROPERTIES (
   'projection.run.type' = 'injected',
   'storage.location.template' = 's3://BUCKET/PREFIX/runs/${run}/parquet/gaps/'
 );
+
+-- DORA's metrics, of runs with --history. A number that is not known is null, with its status and reasons.
+CREATE EXTERNAL TABLE IF NOT EXISTS pipewarden.metrics (
+  as_of timestamp,
+  window_from timestamp,
+  window_length string,           -- 90d
+  time_zone string,
+  group_kind string,              -- service, pipeline, account, …
+  group_key string,
+  group_name string,
+  metric string,
+  statistic string,
+  labels array<string>,           -- kind=release
+  value double,
+  unit string,
+  n bigint,                       -- observations behind the number
+  metric_n bigint,                -- observations behind the metric
+  status string,
+  tier string,
+  basis string,
+  observed_from timestamp,
+  sources array<string>,
+  reasons array<string>
+)
+PARTITIONED BY (run string)
+STORED AS PARQUET
+LOCATION 's3://BUCKET/PREFIX/runs/'
+TBLPROPERTIES (
+  'projection.enabled' = 'true',
+  'projection.run.type' = 'injected',
+  'storage.location.template' = 's3://BUCKET/PREFIX/runs/${run}/dora/parquet/'
+);

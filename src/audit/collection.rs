@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 
-use super::{AuditOptions, ownership, regions};
+use super::{AuditOptions, RegionChoice, ownership, regions};
 use crate::collect::{COLLECTORS, Collected, Reach, Scope};
 use crate::inventory::{AccountId, Affects, Gap, Inventory, Reference, Region, ResourceUid, Skip, TypeName};
 use crate::organization::{Account, Directory, DiscoveryError, Sessions};
@@ -181,19 +181,7 @@ impl Collection<'_> {
     }
 
     async fn look_into(&self, scope: &Scope) -> Inventory {
-        let mut inventory = Inventory::default();
-        let regions::Chosen { regions, left_out, gap } = regions::of_account(scope, &self.options.regions).await;
-        inventory.gaps.extend(gap);
-        inventory.coverage.skipped = left_out;
-        let once = join_all(COLLECTORS.iter().filter(|c| c.reach() == Reach::Account).map(|c| c.collect(scope, &[])));
-        let everywhere = join_all(regions.iter().map(|region| look_into_region(scope.in_region(region))));
-        let (once, everywhere) = futures_util::future::join(once, everywhere).await;
-        let mut references = Vec::new();
-        for collected in once.into_iter().chain(everywhere) {
-            inventory.resources.extend(collected.resources);
-            inventory.gaps.extend(collected.gaps);
-            references.extend(collected.references);
-        }
+        let (mut inventory, references) = look_into_regions(scope, &self.options.regions).await;
         inventory.references = ownership::fetch_owned(scope, &mut inventory, references).await;
         inventory
     }
@@ -335,6 +323,24 @@ pub fn listed_accounts(organization: &Inventory) -> Vec<AccountId> {
     let accounts = organization.resources.iter().filter(|r| r.type_name == TypeName::ACCOUNT).map(|r| &r.account);
     let listed: BTreeSet<&AccountId> = accounts.filter(|account| !skipped.contains(account)).collect();
     listed.into_iter().cloned().collect()
+}
+
+/// What an account lists in these Regions, and what that names.
+pub(super) async fn look_into_regions(scope: &Scope, choice: &RegionChoice) -> (Inventory, Vec<Reference>) {
+    let mut inventory = Inventory::default();
+    let regions::Chosen { regions, left_out, gap } = regions::of_account(scope, choice).await;
+    inventory.gaps.extend(gap);
+    inventory.coverage.skipped = left_out;
+    let once = join_all(COLLECTORS.iter().filter(|c| c.reach() == Reach::Account).map(|c| c.collect(scope, &[])));
+    let everywhere = join_all(regions.iter().map(|region| look_into_region(scope.in_region(region))));
+    let (once, everywhere) = futures_util::future::join(once, everywhere).await;
+    let mut references = Vec::new();
+    for collected in once.into_iter().chain(everywhere) {
+        inventory.resources.extend(collected.resources);
+        inventory.gaps.extend(collected.gaps);
+        references.extend(collected.references);
+    }
+    (inventory, references)
 }
 
 /// Probes a Region, and looks closer where there is something.

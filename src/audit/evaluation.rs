@@ -61,12 +61,12 @@ pub(super) struct Joined {
 /// A judged run: everything a report shows, with the findings on disk.
 #[derive(Debug)]
 pub struct Judged {
-    spool: FindingSpool,
-    accounts: BTreeMap<AccountId, AccountInfo>,
-    coverage: Coverage,
-    gaps: Vec<Gap>,
-    organization: String,
-    over_time: OverTime,
+    pub(super) spool: FindingSpool,
+    pub(super) accounts: BTreeMap<AccountId, AccountInfo>,
+    pub(super) coverage: Coverage,
+    pub(super) gaps: Vec<Gap>,
+    pub(super) organization: String,
+    pub(super) over_time: OverTime,
     /// Accounts from inside of which at least one call was answered.
     pub visible_accounts: usize,
 }
@@ -151,7 +151,7 @@ impl Evaluation<'_> {
         Ok(Joins::new(self.rules.clone(), now, stale_days))
     }
 
-    fn findings(
+    pub(super) fn findings(
         &self,
         asking: &Asking<'_>,
         account: &AccountId,
@@ -275,7 +275,7 @@ pub(super) fn own_parts(run: &RunDirectory, account: &AccountId) -> Result<Inven
 }
 
 /// Whether anything at all was answered from inside the account.
-fn was_seen(inventory: &Inventory) -> bool {
+pub(super) fn was_seen(inventory: &Inventory) -> bool {
     let outside = ["sts", "organizations"];
     inventory.coverage.rows().any(|(key, counts)| counts.ok > 0 && !outside.contains(&key.service.as_str()))
 }
@@ -302,7 +302,7 @@ pub(super) fn principals(accounts: &BTreeMap<AccountId, Resource>, joins: &Joins
         .collect()
 }
 
-fn infos(organization: &Inventory) -> BTreeMap<AccountId, AccountInfo> {
+pub(super) fn infos(organization: &Inventory) -> BTreeMap<AccountId, AccountInfo> {
     let text = |resource: &Resource, name: &str| {
         resource.properties.get(name).and_then(|v| v.as_str()).unwrap_or_default().to_owned()
     };
@@ -322,7 +322,7 @@ fn infos(organization: &Inventory) -> BTreeMap<AccountId, AccountInfo> {
 }
 
 /// `arn:…:account/o-…/…` → `o-…`.
-fn organization_id(organization: &Inventory) -> String {
+pub(super) fn organization_id(organization: &Inventory) -> String {
     let account = organization.resources.iter().find(|resource| resource.type_name == TypeName::ACCOUNT);
     let id = account.and_then(|account| account.uid.as_str().split('/').nth(1)).unwrap_or_default();
     if id.starts_with("o-") { id.to_owned() } else { String::new() }

@@ -115,7 +115,7 @@ impl Wanted {
         BY_NAME.contains(&resource.type_name) && self.names_it(resource, uid)
     }
 
-    fn names_it(&self, resource: &Resource, uid: &str) -> bool {
+    pub(super) fn names_it(&self, resource: &Resource, uid: &str) -> bool {
         let aliases = resource.properties.get("Aliases").and_then(Value::as_array).into_iter().flatten();
         let aliases =
             aliases.chain(resource.properties.get("SecretIds").and_then(Value::as_array).into_iter().flatten());

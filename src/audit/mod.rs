@@ -12,6 +12,7 @@ mod finders;
 mod lookup;
 mod missing;
 mod ownership;
+mod recheck;
 mod regions;
 mod trails;
 
@@ -25,6 +26,7 @@ pub use explanation::{ExplainError, Explained, FactOrigin};
 pub use finders::finders;
 pub use lookup::{LookupError, Wanted, homes, look_up};
 pub use missing::{Left, left_nothing};
+pub use recheck::{BESIDE_FOR, Beside, Recheck, RecheckError, Rechecked, Target};
 pub use regions::RegionChoice;
 pub use trails::{TRAIL, TrailBucket, TrailSources};
 

@@ -9,31 +9,59 @@ use super::deliver::DeliverOptions;
 use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
 use super::fingerprint;
+use super::kept::Kept;
 use super::options::{BeginOptions, PolicyOptions, ReportOptions, RunOptions, judge, question};
 use super::policies;
+use super::recheck;
 use super::runs;
 use super::sign;
+use crate::inventory::AccountId;
+use crate::run::RunDirectory;
 
 /// Options of `audit`.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct AuditArgs {
+    /// Look at this resource again, and at what names it, and at nothing else; may be given several times
+    #[arg(long, value_name = "ARN")]
+    pub(super) resource: Vec<String>,
+    /// The account that holds the resource, where its ARN does not say it (a bucket that no full run knows)
+    #[arg(long, value_name = "ID", requires = "resource")]
+    pub(super) account: Option<AccountId>,
+    /// For how many hours a full run says what other accounts hold, when a resource is looked at again; 0 trusts none
+    #[arg(long, value_name = "N", requires = "resource")]
+    pub(super) full_run_hours: Option<i64>,
     #[command(flatten)]
-    run: RunOptions,
+    pub(super) run: RunOptions,
     #[command(flatten)]
-    policies: PolicyOptions,
+    pub(super) policies: PolicyOptions,
     #[command(flatten)]
-    aws: AwsOptions,
+    pub(super) aws: AwsOptions,
     #[command(flatten)]
-    history: HistoryArgs,
+    pub(super) history: HistoryArgs,
     #[command(flatten)]
-    begin: BeginOptions,
+    pub(super) begin: BeginOptions,
     #[command(flatten)]
-    report: ReportOptions,
+    pub(super) report: ReportOptions,
     #[command(flatten)]
-    deliver: DeliverOptions,
+    pub(super) deliver: DeliverOptions,
 }
 
 pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
+    if args.resource.is_empty() { audited(args).map(|audited| audited.exit) } else { recheck::run(args) }
+}
+
+/// An audit that ended with a verdict.
+pub(super) struct Audited {
+    /// The run.
+    pub(super) run: RunDirectory,
+    /// How the program ends.
+    pub(super) exit: Exit,
+    /// Where the run is kept; while this is held, its files are at hand.
+    pub(super) kept: Kept,
+}
+
+/// Audits everything.
+pub(super) fn audited(args: &AuditArgs) -> Result<Audited, Failure> {
     let profile = args.aws.profile.as_deref();
     let mut config = args.run.resolve_as(profile)?;
     config.audit.single_account = args.aws.single_account;
@@ -84,5 +112,5 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
     } else {
         runs::prune_after(&run, &folder.out, &config);
     }
-    Ok(delivered)
+    Ok(Audited { run, exit: delivered, kept })
 }

@@ -17,6 +17,7 @@ use super::aws::{self, AwsOptions};
 use super::failure::Failure;
 use super::kept::{Kept, StoreOptions};
 use super::options::{named_run, print, say};
+use super::recheck::RECHECKS;
 use crate::collect::git_hosts::{Secrets, SourceHosts};
 use crate::config::Config;
 use crate::deliver::{
@@ -140,7 +141,10 @@ fn chosen<'a>(config: &'a Config, only: &[String]) -> Result<Vec<&'a Target>, Fa
 /// `<out>` of `<out>/runs/<run-id>`: memories belong to the folder that keeps the runs, wherever the run was named.
 fn folder_of_runs(run: &RunDirectory) -> Option<PathBuf> {
     let path = std::path::absolute(run.path()).ok()?;
-    path.parent()?.parent().map(Path::to_owned)
+    let folder = path.parent()?.parent()?;
+    // Rechecks stand in a folder of their own, and receivers remember them with all other runs.
+    let is_recheck = folder.file_name().is_some_and(|name| name == RECHECKS);
+    (if is_recheck { folder.parent()? } else { folder }).to_owned().into()
 }
 
 fn is_complete(outcomes: &[Outcome]) -> bool {

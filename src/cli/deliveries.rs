@@ -24,7 +24,7 @@ use crate::history::{
 use crate::inventory::wildcard_matches;
 use crate::organization::Sessions;
 use crate::report::DeliveryInBrief;
-use crate::report::dora::{DORA_FORMATS, in_brief};
+use crate::report::dora::{DORA_FORMATS, METRICS_PARQUET, in_brief, write_metrics_parquet};
 use crate::run::RunDirectory;
 
 /// Whether history is read.
@@ -140,6 +140,7 @@ pub(super) fn settle(run: &RunDirectory, out: &Path, config: &Config) -> Result<
         let path = format!("dora/{}", format.file_name());
         run.write_document(&path, &|out| format.write(&measurements, out)).map_err(written)?;
     }
+    run.write_document(METRICS_PARQUET, &|out| write_metrics_parquet(&measurements, out)).map_err(written)?;
     run.write_document(BRIEF, &|out| {
         serde_json::to_writer_pretty(&mut *out, &in_brief(&measurements))?;
         out.write_all(b"\n")

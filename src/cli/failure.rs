@@ -65,6 +65,11 @@ impl Failure {
         Self { exit: Exit::Usage, message: Message::Diagnostics(diagnostics) }
     }
 
+    /// How the program ends with it.
+    pub(super) fn exit(&self) -> Exit {
+        self.exit
+    }
+
     /// Its first line, for those who are told of it elsewhere: short, and without anything that looks like a secret.
     pub(super) fn in_brief(&self) -> String {
         let text = match &self.message {

@@ -20,10 +20,12 @@ mod fingerprint;
 mod hook;
 mod init;
 mod kept;
+mod lambda;
 mod logging;
 mod options;
 mod policies;
 mod progress;
+mod recheck;
 mod report;
 mod role;
 mod runs;
@@ -60,6 +62,8 @@ enum Command {
     Init(init::InitArgs),
     /// Answer a CloudFormation Lambda Hook: the gate that no repository can skip
     Hook(hook::HookArgs),
+    /// Answer events inside Lambda: the nightly run, a changed resource, a stage of a fan-out, a hook
+    Lambda(lambda::LambdaArgs),
     /// The first stage alone: discover accounts and write their inventories
     Collect(collect::CollectArgs),
     /// Judge the inventories of a run (again), with today's policies
@@ -105,6 +109,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Init(args) => init::run(&args),
         Command::Hook(args) => hook::run(&args),
+        Command::Lambda(args) => lambda::run(&args),
         Command::Collect(args) => collect::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Report(args) => report::run(&args),

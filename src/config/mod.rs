@@ -179,7 +179,9 @@ impl Written {
         self.dora.options(file, time::OffsetDateTime::UNIX_EPOCH, crate::facts::ProductionRules::default())?;
         self.account_sources(file)?;
         self.trails(file)?;
-        let deliveries = crate::deliver::Deliveries::read(&self.deliveries)
+        let contacts = crate::deliver::Contacts::read(&self.owners.contacts)
+            .map_err(|problem| wrong("owners.contacts", problem))?;
+        let deliveries = crate::deliver::Deliveries::read_with(&self.deliveries, &contacts)
             .map_err(|misconfigured| wrong(&misconfigured.key, misconfigured.problem))?;
         let audit = AuditOptions {
             filter,
@@ -330,6 +332,8 @@ mod tests {
             ("[exceptions]\nexpired = \"ignore\"", "`error` or `report`"),
             ("[[deliveries.s3]]\nbukcet = \"x\"", "deliveries.s3.s3"),
             ("[deliveries.pigeon]", "no such delivery"),
+            ("[owners.contacts]\nx = [\"y\"]", "owners.contacts"),
+            ("[owners.contacts]\nx = []", "owners.contacts"),
         ] {
             let error = resolve(text).err().unwrap_or_default();
             assert!(error.contains(needle), "{text}: {error}");

@@ -2,6 +2,7 @@
 //!
 //! In: the table, and the mapping file that it names. Out: [`Owners`], or every line of the file that cannot be read.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -19,18 +20,21 @@ pub struct WrittenOwners {
     pub account_tags: Vec<String>,
     /// File with a line per pattern, for what no tag answers.
     pub file: Option<PathBuf>,
+    /// Owner → e-mail addresses, for deliveries. They decide nothing that a run says, so they are no part of a run.
+    #[serde(skip_serializing)]
+    pub contacts: BTreeMap<String, Vec<String>>,
 }
 
 impl Default for WrittenOwners {
     fn default() -> Self {
         let keys = || ["owner", "team"].map(str::to_owned).to_vec();
-        Self { resource_tags: keys(), account_tags: keys(), file: None }
+        Self { resource_tags: keys(), account_tags: keys(), file: None, contacts: BTreeMap::new() }
     }
 }
 
 impl WrittenOwners {
     pub(super) fn is_default(&self) -> bool {
-        *self == Self::default()
+        Self { contacts: BTreeMap::new(), ..self.clone() } == Self::default()
     }
 }
 

@@ -5,10 +5,15 @@
 //! repeated by delivering the same run again, which sends nothing twice.
 
 mod asff;
+mod attachment;
+mod contacts;
+mod email;
 mod every;
 mod memory;
+mod messenger;
 mod notice;
 mod outcome;
+mod owner_notice;
 mod receiver;
 mod refusals;
 mod retry;
@@ -19,8 +24,11 @@ mod security_hub_ended;
 mod security_hub_import;
 mod security_hub_tally;
 mod sns;
+mod tickets;
+mod webhook;
 mod when;
 
+pub use contacts::Contacts;
 pub use every::{FailedRun, Opened, deliver_all, notify_failure, open_all, preview_all};
 pub use memory::Memory;
 pub use notice::{Notice, NoticeFinding, Verdict};
@@ -163,4 +171,12 @@ pub trait Delivery: Send + Sync {
 
 /// All kinds of receivers. The tables under `[deliveries]`, `pipewarden role --deliveries` and the tests follow from the
 /// slice.
-pub const KINDS: &[&dyn Kind] = &[&s3::S3, &security_hub::SecurityHub, &sns::Sns];
+pub const KINDS: &[&dyn Kind] = &[
+    &s3::S3,
+    &security_hub::SecurityHub,
+    &sns::Sns,
+    &webhook::Webhook,
+    &email::Email,
+    &tickets::GitHub,
+    &tickets::Jira,
+];

@@ -89,6 +89,8 @@ pub struct Notice {
     pub title: String,
     /// In one word.
     pub verdict: Verdict,
+    /// Whose findings it speaks of; none: of everybody's.
+    pub owner: Option<String>,
     /// Which run.
     pub run: RunInfo,
     /// Findings counted.
@@ -126,6 +128,7 @@ impl Notice {
         Ok(Self {
             title: title(report, verdict, &sight, changes.as_ref()),
             verdict,
+            owner: None,
             run: report.run.clone(),
             counts: report.counts.clone(),
             sentences: sentences(report, &sight),
@@ -145,6 +148,7 @@ impl Notice {
         Self {
             title: format!("pipewarden: run {} ended without a verdict{}", run.run_id, of_organization(&run)),
             verdict: Verdict::Failed,
+            owner: None,
             run,
             counts: Counts::default(),
             changes: None,
@@ -195,7 +199,7 @@ impl Notice {
     /// As JSON, for programs that listen.
     #[must_use]
     pub fn json(&self) -> Value {
-        json!({
+        let mut json = json!({
             "schemaVersion": SCHEMA_VERSION,
             "title": self.title,
             "verdict": self.verdict,
@@ -209,12 +213,16 @@ impl Notice {
             "notSeen": self.not_seen,
             "moreNotSeen": self.more_not_seen,
             "report": self.report,
-        })
+        });
+        if let (Some(owner), Some(members)) = (&self.owner, json.as_object_mut()) {
+            members.insert("owner".to_owned(), json!(owner));
+        }
+        json
     }
 }
 
 impl NoticeFinding {
-    fn of(finding: &Finding, report: &Report<'_>) -> Self {
+    pub(super) fn of(finding: &Finding, report: &Report<'_>) -> Self {
         let resource = &finding.resource;
         let title = report.controls.get(&finding.control).map_or(finding.control.as_str(), |control| &control.title);
         let name = report.accounts.get(&resource.account).map_or("", |account| &account.name);
@@ -371,17 +379,37 @@ fn title(report: &Report<'_>, verdict: Verdict, sight: &Sight, changes: Option<&
             sight.left_out_in_words().map_or_else(|| good.clone(), |left_out| format!("{good}; {left_out}"))
         }
     };
-    format!("pipewarden: {what}{}", of_organization(&report.run))
+    format!("pipewarden: {}{what}{}", of_recheck(report), of_organization(&report.run))
 }
 
-fn of_organization(run: &RunInfo) -> String {
+/// What the run looked at, if not at everything: `recheck of arn:…: `
+pub(super) fn of_recheck(report: &Report<'_>) -> String {
+    let Some(recheck) = &report.over_time.recheck else { return String::new() };
+    match recheck.resources.as_slice() {
+        [one] => format!("recheck of {}: ", visible(one)),
+        all => format!("recheck of {}: ", counted(all.len() as u64, "resource")),
+    }
+}
+
+/// What a recheck speaks of, and what it took from elsewhere.
+pub(super) fn rechecked(report: &Report<'_>) -> Option<String> {
+    let recheck = report.over_time.recheck.as_ref()?;
+    let resources: Vec<String> = recheck.resources.iter().map(|arn| visible(arn).into_owned()).collect();
+    let beside = match &recheck.beside_run {
+        Some(run) => format!("what other accounts and Regions hold is as run {run} saw it"),
+        None => "what other accounts and Regions hold is not known".to_owned(),
+    };
+    Some(format!("Only {} and what names it was looked at; {beside}.", resources.join(", ")))
+}
+
+pub(super) fn of_organization(run: &RunInfo) -> String {
     if run.organization.is_empty() { String::new() } else { format!(" ({})", visible(&run.organization)) }
 }
 
 fn sentences(report: &Report<'_>, sight: &Sight) -> Vec<String> {
     let violations: u64 = report.counts.violations.values().sum();
     let unknown = report.counts.of(ComplianceType::InsufficientData);
-    let mut sentences = Vec::new();
+    let mut sentences: Vec<String> = rechecked(report).into_iter().collect();
     let by_severity: Vec<String> = Severity::ALL
         .into_iter()
         .filter_map(|severity| {
@@ -442,7 +470,7 @@ fn sentences(report: &Report<'_>, sight: &Sight) -> Vec<String> {
     sentences
 }
 
-fn word(change: Change) -> &'static str {
+pub(super) fn word(change: Change) -> &'static str {
     match change {
         Change::New => "new",
         Change::Worsened => "worsened",
@@ -453,7 +481,7 @@ fn word(change: Change) -> &'static str {
     }
 }
 
-fn counted(number: u64, noun: &str) -> String {
+pub(super) fn counted(number: u64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 

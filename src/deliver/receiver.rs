@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Delivery, DeliveryError, KINDS, Pace};
+use super::{Contacts, Delivery, DeliveryError, KINDS, Pace};
 use crate::collect::git_hosts::Secrets;
 use crate::organization::Sessions;
 
@@ -39,6 +39,14 @@ pub trait Kind: Sync {
     /// # Errors
     /// What is wrong, and how to mend it.
     fn read(&self, name: &str, table: Value) -> Result<Arc<dyn Receiver>, String>;
+
+    /// The same, for kinds that reach owners by `[owners.contacts]`.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    fn read_with(&self, name: &str, table: Value, _contacts: &Contacts) -> Result<Arc<dyn Receiver>, String> {
+        self.read(name, table)
+    }
 }
 
 /// What the configuration says of one receiver, read and checked.
@@ -107,6 +115,14 @@ impl Deliveries {
     /// # Errors
     /// [`Misconfigured`] for the first table or key that cannot be used.
     pub fn read(tables: &BTreeMap<String, Value>) -> Result<Self, Misconfigured> {
+        Self::read_with(tables, &Contacts::default())
+    }
+
+    /// The same, for an organization whose owners can be reached.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_with(tables: &BTreeMap<String, Value>, contacts: &Contacts) -> Result<Self, Misconfigured> {
         let wrong = |key: &str, problem: String| Misconfigured { key: format!("deliveries.{key}"), problem };
         let mut read = Self::default();
         let mut names = BTreeSet::new();
@@ -147,7 +163,7 @@ impl Deliveries {
                     ));
                 }
                 let receiver = kind
-                    .read(&name, Value::Object(entry))
+                    .read_with(&name, Value::Object(entry), contacts)
                     .map_err(|problem| wrong(&format!("{table}.{name}"), problem))?;
                 read.targets.push(Target { name, kind: kind.table(), receiver });
             }

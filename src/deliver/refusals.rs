@@ -21,6 +21,10 @@ impl Refusals {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.sentences.is_empty()
+    }
+
     /// In order; the last one counts those that are not there.
     pub(super) fn into_sentences(self) -> Vec<String> {
         let further = (self.further > 0).then(|| format!("and {} more like these", self.further));

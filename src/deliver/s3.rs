@@ -163,10 +163,10 @@ impl Receiver for Configured {
         if self.settings.object_lock_mode.is_some() {
             on_objects.push("s3:PutObjectRetention");
         }
-        let objects = format!("{bucket}/{}runs/*", self.settings.prefix);
+        let objects = ["", "rechecks/"].map(|apart| format!("{bucket}/{}{apart}runs/*", self.settings.prefix));
         let mut grants = vec![
             Grant { actions: vec!["s3:ListBucket"], resources: vec![bucket] },
-            Grant { actions: on_objects, resources: vec![objects] },
+            Grant { actions: on_objects, resources: objects.to_vec() },
         ];
         if let Some(key) = &self.settings.kms_key {
             // An alias or a bare id is no resource of a policy.
@@ -192,8 +192,10 @@ struct ToBucket {
 }
 
 impl ToBucket {
-    fn folder(&self, run: &str) -> String {
-        format!("{}runs/{run}/", self.settings.prefix)
+    fn folder(&self, package: &Package<'_>) -> String {
+        // Rechecks stand apart, so that tables over the full runs count nothing twice.
+        let apart = if package.report.over_time.recheck.is_some() { "rechecks/" } else { "" };
+        format!("{}{apart}runs/{}/", self.settings.prefix, package.manifest.run.run_id)
     }
 
     fn contents(&self, package: &Package<'_>) -> Result<Contents, DeliveryError> {
@@ -291,7 +293,7 @@ impl Delivery for ToBucket {
             return Ok(Preview { things: Vec::new(), unchanged: count });
         }
         let bytes = contents.files.iter().chain([&contents.manifest]).map(|file| file.bytes).sum();
-        let what = format!("files to {}runs/{}/", self.receiver(), package.manifest.run.run_id);
+        let what = format!("files to s3://{}/{}", self.settings.bucket, self.folder(package));
         Ok(Preview { things: vec![PreviewLine { what, count, bytes }], unchanged: 0 })
     }
 
@@ -301,7 +303,7 @@ impl Delivery for ToBucket {
         if memory.get(&key_of(&run)) == Some(&contents.mark) {
             return Ok(Delivered { unchanged: contents.count(), ..Delivered::default() });
         }
-        let folder = self.folder(&run);
+        let folder = self.folder(package);
         let memory = Mutex::new(memory);
         let bucket = Bucket::new(&self.settings, &self.scope, self.retain_until(package.now), &memory);
         bucket.abort_leftovers(&folder).await?;

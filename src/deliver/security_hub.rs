@@ -279,6 +279,10 @@ impl<'a> Pass<'a> {
         for item in &items {
             unmet.remove(&item.id);
         }
+        // A recheck looked at little, so what it does not show is not over.
+        if self.package.report.over_time.recheck.is_some() {
+            unmet.clear();
+        }
         for mut told in ended(self.package, &self.own.region, unmet, newest(memory).as_ref())? {
             told.archive();
             if let Decision::Send(item) = self.hub.item(told, self.own, &self.run, true, None)? {
@@ -458,8 +462,9 @@ impl Delivery for ToHub {
         let mut memory = lock(&memory);
         pass.tidy(&tally.waiting, &mut memory)?;
         let delivered = tally.finish();
-        // Where nothing was taken, Security Hub has nothing of this run.
-        if delivered.sent + delivered.unchanged > 0 || delivered.refused.is_empty() {
+        // Where nothing was taken, Security Hub has nothing of this run; and a recheck is not all of what a run says.
+        let is_whole = package.report.over_time.recheck.is_none();
+        if is_whole && (delivered.sent + delivered.unchanged > 0 || delivered.refused.is_empty()) {
             memory.put(NEWEST, json!(position))?;
         }
         Ok(delivered)

@@ -27,7 +27,7 @@ impl Position {
 }
 
 /// How a finding was seen by the newest run that knew of it.
-enum Word {
+pub(super) enum Word {
     /// It is over: one sentence.
     Over(String),
     /// It could not be looked at then, and no violation was known; over where this run looks.
@@ -71,7 +71,7 @@ pub(super) fn ended(
 
 /// Finished runs of the organization that looked before this one and not before the one that was delivered last, newest
 /// first.
-fn earlier(package: &Package<'_>, delivered: Option<&Position>) -> Vec<RunDirectory> {
+pub(super) fn earlier(package: &Package<'_>, delivered: Option<&Position>) -> Vec<RunDirectory> {
     let this = Position::of(package.run);
     let names = package.run.path().parent().and_then(|runs| std::fs::read_dir(runs).ok());
     let mut runs: Vec<(Position, RunDirectory)> = names
@@ -151,7 +151,7 @@ impl Search<'_> {
     }
 }
 
-fn word_of(finding: &Finding) -> Word {
+pub(super) fn word_of(finding: &Finding) -> Word {
     let last_known = finding.lifecycle.as_ref().map(|lifecycle| lifecycle.last_known);
     match finding.compliance {
         ComplianceType::Compliant => Word::Over("it was good when it was last looked at".to_owned()),

@@ -13,6 +13,7 @@ mod csv;
 mod difference;
 mod digest;
 pub mod dora;
+mod finding_table;
 mod framework_coverage;
 mod frameworks;
 mod frameworks_csv;
@@ -25,6 +26,8 @@ mod markup;
 pub mod ocsf;
 mod ocsf_model;
 mod over_time;
+mod owner_share;
+mod owners;
 mod page;
 mod parquet;
 mod parquet_table;
@@ -45,6 +48,7 @@ pub use self::parquet::Parquet;
 pub use asff::Asff;
 pub use coverage::{CoverageCsv, CoverageJson};
 pub use difference::{Difference, DifferenceJson, DifferencePage, Differing};
+pub use finding_table::FindingTable;
 pub use frameworks::Frameworks;
 pub use frameworks_csv::FrameworksCsv;
 pub use html::Html;
@@ -52,7 +56,9 @@ pub use json::Json;
 pub use junit::Junit;
 pub use markdown::Markdown;
 pub use ocsf::Ocsf;
-pub use over_time::{Comparison, DeliveryInBrief, MetricInBrief, OverTime, Remediation, TrendPoint};
+pub use over_time::{Comparison, DeliveryInBrief, MetricInBrief, OverTime, RecheckOf, Remediation, TrendPoint};
+pub use owner_share::{OwnerShare, OwnerShares};
+pub use owners::Owners;
 pub use sarif::Sarif;
 pub use terminal::Terminal;
 pub use text::{visible, wrap};
@@ -85,6 +91,7 @@ pub const FORMATS: &[&dyn ReportFormat] = &[
     &Ocsf,
     &Asff,
     &Junit,
+    &Owners,
 ];
 
 /// One way to write a report.

@@ -23,6 +23,21 @@ pub struct OverTime {
     /// What the run's own page on delivery says in brief, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryInBrief>,
+    /// What the run is about, if it looked at a few resources again and not at the organization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recheck: Option<RecheckOf>,
+}
+
+/// A few resources that were looked at between two full runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecheckOf {
+    /// ARNs as they were asked for, sorted.
+    pub resources: Vec<String>,
+    /// The full run that says what other accounts and Regions hold; none where no full run is young enough, and what they
+    /// hold is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside_run: Option<String>,
 }
 
 /// The delivery metrics of the services, in brief and in words; the page with everything is `dora/dora.html` of the run.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use parquet::basic::{Compression, GzipLevel, LogicalType, Repetition, TimeUnit, Type as Physical};
 use parquet::column::writer::ColumnWriterImpl;
-use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::WriterProperties;
@@ -25,7 +25,7 @@ const GROUP_BYTES: usize = 48 * 1024 * 1024;
 /// The fifth of nine: the sixth takes half as long again for two bytes in a hundred.
 const LEVEL: u32 = 5;
 
-/// What a column holds. All but [`Kind::Text`], [`Kind::Texts`], [`Kind::Flag`] and [`Kind::Count`] may be null.
+/// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// UTF-8, never null.
@@ -44,6 +44,15 @@ pub(super) enum Kind {
     Flag,
     /// A number of 64 bits, never null.
     Count,
+    /// A floating point number or null.
+    Number,
+}
+
+impl Kind {
+    /// Whether a value may be missing. A list is never missing, it may be empty.
+    fn is_optional(self) -> bool {
+        matches!(self, Self::MaybeText | Self::Time | Self::Day | Self::Number)
+    }
 }
 
 /// One value of a row.
@@ -55,6 +64,7 @@ pub(super) enum Cell<'a> {
     Texts(&'a [String]),
     Flag(bool),
     Count(u64),
+    Number(f64),
     /// RFC 3339; what is no time is null.
     Time(&'a str),
     /// `YYYY-MM-DD`; what is no day is null.
@@ -98,6 +108,7 @@ enum Values {
     Long(Vec<i64>),
     Int(Vec<i32>),
     Flag(Vec<bool>),
+    Double(Vec<f64>),
 }
 
 struct Column {
@@ -117,6 +128,7 @@ impl Column {
             Kind::Time | Kind::Count => Values::Long(Vec::new()),
             Kind::Day => Values::Int(Vec::new()),
             Kind::Flag => Values::Flag(Vec::new()),
+            Kind::Number => Values::Double(Vec::new()),
         };
         Self { name, kind, values, definition: Vec::new(), repetition: Vec::new() }
     }
@@ -130,6 +142,7 @@ impl Column {
             Kind::Day => (Physical::INT32, Repetition::OPTIONAL, Some(LogicalType::Date)),
             Kind::Flag => (Physical::BOOLEAN, Repetition::REQUIRED, None),
             Kind::Count => (Physical::INT64, Repetition::REQUIRED, None),
+            Kind::Number => (Physical::DOUBLE, Repetition::OPTIONAL, None),
             Kind::Texts => return self.list_schema(),
         };
         Type::primitive_type_builder(self.name, physical).with_repetition(repetition).with_logical_type(logical).build()
@@ -154,7 +167,7 @@ impl Column {
     /// Takes a cell; answers how many bytes of text it brought.
     fn push(&mut self, cell: Cell<'_>) -> io::Result<usize> {
         let (there, bytes) = match (self.kind, &mut self.values, cell) {
-            (Kind::MaybeText | Kind::Time | Kind::Day, _, Cell::Null) => (0, 0),
+            (Kind::MaybeText | Kind::Time | Kind::Day | Kind::Number, _, Cell::Null) => (0, 0),
             (Kind::Text | Kind::Id | Kind::MaybeText, Values::Text(texts), Cell::Text(text)) => {
                 texts.push(text);
                 (1, text.len())
@@ -179,6 +192,10 @@ impl Column {
                 numbers.push(i64::try_from(number).unwrap_or(i64::MAX));
                 (1, 0)
             }
+            (Kind::Number, Values::Double(numbers), Cell::Number(number)) => {
+                numbers.push(number);
+                (1, 0)
+            }
             (Kind::Time, Values::Long(numbers), Cell::Time(text)) => {
                 let time = milliseconds(text);
                 numbers.extend(time);
@@ -191,7 +208,7 @@ impl Column {
             }
             _ => return Err(io::Error::other(format!("column {} takes no {cell:?}", self.name))),
         };
-        if matches!(self.kind, Kind::MaybeText | Kind::Time | Kind::Day) {
+        if self.kind.is_optional() {
             self.definition.push(there);
         }
         Ok(bytes)
@@ -199,8 +216,7 @@ impl Column {
 
     /// Writes what was taken, and forgets it.
     fn write(&mut self, writer: &mut SerializedColumnWriter<'_>) -> Result<(), ParquetError> {
-        let optional = matches!(self.kind, Kind::MaybeText | Kind::Time | Kind::Day);
-        let definition = (optional || self.kind == Kind::Texts).then_some(self.definition.as_slice());
+        let definition = (self.kind.is_optional() || self.kind == Kind::Texts).then_some(self.definition.as_slice());
         let repetition = (self.kind == Kind::Texts).then_some(self.repetition.as_slice());
         match &mut self.values {
             Values::Text(texts) => {
@@ -213,6 +229,10 @@ impl Column {
             }
             Values::Int(values) => {
                 put(writer.typed::<Int32Type>(), values, definition, repetition)?;
+                values.clear();
+            }
+            Values::Double(values) => {
+                put(writer.typed::<DoubleType>(), values, definition, repetition)?;
                 values.clear();
             }
             Values::Flag(values) => {

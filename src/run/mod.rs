@@ -24,6 +24,7 @@
 //! No module here reads a clock: times come in with the [`Plan`], so that a resumed run writes the bytes that an unbroken
 //! one would have written.
 
+mod against;
 mod among;
 mod broadcast;
 mod comparison;

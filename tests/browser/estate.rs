@@ -271,7 +271,12 @@ impl Estate {
             })
             .into(),
         };
-        OverTime { comparison: Some(Comparison { previous, violations, remediation }), trend, delivery: Some(delivery) }
+        OverTime {
+            comparison: Some(Comparison { previous, violations, remediation }),
+            trend,
+            delivery: Some(delivery),
+            recheck: None,
+        }
     }
 
     fn trend_point(&self, before: u64, counts: &Counts) -> TrendPoint {

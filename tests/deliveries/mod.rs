@@ -1,7 +1,10 @@
 //! Deliveries over the wire: what is sent, what is not sent twice, and what a receiver may do to them.
 
+mod messages;
 mod runs;
 mod server;
+mod tickets;
+mod trackers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -518,6 +521,7 @@ fn what_is_called_is_exactly_what_the_policy_allows() {
         let mut tables = archive();
         tables["security_hub"] = json!({"role": "PipewardenDeliver"});
         tables["sns"] = json!({"topic_arn": TOPIC});
+        tables["email"] = json!({"from": "audit@example.com", "to": ["security@example.com"], "when": "always"});
         let leftover = json!({"key": format!("upload/audit/runs/{FIRST}/large.bin"), "value": {"uploadId": "old"}});
         fs::create_dir_all(out.path().join("deliveries")).unwrap();
         fs::write(out.path().join("deliveries/archive.jsonl"), format!("{leftover}\n")).unwrap();

@@ -10,7 +10,8 @@ use aws_smithy_types::retry::RetryConfig;
 use pipewarden::collect::git_hosts::Secrets;
 use pipewarden::collect::{CallGate, Concurrency};
 use pipewarden::deliver::{
-    Deliveries, FailedRun, Notice, Outcome, Pace, Package, Way, deliver_all, notify_failure, open_all,
+    Deliveries, FailedRun, Notice, Outcome, Pace, Package, Preview, Way, deliver_all, notify_failure, open_all,
+    preview_all,
 };
 use pipewarden::finding::{ComplianceType, Control, Finding, Gone, Lifecycle, ResourceRef, Severity};
 use pipewarden::inventory::{AccountId, CallCounts, Coverage, CoverageKey, Partition, ResourceUid, TypeName};
@@ -168,8 +169,13 @@ impl Pace for NoPause {
 }
 
 fn sessions(server: &Server) -> Sessions {
+    sessions_at(&server.endpoint)
+}
+
+/// Sessions whose calls go to an address.
+pub(super) fn sessions_at(endpoint: &str) -> Sessions {
     let credentials = Credentials::new(format!("AKIA{OWN}"), "test", None, None, "test");
-    let config = loopback::config(&server.endpoint, credentials, HOME, RetryConfig::disabled());
+    let config = loopback::config(endpoint, credentials, HOME, RetryConfig::disabled());
     let hop = RoleHop { role: "PipewardenAudit".parse().unwrap(), external_id: None };
     let options = SessionOptions {
         hops: vec![hop],
@@ -200,12 +206,45 @@ pub(super) async fn deliver_with_gone(
     tables: Value,
     gone: &[Gone],
 ) -> Vec<Outcome> {
-    let deliveries = configured(tables);
+    deliver_configured(server, out, run, &configured(tables), &BTreeMap::new(), gone).await
+}
+
+/// The same, as it is configured, with these environment variables.
+pub(super) async fn deliver_configured(
+    server: &Server,
+    out: &Path,
+    run: &RunDirectory,
+    deliveries: &Deliveries,
+    variables: &BTreeMap<&str, String>,
+    gone: &[Gone],
+) -> Vec<Outcome> {
     let sessions = sessions(server);
-    let secrets = Secrets { variable: &|_| None, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
+    let variable = |name: &str| variables.get(name).cloned();
+    let secrets = Secrets { variable: &variable, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
     let way = Way { sessions: &sessions, secrets: &secrets, pace: Arc::new(NoPause) };
+    deliver_with_way(&way, out, run, deliveries, gone).await
+}
+
+/// The same, with a way of one's own.
+pub(super) async fn deliver_through(
+    way: &Way<'_>,
+    out: &Path,
+    run: &RunDirectory,
+    tables: Value,
+    gone: &[Gone],
+) -> Vec<Outcome> {
+    deliver_with_way(way, out, run, &configured(tables), gone).await
+}
+
+async fn deliver_with_way(
+    way: &Way<'_>,
+    out: &Path,
+    run: &RunDirectory,
+    deliveries: &Deliveries,
+    gone: &[Gone],
+) -> Vec<Outcome> {
     let targets: Vec<_> = deliveries.targets.iter().collect();
-    let opened = open_all(&targets, &way);
+    let opened = open_all(&targets, way);
     let manifest = run.manifest().unwrap();
     let stored = run.stored_report().unwrap();
     let spool = run.findings().unwrap();
@@ -221,10 +260,34 @@ pub(super) async fn deliver_with_gone(
     deliver_all(&package, opened, out).await
 }
 
+/// What would be sent to each.
+pub(super) async fn preview_through(way: &Way<'_>, out: &Path, run: &RunDirectory, tables: Value) -> Vec<Preview> {
+    let deliveries = configured(tables);
+    let targets: Vec<_> = deliveries.targets.iter().collect();
+    let (manifest, stored) = (run.manifest().unwrap(), run.stored_report().unwrap());
+    let report = stored.report();
+    let report_location = "https://reports/1".to_owned();
+    let package = Package { run, manifest: &manifest, report: &report, now: NOW, report_location };
+    let previews = preview_all(&package, open_all(&targets, way), out).await;
+    previews.into_iter().map(|(_, preview)| preview.unwrap().1).collect()
+}
+
 pub(super) async fn fail(server: &Server, out: &Path, run: &RunDirectory, tables: Value) -> Vec<Outcome> {
+    fail_with(server, out, run, tables, &BTreeMap::new()).await
+}
+
+/// The same, with these environment variables.
+pub(super) async fn fail_with(
+    server: &Server,
+    out: &Path,
+    run: &RunDirectory,
+    tables: Value,
+    variables: &BTreeMap<&str, String>,
+) -> Vec<Outcome> {
     let deliveries = configured(tables);
     let sessions = sessions(server);
-    let secrets = Secrets { variable: &|_| None, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
+    let variable = |name: &str| variables.get(name).cloned();
+    let secrets = Secrets { variable: &variable, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
     let way = Way { sessions: &sessions, secrets: &secrets, pace: Arc::new(NoPause) };
     let targets: Vec<_> = deliveries.targets.iter().collect();
     let info = run.plan().run_info("o-exampleorg1", "");

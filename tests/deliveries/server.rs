@@ -1,6 +1,6 @@
 //! A server on loopback that stands for S3, Security Hub, SNS and STS, and writes down what it was asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
@@ -70,13 +70,14 @@ impl Asked {
             }
             .to_owned(),
             "securityhub" => "BatchImportFindings".to_owned(),
+            "ses" => "SendEmail".to_owned(),
             _ => self.form()["Action"].clone(),
         };
         format!("{service}:{name}")
     }
 }
 
-fn pairs(text: &str) -> BTreeMap<String, String> {
+pub(super) fn pairs(text: &str) -> BTreeMap<String, String> {
     text.split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
@@ -86,7 +87,7 @@ fn pairs(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut left = text.bytes();
     while let Some(byte) = left.next() {
@@ -132,6 +133,14 @@ pub(super) struct World {
     /// Findings by `account/Region` and id.
     pub findings: BTreeMap<String, BTreeMap<String, Value>>,
     pub published: Vec<BTreeMap<String, String>>,
+    /// Messages that SES took.
+    pub mailed: Vec<Value>,
+    /// Recipients whose messages SES refuses, with its code.
+    pub not_mailed: BTreeMap<String, String>,
+    /// What webhooks were handed, whatever came of it.
+    pub posted: Vec<Asked>,
+    /// Answers of webhooks by path: status, headers, body. The first is taken; then all is well.
+    pub hook_answers: BTreeMap<String, VecDeque<Reply>>,
 }
 
 /// Answers requests until it is dropped.
@@ -141,7 +150,8 @@ pub(super) struct Server {
     pub endpoint: String,
 }
 
-struct Reply(u16, Vec<(&'static str, String)>, String);
+/// Status, headers and body.
+pub(super) struct Reply(pub u16, pub Vec<(&'static str, String)>, pub String);
 
 impl Server {
     pub(super) async fn start() -> Self {
@@ -186,6 +196,10 @@ async fn answer(
     };
     let Reply(status, headers, text) = {
         let mut world = world.lock().unwrap();
+        // Webhooks know no signature of AWS.
+        if asked.header("authorization").is_none() {
+            return Ok(hook(&mut world, asked));
+        }
         world.asked.push(asked.clone());
         match asked.service().as_str() {
             "s3" => s3(&mut world, asked),
@@ -194,6 +208,7 @@ async fn answer(
                 world.published.push(asked.form());
                 Reply(200, Vec::new(), "<PublishResponse xmlns=\"http://sns.amazonaws.com/doc/2010-03-31/\"><PublishResult><MessageId>m-1</MessageId></PublishResult></PublishResponse>".to_owned())
             }
+            "ses" => mail(&mut world, &asked),
             "sts" => sts(&world, &asked),
             // An organization that nobody may look at.
             "organizations" => {
@@ -203,11 +218,37 @@ async fn answer(
             other => panic!("nobody asks {other}"),
         }
     };
+    Ok(response(Reply(status, headers, text)))
+}
+
+fn response(Reply(status, headers, text): Reply) -> Response<Full<Bytes>> {
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(name, value);
     }
-    Ok(response.body(Full::new(Bytes::from(text))).unwrap())
+    response.body(Full::new(Bytes::from(text))).unwrap()
+}
+
+fn hook(world: &mut World, asked: Asked) -> Response<Full<Bytes>> {
+    assert_eq!(asked.method, "POST");
+    assert_eq!(asked.header("content-type"), Some("application/json; charset=utf-8"));
+    let answer = world.hook_answers.get_mut(&asked.path).and_then(VecDeque::pop_front);
+    world.posted.push(asked);
+    response(answer.unwrap_or_else(|| Reply(200, Vec::new(), "ok".to_owned())))
+}
+
+fn mail(world: &mut World, asked: &Asked) -> Reply {
+    assert_eq!((asked.method.as_str(), asked.path.as_str()), ("POST", "/v2/email/outbound-emails"));
+    let body: Value = serde_json::from_slice(&asked.body).unwrap();
+    let to = body["Destination"]["ToAddresses"].as_array().unwrap();
+    assert!((1..=50).contains(&to.len()) && asked.body.len() <= 40_000_000);
+    let code = to.iter().find_map(|address| world.not_mailed.get(address.as_str().unwrap()));
+    if let Some(code) = code {
+        let headers = vec![("x-amzn-errortype", code.clone())];
+        return Reply(400, headers, json!({"message": "not so"}).to_string());
+    }
+    world.mailed.push(body);
+    Reply(200, Vec::new(), json!({"MessageId": format!("m-{}", world.mailed.len())}).to_string())
 }
 
 fn refusal(status: u16, code: &str) -> Reply {

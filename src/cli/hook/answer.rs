@@ -130,8 +130,12 @@ fn annotation(finding: &TemplateFinding, gate: &Gate) -> Annotation {
     Annotation {
         control: finding.finding.control.clone(),
         status: if violated { "FAILED" } else { "SKIPPED" },
-        status_message: if violated { subject } else { format!("{subject}: {}", finding.finding.gaps.join("; ")) },
-        remediation_message: remediation,
+        status_message: cut(&if violated {
+            subject
+        } else {
+            format!("{subject}: {}", finding.finding.gaps.join("; "))
+        }),
+        remediation_message: cut(&remediation),
         severity_level: match finding.finding.severity {
             Severity::Critical => "CRITICAL",
             Severity::High => "HIGH",

@@ -8,7 +8,7 @@
 mod answer;
 mod gate;
 mod invocation;
-mod runtime;
+mod payloads;
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -19,16 +19,17 @@ use time::OffsetDateTime;
 
 use super::Exit;
 use super::failure::Failure;
+use super::lambda::Runtime;
 use super::options::{PolicyOptions, Threshold, print, threshold};
 use super::policies;
 use crate::config::{Config, Written};
 use crate::evaluate::Policies;
 use answer::{Answer, Status};
 use invocation::{Invocation, Subject};
-use runtime::{Payloads, Runtime};
+use payloads::Payloads;
 
 /// Where the runtime API answers, inside Lambda.
-const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
+pub(super) const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 
 /// Options of `hook`. Inside Lambda there is no command line to write them on, so each can be given in the environment.
 #[derive(Debug, Args)]
@@ -47,18 +48,37 @@ pub(super) struct HookArgs {
 }
 
 /// What is the same for all invocations.
-struct Gate {
+pub(super) struct Gate {
     config: Config,
     policies: Policies,
     fail_on: Threshold,
     fail_on_gaps: bool,
 }
 
+impl HookArgs {
+    /// Reads configuration and policies.
+    pub(super) fn gate(&self) -> Result<Gate, Failure> {
+        let (written, file) = Written::read(self.config.as_deref()).map_err(Failure::usage)?;
+        let config = written.resolve(&file).map_err(Failure::usage)?;
+        let policies = policies::load_for(&config, &self.policies, OffsetDateTime::now_utc(), None)?;
+        Ok(Gate { config, policies, fail_on: self.fail_on, fail_on_gaps: self.fail_on_gaps })
+    }
+
+    /// The same, with these folders of policies besides.
+    pub(super) fn with_policies(mut self, folders: &[PathBuf]) -> Self {
+        self.policies.policies.extend(folders.iter().cloned());
+        self
+    }
+}
+
+/// The answer to one invocation.
+pub(super) async fn answer(gate: &Gate, text: &str) -> Result<Value, Failure> {
+    let answer = answered(gate, text, &Payloads::new().map_err(Failure::because)?).await;
+    serde_json::to_value(&answer).map_err(|error| Failure::failed(&error))
+}
+
 pub(super) fn run(args: &HookArgs) -> Result<Exit, Failure> {
-    let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
-    let config = written.resolve(&file).map_err(Failure::usage)?;
-    let policies = policies::load_for(&config, &args.policies, OffsetDateTime::now_utc(), None)?;
-    let gate = Gate { config, policies, fail_on: args.fail_on, fail_on_gaps: args.fail_on_gaps };
+    let gate = args.gate()?;
     let executor =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(&error))?;
     if let Some(address) = std::env::var(RUNTIME_API).ok().filter(|address| !address.is_empty()) {
@@ -83,9 +103,9 @@ async fn serve(gate: &Gate, address: &str) -> Result<Exit, Failure> {
     let runtime = Runtime::new(address).map_err(Failure::because)?;
     let payloads = Payloads::new().map_err(Failure::because)?;
     loop {
-        let (id, event) = runtime.next().await.map_err(Failure::because)?;
-        let answer = answered(gate, &event, &payloads).await;
-        runtime.respond(&id, &answer).await.map_err(Failure::because)?;
+        let invocation = runtime.next().await.map_err(Failure::because)?;
+        let answer = answered(gate, &invocation.event, &payloads).await;
+        runtime.respond(&invocation.id, &answer).await.map_err(Failure::because)?;
     }
 }
 

@@ -163,22 +163,37 @@ impl Kept {
 
     /// Where a run is kept, as a person finds it.
     pub(super) fn place(&self, run: &RunDirectory) -> String {
+        self.place_under("", run)
+    }
+
+    /// The same for a run of another folder than `runs/`.
+    pub(super) fn place_under(&self, root: &str, run: &RunDirectory) -> String {
         match &self.bucket {
             None => run.path().display().to_string(),
-            Some(bucket) => format!("{}runs/{}/", bucket.store.objects().address(), run.plan().run_id),
+            Some(bucket) => format!("{}{root}runs/{}/", bucket.store.objects().address(), run.plan().run_id),
         }
     }
 
     /// Where messages on a run lead, unless the configuration says it.
     pub(super) fn tell_place(&self, config: &mut Config) {
+        self.tell_place_under("", config);
+    }
+
+    /// The same for runs of another folder than `runs/`.
+    pub(super) fn tell_place_under(&self, root: &str, config: &mut Config) {
         if let (Some(bucket), None) = (&self.bucket, &config.deliveries.report_url) {
-            config.deliveries.report_url = Some(format!("{}runs/{{run}}/", bucket.store.objects().address()));
+            config.deliveries.report_url = Some(format!("{}{root}runs/{{run}}/", bucket.store.objects().address()));
         }
     }
 
     /// Says where the reports are.
     pub(super) fn say_place(&self, run: &RunDirectory) {
-        say(&format!("reports: {}", self.place(run)));
+        self.say_place_under("", run);
+    }
+
+    /// The same for a run of another folder than `runs/`.
+    pub(super) fn say_place_under(&self, root: &str, run: &RunDirectory) {
+        say(&format!("reports: {}", self.place_under(root, run)));
     }
 
     /// The run that a command names, or the newest; its id, if it is in the bucket.

@@ -14,6 +14,7 @@ mod json;
 mod lead_times_csv;
 mod markdown;
 mod metrics_csv;
+mod metrics_parquet;
 mod numbers;
 mod openmetrics;
 mod ranking;
@@ -31,6 +32,7 @@ pub use json::DoraJson;
 pub use lead_times_csv::LeadTimesCsv;
 pub use markdown::DoraMarkdown;
 pub use metrics_csv::MetricsCsv;
+pub use metrics_parquet::{METRICS_PARQUET, write_metrics_parquet};
 pub use openmetrics::{OPENMETRICS_CONTENT_TYPE, OpenMetrics, PROMETHEUS_CONTENT_TYPE, PrometheusText};
 pub use summary::DoraSummary;
 

@@ -170,6 +170,29 @@ impl Store {
         self.fetch(names).await.map(drop)
     }
 
+    /// Fetches what a recheck is laid over, compared with and chained with: the newest full run that looked, as a whole,
+    /// and how the rechecks before it stand.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    pub async fn fetch_for_recheck(&self, rechecks: &str) -> Result<(), StoreError> {
+        self.fetch_former(None).await?;
+        for run_id in self.runs().await?.iter().rev().take(FORMER) {
+            let Ok(run) = RunDirectory::open(&self.path(&of_run(run_id, ""))) else { continue };
+            if run.is_finished() && run.observed_at() == run.plan().started_at {
+                self.fetch_run(run_id).await?;
+                break;
+            }
+        }
+        let folder = format!("{rechecks}{RUNS}/");
+        let mut ids = self.objects.folders(&folder).await?;
+        ids.sort();
+        let newest = ids.iter().rev().filter(|id| id.parse::<RunId>().is_ok()).take(FORMER);
+        let names: Vec<String> =
+            newest.flat_map(|id| [PLAN, MANIFEST, FAILED].map(|name| format!("{folder}{id}/{name}"))).collect();
+        self.fetch(names).await.map(drop)
+    }
+
     /// Fetches a folder with a configuration and what it names; what is kept beside it of runs is no part of it.
     ///
     /// # Errors
