@@ -11,7 +11,6 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aws_smithy_types::retry::RetryConfig;
 use pipewarden::inventory::Region;
 use pipewarden::simulate::{Simulation, SimulationOptions, SimulationServer};
 use serde_json::Value;
