@@ -187,6 +187,14 @@ def lowered(node):
     return [lowered(value) for value in node] if isinstance(node, list) else node
 
 
+def doubled(node):
+    """Both spellings: moto reads answers of ECS in one before, and in the other after it has translated them."""
+    if isinstance(node, dict):
+        small = {key: doubled(value) for key, value in node.items()}
+        return small | {key[0].upper() + key[1:]: value for key, value in small.items()}
+    return [doubled(value) for value in node] if isinstance(node, list) else node
+
+
 class Fargate:
     """The part of ECS's client that moto's Step Functions calls: a task is a process."""
 
@@ -206,14 +214,14 @@ class Fargate:
                 cwd=settings["folder"], env=settings["environment"], stdin=subprocess.DEVNULL, capture_output=True
             )
             task.update(exitCode=done.returncode, log=(done.stdout + done.stderr).decode(errors="replace"))
-        return {"tasks": [{"taskArn": arn, "clusterArn": cluster}], "failures": []}
+        return doubled({"tasks": [{"taskArn": arn, "clusterArn": cluster}], "failures": []})
 
     def describe_tasks(self, tasks, **_):
         (arn,) = tasks
         of = globals()["tasks"][arn]
         containers = [{"name": "pipewarden", "exitCode": of["exitCode"], "lastStatus": "STOPPED"}]
         task = {"taskArn": arn, "clusterArn": of["clusterArn"], "lastStatus": "STOPPED", "containers": containers}
-        return {"tasks": [task], "failures": []}
+        return doubled({"tasks": [task], "failures": []})
 
 
 def fail_with_the_container(resolver, env, state):
