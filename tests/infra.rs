@@ -93,7 +93,7 @@ fn visit<'a>(node: &'a Value, at: &str, found: &mut dyn FnMut(&str, &'a Value)) 
     match node {
         Value::Object(fields) => fields.iter().for_each(|(name, value)| visit(value, &format!("{at}/{name}"), found)),
         Value::Array(items) => {
-            items.iter().enumerate().for_each(|(nth, value)| visit(value, &format!("{at}/{nth}"), found))
+            items.iter().enumerate().for_each(|(nth, value)| visit(value, &format!("{at}/{nth}"), found));
         }
         _ => {}
     }
@@ -697,11 +697,11 @@ fn our_own_check_finds_nothing_in_our_own_templates() {
 fn every_document_can_be_read() {
     let mut read = 0;
     for path in files() {
-        let json = path.ends_with(".json");
-        if json {
+        let is = |extension: &str| Path::new(&path).extension().is_some_and(|found| found == extension);
+        if is("json") {
             serde_json::from_str::<Value>(&text(&path)).unwrap_or_else(|error| panic!("{path}: {error}"));
         }
-        if path.ends_with(".yaml") || path.ends_with(".yml") {
+        if is("yaml") || is("yml") {
             let program = "import sys, yaml\nfor path in sys.argv[1:]: yaml.compose(open(path))";
             let python = moto::environment().join("bin/python");
             let read = Command::new(python).args(["-c", program]).arg(project(&path)).output().unwrap();

@@ -245,7 +245,7 @@ fn a_gate_that_was_removed_since_the_night_is_new() {
     let control = "codepipeline-production-approval-required";
     let of = |run: &RunDirectory| {
         let all = findings_of(run).into_values();
-        all.filter(|finding| finding.control == control && finding.resource.uid.as_str() == uid).next_back()
+        all.rfind(|finding| finding.control == control && finding.resource.uid.as_str() == uid)
     };
     assert_eq!(of(&night).unwrap().compliance, ComplianceType::Compliant);
     let run = world.rechecked(8, &[&uid], None);

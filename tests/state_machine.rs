@@ -54,7 +54,7 @@ impl World {
         Self { endpoint: server.endpoint_url(), management, _server: server, _runtime: runtime }
     }
 
-    fn environment(&self, folder: &Path) -> BTreeMap<String, String> {
+    fn environment(folder: &Path) -> BTreeMap<String, String> {
         let fixed = [
             ("AWS_ACCESS_KEY_ID", "AKIATEST"),
             ("AWS_EC2_METADATA_DISABLED", "true"),
@@ -85,7 +85,7 @@ impl World {
             ])
             .current_dir(folder)
             .env_clear()
-            .envs(self.environment(folder))
+            .envs(Self::environment(folder))
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
@@ -95,7 +95,7 @@ impl World {
     fn execute(&self, faults: &Value, conclude_on: &str) -> Executed {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("pipewarden.toml"), CONFIGURATION).unwrap();
-        let mut environment = self.environment(folder.path());
+        let mut environment = Self::environment(folder.path());
         environment.insert("PIPEWARDEN_CONFIG".to_owned(), "pipewarden.toml".to_owned());
         environment.insert("PIPEWARDEN_OUT".to_owned(), SHARED.to_owned());
         let program = env!("CARGO_BIN_EXE_pipewarden");

@@ -148,7 +148,7 @@ fn value<'a>(arguments: &'a [String], name: &str, default: &'a str) -> &'a str {
 }
 
 /// Runs both roads and prints the table.
-pub fn run(arguments: &[String]) {
+pub(crate) fn run(arguments: &[String]) {
     let accounts = value(arguments, "--accounts", "100");
     let regions: usize = value(arguments, "--regions", "3").parse().unwrap();
     let workers: usize = value(arguments, "--workers", "50").parse().unwrap();

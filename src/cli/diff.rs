@@ -21,7 +21,7 @@ pub(super) struct DiffArgs {
     old: Option<PathBuf>,
     /// The later run, by its folder or id [default: the finished one that looked last]
     new: Option<PathBuf>,
-    /// Folder that keeps the runs, or s3://BUCKET/PREFIX
+    /// Folder that keeps the runs, or `s3://BUCKET/PREFIX`
     #[arg(long, value_name = "DIR", env = "PIPEWARDEN_OUT", default_value = "pipewarden-out")]
     out: PathBuf,
     #[command(flatten)]

@@ -24,7 +24,7 @@ pub(super) struct RunOptions {
     /// Configuration file; without it, the defaults
     #[arg(long, value_name = "FILE", env = "PIPEWARDEN_CONFIG")]
     pub(super) config: Option<PathBuf>,
-    /// Folder that keeps the runs, or s3://BUCKET/PREFIX
+    /// Folder that keeps the runs, or `s3://BUCKET/PREFIX`
     #[arg(long, value_name = "DIR", env = "PIPEWARDEN_OUT", default_value = "pipewarden-out")]
     pub(super) out: PathBuf,
     #[command(flatten)]

@@ -43,10 +43,15 @@ pub(super) struct Concluded {
     pub(super) run: RunDirectory,
     /// How the program ends.
     pub(super) exit: Exit,
-    /// Where a person finds it.
-    pub(super) place: String,
     /// While this is held, its files are at hand.
-    pub(super) kept: Kept,
+    kept: Kept,
+}
+
+impl Concluded {
+    /// Where a person finds it.
+    pub(super) fn place(&self) -> String {
+        self.kept.place_under(ROOT, &self.run)
+    }
 }
 
 pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
@@ -132,8 +137,7 @@ pub(super) fn rechecked(args: &AuditArgs, targets: &[Target]) -> Result<Outcome,
     } else {
         runs::prune_after(&run, &rechecks.out, &config);
     }
-    let place = kept.place_under(ROOT, &run);
-    Ok(Outcome::Concluded(Box::new(Concluded { run, exit, place, kept })))
+    Ok(Outcome::Concluded(Box::new(Concluded { run, exit, kept })))
 }
 
 /// Takes away a run in which nothing was looked at that anybody could want to know of.

@@ -17,7 +17,7 @@ use crate::run::{FAILED, MANIFEST, PLAN};
 pub(super) struct ReportArgs {
     /// The run, by its folder or id [default: the newest in --out]
     run: Option<PathBuf>,
-    /// Folder that keeps the runs, or s3://BUCKET/PREFIX
+    /// Folder that keeps the runs, or `s3://BUCKET/PREFIX`
     #[arg(long, value_name = "DIR", env = "PIPEWARDEN_OUT", default_value = "pipewarden-out")]
     out: PathBuf,
     #[command(flatten)]

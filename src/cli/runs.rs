@@ -19,7 +19,7 @@ use crate::run::{Keeping, Link, ListedRun, Pruned, RunDirectory, RunState, STORE
 /// Options of `runs`.
 #[derive(Debug, Args)]
 pub(super) struct RunsArgs {
-    /// Folder that keeps the runs, or s3://BUCKET/PREFIX
+    /// Folder that keeps the runs, or `s3://BUCKET/PREFIX`
     #[arg(long, value_name = "DIR", env = "PIPEWARDEN_OUT", default_value = "pipewarden-out")]
     out: PathBuf,
     #[command(flatten)]

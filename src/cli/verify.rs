@@ -25,7 +25,7 @@ pub(super) struct VerifyArgs {
     /// All finished runs in --out, oldest first, and that none is missing between them
     #[arg(long, conflicts_with = "runs")]
     all: bool,
-    /// Folder that keeps the runs, or s3://BUCKET/PREFIX
+    /// Folder that keeps the runs, or `s3://BUCKET/PREFIX`
     #[arg(long, value_name = "DIR", env = "PIPEWARDEN_OUT", default_value = "pipewarden-out")]
     out: PathBuf,
     #[command(flatten)]

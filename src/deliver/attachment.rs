@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_is_too_large_is_given_up() {
-        assert_eq!(zipped(&[7; 100_000], 50), None);
+        assert_eq!(zipped(&vec![7; 100_000], 50), None);
         let mut capped = Capped::new(3);
         capped.write_all(b"abcd").unwrap();
         capped.write_all(b"a").unwrap();

@@ -57,6 +57,9 @@ impl Call {
     }
 }
 
+/// Status, headers, body.
+type Answer = (u16, Vec<(&'static str, String)>, Value);
+
 #[derive(Default)]
 pub(super) struct World {
     pub calls: Vec<Call>,
@@ -67,7 +70,7 @@ pub(super) struct World {
     /// RFC 3339.
     pub now: String,
     /// What is answered before anything else is: status, headers, body.
-    pub first: VecDeque<(u16, Vec<(&'static str, String)>, Value)>,
+    pub first: VecDeque<Answer>,
     pub switched_off: BTreeSet<String>,
     /// After so many writes more, one is done and never answered.
     pub hangs_after: Option<usize>,

@@ -107,32 +107,31 @@ impl Recheck<'_> {
             return Ok(self.run.read_inventory(Some(account), INVENTORY)?.references);
         }
         let (scope, opened) = self.sessions.open(account).await;
-        let mut inventory = match opened {
-            Err(gap) => Inventory { gaps: vec![gap], ..Inventory::default() },
-            Ok(()) => {
-                let choice = regions.map_or_else(
-                    || self.options.regions.clone(),
-                    |regions| RegionChoice::Listed(regions.iter().cloned().collect()),
-                );
-                let (mut inventory, mut references) = look_into_regions(&scope, &choice).await;
-                if regions.is_some() {
-                    for skip in &mut inventory.coverage.skipped {
-                        ONE_REGION.clone_into(&mut skip.reason);
-                    }
+        let mut inventory = if let Err(gap) = opened {
+            Inventory { gaps: vec![gap], ..Inventory::default() }
+        } else {
+            let choice = regions.map_or_else(
+                || self.options.regions.clone(),
+                |regions| RegionChoice::Listed(regions.iter().cloned().collect()),
+            );
+            let (mut inventory, mut references) = look_into_regions(&scope, &choice).await;
+            if regions.is_some() {
+                for skip in &mut inventory.coverage.skipped {
+                    ONE_REGION.clone_into(&mut skip.reason);
                 }
-                let own: BTreeSet<Reference> = references.iter().cloned().collect();
-                let asked = self.asked_for(account, &scope.region, survey);
-                references.extend(asked.keys().cloned());
-                let left = ownership::fetch_owned(&scope, &mut inventory, references).await;
-                let gaps = &inventory.gaps;
-                // What nobody names any more is gone, unless something kept us from seeing it.
-                let is_hidden = |service: &str| gaps.iter().any(|gap| gap.service == service);
-                let is_named = |reference: &Reference| {
-                    own.contains(reference) || asked.get(reference).is_none_or(|service| is_hidden(service))
-                };
-                inventory.references = left.into_iter().filter(is_named).collect();
-                inventory
             }
+            let own: BTreeSet<Reference> = references.iter().cloned().collect();
+            let asked = self.asked_for(account, &scope.region, survey);
+            references.extend(asked.keys().cloned());
+            let left = ownership::fetch_owned(&scope, &mut inventory, references).await;
+            let gaps = &inventory.gaps;
+            // What nobody names any more is gone, unless something kept us from seeing it.
+            let is_hidden = |service: &str| gaps.iter().any(|gap| gap.service == service);
+            let is_named = |reference: &Reference| {
+                own.contains(reference) || asked.get(reference).is_none_or(|service| is_hidden(service))
+            };
+            inventory.references = left.into_iter().filter(is_named).collect();
+            inventory
         };
         inventory.coverage.absorb(&scope.take_coverage());
         scope.redaction().clean_inventory(&mut inventory);

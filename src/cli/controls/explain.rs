@@ -27,7 +27,7 @@ pub(super) struct ExplainArgs {
     /// The run whose inventory is read [default: the newest in --out]
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
-    /// Folder that keeps the runs, or s3://BUCKET/PREFIX
+    /// Folder that keeps the runs, or `s3://BUCKET/PREFIX`
     #[arg(long, value_name = "DIR", env = "PIPEWARDEN_OUT", default_value = "pipewarden-out")]
     out: PathBuf,
     #[command(flatten)]

@@ -23,7 +23,7 @@ pub(super) struct MeasureOptions {
     /// Configuration file; without it, the defaults
     #[arg(long, value_name = "FILE", env = "PIPEWARDEN_CONFIG")]
     config: Option<PathBuf>,
-    /// Folder that keeps the runs and their histories, or s3://BUCKET/PREFIX
+    /// Folder that keeps the runs and their histories, or `s3://BUCKET/PREFIX`
     #[arg(long, value_name = "DIR", env = "PIPEWARDEN_OUT", default_value = "pipewarden-out")]
     out: PathBuf,
     #[command(flatten)]

@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    fn event(source: &str, name: &str, parameters: Value) -> Value {
+    fn event(source: &str, name: &str, parameters: &Value) -> Value {
         json!({
             "version": "0", "id": "e", "detail-type": "AWS API Call via CloudTrail", "source": format!("aws.{source}"),
             "account": "111122223333", "region": "eu-west-1",
@@ -160,7 +160,7 @@ mod tests {
     }
 
     fn arns(source: &str, name: &str, parameters: Value) -> Vec<String> {
-        match read(&event(source, name, parameters)) {
+        match read(&event(source, name, &parameters)) {
             Ok(Event::Changed(targets)) => targets.into_iter().map(|target| target.arn).collect(),
             other => panic!("{source} {name}: {other:?}"),
         }
@@ -229,16 +229,18 @@ mod tests {
 
     #[test]
     fn a_call_that_failed_changed_nothing_and_what_is_not_known_is_an_error() {
-        let mut failed = event("s3", "PutBucketPolicy", json!({"bucketName": "b"}));
+        let mut failed = event("s3", "PutBucketPolicy", &json!({"bucketName": "b"}));
         failed["detail"]["errorCode"] = json!("AccessDenied");
         assert!(matches!(read(&failed), Ok(Event::Ignored(why)) if why.contains("AccessDenied")));
-        assert!(read(&event("ec2", "RunInstances", json!({}))).unwrap_err().contains("ec2.amazonaws.com RunInstances"));
-        assert!(read(&event("s3", "PutBucketPolicy", json!({}))).unwrap_err().contains("/bucketName"));
-        assert!(read(&event("s3", "PutBucketPolicy", json!(null))).unwrap_err().contains("requestParameters"));
-        assert!(read(&event("monitoring", "DeleteAlarms", json!({"alarmNames": []}))).is_err());
-        assert!(read(&event("monitoring", "DeleteAlarms", json!({"alarmNames": [1]}))).is_err());
+        assert!(
+            read(&event("ec2", "RunInstances", &json!({}))).unwrap_err().contains("ec2.amazonaws.com RunInstances")
+        );
+        assert!(read(&event("s3", "PutBucketPolicy", &json!({}))).unwrap_err().contains("/bucketName"));
+        assert!(read(&event("s3", "PutBucketPolicy", &json!(null))).unwrap_err().contains("requestParameters"));
+        assert!(read(&event("monitoring", "DeleteAlarms", &json!({"alarmNames": []}))).is_err());
+        assert!(read(&event("monitoring", "DeleteAlarms", &json!({"alarmNames": [1]}))).is_err());
         assert!(read(&json!({"detail-type": "AWS API Call via CloudTrail"})).is_err());
-        let mut nowhere = event("s3", "PutBucketPolicy", json!({"bucketName": "b"}));
+        let mut nowhere = event("s3", "PutBucketPolicy", &json!({"bucketName": "b"}));
         nowhere["detail"]["awsRegion"] = json!("../..");
         assert!(read(&nowhere).is_err());
     }

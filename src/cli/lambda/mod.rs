@@ -187,9 +187,7 @@ impl Front {
             Event::Changed(targets) => self.in_workspace(id, |args| {
                 let resources: Vec<&str> = targets.iter().map(|target| target.arn.as_str()).collect();
                 let mut answer = match recheck::rechecked(args, &targets)? {
-                    Outcome::Concluded(concluded) => {
-                        answer_of(&concluded.run, concluded.exit, concluded.place.clone())?
-                    }
+                    Outcome::Concluded(concluded) => answer_of(&concluded.run, concluded.exit, concluded.place())?,
                     Outcome::NothingToJudge(_) => json!({"ignored": "nothing of the delivery path"}),
                 };
                 if let Some(members) = answer.as_object_mut() {

@@ -144,7 +144,9 @@ fn all_references(kept: &Kept, run: &RunDirectory, selected: &[AccountId]) -> Re
             elsewhere.extend(part.references);
         }
         kept.fetch(async |store| {
-            names.iter().for_each(|name| store.forget(name));
+            for name in &names {
+                store.forget(name);
+            }
             Ok(())
         })?;
     }

@@ -41,11 +41,11 @@ pub(super) fn html(notice: &Notice) -> String {
     } else {
         format!("Report: {report}")
     };
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<tr><td style=\"padding:12px 0\">{report}</td></tr>\
          <tr><td style=\"padding:8px 0;border-top:1px solid #d0d7de;color:#59636e;font-size:13px\">Run {} by pipewarden {}</td></tr>\
-         </table></td></tr></table></body></html>\n",
+         </table></td></tr></table></body></html>",
         escaped(&notice.run.run_id),
         escaped(&notice.run.tool_version)
     );

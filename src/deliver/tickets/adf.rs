@@ -25,7 +25,7 @@ fn code(raw: &str) -> Value {
     json!({"type": "text", "text": if raw.is_empty() { "–" } else { raw }, "marks": [{"type": "code"}]})
 }
 
-fn paragraph(content: Vec<Value>) -> Value {
+fn paragraph(content: &[Value]) -> Value {
     json!({"type": "paragraph", "content": content})
 }
 
@@ -33,7 +33,7 @@ fn list(facts: &[(String, String)]) -> Value {
     let items: Vec<Value> = facts
         .iter()
         .map(|(name, value)| {
-            let line = paragraph(vec![text(&format!("{name}: ")), code(value)]);
+            let line = paragraph(&[text(&format!("{name}: ")), code(value)]);
             json!({"type": "listItem", "content": [line]})
         })
         .collect();
@@ -42,11 +42,11 @@ fn list(facts: &[(String, String)]) -> Value {
 
 fn table(header: &[&str], rows: &[Vec<String>]) -> Value {
     let head: Vec<Value> =
-        header.iter().map(|name| json!({"type": "tableHeader", "content": [paragraph(vec![strong(name)])]})).collect();
+        header.iter().map(|name| json!({"type": "tableHeader", "content": [paragraph(&[strong(name)])]})).collect();
     let mut lines = vec![json!({"type": "tableRow", "content": head})];
     for row in rows {
         let cells: Vec<Value> =
-            row.iter().map(|cell| json!({"type": "tableCell", "content": [paragraph(vec![text(cell)])]})).collect();
+            row.iter().map(|cell| json!({"type": "tableCell", "content": [paragraph(&[text(cell)])]})).collect();
         lines.push(json!({"type": "tableRow", "content": cells}));
     }
     json!({"type": "table", "content": lines})
@@ -59,7 +59,7 @@ fn report(address: &str) -> Value {
     } else {
         code(address)
     };
-    paragraph(vec![text("Report: "), target])
+    paragraph(&[text("Report: "), target])
 }
 
 fn document(content: &[Value]) -> Value {
@@ -79,7 +79,7 @@ pub(super) fn description(page: &Page) -> Value {
                 Block::Heading(heading) => {
                     content.push(json!({"type": "heading", "attrs": {"level": 3}, "content": [text(heading)]}));
                 }
-                Block::Prose(prose) => content.push(paragraph(vec![text(prose)])),
+                Block::Prose(prose) => content.push(paragraph(&[text(prose)])),
                 Block::Facts(facts) if facts.is_empty() => {}
                 Block::Facts(facts) => content.push(list(facts)),
                 Block::Table => {
@@ -89,7 +89,7 @@ pub(super) fn description(page: &Page) -> Value {
                     let more = page.total.saturating_sub(shown as u64);
                     if more > 0 {
                         let said = format!("And {} more; the report has them all.", counted(more, "violation"));
-                        content.push(paragraph(vec![text(&said)]));
+                        content.push(paragraph(&[text(&said)]));
                     }
                 }
                 Block::Report => content.push(report(&page.report)),
@@ -103,16 +103,16 @@ pub(super) fn description(page: &Page) -> Value {
 /// A comment; its last line tells it from others.
 pub(super) fn comment(words: &Words) -> Value {
     let render = |shown: usize| {
-        let mut content: Vec<Value> = words.sentences.iter().map(|sentence| paragraph(vec![text(sentence)])).collect();
+        let mut content: Vec<Value> = words.sentences.iter().map(|sentence| paragraph(&[text(sentence)])).collect();
         if shown > 0 {
             content.push(table(&words.header, words.rows.get(..shown).unwrap_or_default()));
         }
         if shown < words.rows.len() {
             let said = format!("And {} more; the report has them all.", words.rows.len() - shown);
-            content.push(paragraph(vec![text(&said)]));
+            content.push(paragraph(&[text(&said)]));
         }
         content.push(report(&words.report));
-        content.push(paragraph(vec![code(&said(&words.mark))]));
+        content.push(paragraph(&[code(&said(&words.mark))]));
         document(&content)
     };
     fit(words.rows.len(), LONGEST, render, length)

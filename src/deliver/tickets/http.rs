@@ -361,7 +361,7 @@ mod tests {
             scrub(&mut value, &secrets);
             let told = format!("{}{value}", clean(&format!("no\nuse for {said}"), &secrets));
             assert!(told.contains("no use for") && !told.contains("hunter2"), "{told}");
-            assert!(!told.contains(&basic["Basic ".len()..]), "{told}");
+            assert!(!told.contains(basic.trim_start_matches("Basic ")), "{told}");
         }
         assert_eq!(clean(&"x".repeat(1_000), &[]).len(), WORDS);
     }

@@ -322,7 +322,7 @@ impl Tracker for ToJira {
                             format!("it cannot be asked which issues there are: {said}"),
                             "mend it, and deliver the run again".to_owned(),
                         ),
-                        stop => stop,
+                        stop @ Trouble::Stop(..) => stop,
                     };
                     unseen.push((self.receiver(), trouble));
                     return (found, unseen);

@@ -81,7 +81,7 @@ impl Rows<'_> {
             measure.sources.iter().map(|source| HistorySource::name(*source).to_owned()).collect();
         self.row(
             group,
-            [
+            &[
                 Cell::Text(measure.metric.name()),
                 Cell::maybe(value.map(|value| value.statistic)),
                 Cell::Texts(&labels),
@@ -111,7 +111,7 @@ impl Rows<'_> {
         for (statistic, score) in scores.chain(parts).filter(|(_, score)| score.is_some()) {
             self.row(
                 group,
-                [
+                &[
                     Cell::Text("quick_check"),
                     Cell::Text(statistic),
                     Cell::Texts(&year),
@@ -131,7 +131,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    fn row(&mut self, group: &GroupMeasurements, cells: [Cell<'_>; 13]) -> io::Result<()> {
+    fn row(&mut self, group: &GroupMeasurements, cells: &[Cell<'_>; 13]) -> io::Result<()> {
         let group = &group.group;
         let head = [
             Cell::Time(&self.as_of),
@@ -142,7 +142,7 @@ impl Rows<'_> {
             Cell::Text(&group.key),
             Cell::Text(&group.name),
         ];
-        let row: Vec<Cell<'_>> = head.into_iter().chain(cells).collect();
+        let row: Vec<Cell<'_>> = head.iter().chain(cells).copied().collect();
         self.table.push(&row)
     }
 }

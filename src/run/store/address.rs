@@ -19,6 +19,7 @@ impl StoreAddress {
     ///
     /// # Errors
     /// One sentence, if it begins as an address does and is none.
+    #[must_use]
     pub fn of(path: &Path) -> Option<Result<Self, String>> {
         let address = path.to_str()?.strip_prefix(SCHEME)?;
         let (bucket, prefix) = address.split_once('/').unwrap_or((address, ""));

@@ -193,7 +193,7 @@ impl Store {
         if self.is_unchanged(name)? {
             return Ok(Outcome::Same);
         }
-        if name.ends_with(".jsonl") {
+        if Path::new(name).extension().is_some_and(|extension| extension == "jsonl") {
             return self.send_memory(name).await;
         }
         if name.starts_with("history/") || !name.contains('/') {
@@ -270,14 +270,13 @@ impl Store {
             return Ok(Outcome::Other);
         }
         // Of an object in parts S3 has the hash of hashes; then, or without one, only its bytes tell.
-        let same = match asked.checksum_sha256().filter(|sum| !sum.contains('-')) {
-            Some(sum) => sum == of_hex(&sha256),
-            None => {
-                let copy = path.with_file_name(format!(".{}.theirs", file_name(&path)));
-                let theirs = objects.get(name, &copy).await;
-                let _ = std::fs::remove_file(&copy);
-                theirs?.is_some_and(|theirs| theirs.sha256 == sha256)
-            }
+        let same = if let Some(sum) = asked.checksum_sha256().filter(|sum| !sum.contains('-')) {
+            sum == of_hex(&sha256)
+        } else {
+            let copy = path.with_file_name(format!(".{}.theirs", file_name(&path)));
+            let theirs = objects.get(name, &copy).await;
+            let _ = std::fs::remove_file(&copy);
+            theirs?.is_some_and(|theirs| theirs.sha256 == sha256)
         };
         Ok(if same { Outcome::Same } else { Outcome::Other })
     }
