@@ -211,12 +211,11 @@ fn unbroken(machine: &Machine<'_>, at: &str) -> (String, BTreeMap<String, Vec<u8
 /// The items that a stage handed to a map.
 fn items(machine: &Machine<'_>, answer: &Value) -> Vec<Value> {
     let place = &answer["accounts"];
-    let bytes = match place["file"].as_str() {
-        Some(file) => fs::read(machine.folder.join(file)).unwrap(),
-        None => {
-            let objects = machine.stage.objects(place["bucket"].as_str().unwrap());
-            objects[place["key"].as_str().unwrap()].clone()
-        }
+    let bytes = if let Some(file) = place["file"].as_str() {
+        fs::read(machine.folder.join(file)).unwrap()
+    } else {
+        let objects = machine.stage.objects(place["bucket"].as_str().unwrap());
+        objects[place["key"].as_str().unwrap()].clone()
     };
     let items: Vec<Value> = serde_json::from_slice(&bytes).unwrap();
     assert_eq!(answer["count"], items.len());
@@ -447,6 +446,45 @@ fn two_nights_from_a_bucket_alone_say_what_two_nights_in_a_folder_say() {
 }
 
 #[test]
+fn rechecks_that_begin_together_stand_beside_each_other_in_the_bucket() {
+    let stage = &stage();
+    let out = stage.bucket("rechecked");
+    let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    let machines: Vec<Machine<'_>> = folders.iter().map(|folder| Machine::new(stage, folder.path())).collect();
+    machines[0].says(&["audit", "--at", &stage.hours_ago(2), "--fail-on", "none", "--out", &out]);
+    let night = stage.objects("rechecked");
+    let (_, report) = night.iter().find(|(name, _)| name.ends_with("/findings.json")).unwrap();
+    let report: Value = serde_json::from_slice(report).unwrap();
+    let all = report["findings"].as_array().unwrap();
+    let judged = all.iter().find(|one| one["resource"]["typeName"] == "AWS::CodePipeline::Pipeline").unwrap();
+    let uid = judged["resource"]["uid"].as_str().unwrap();
+
+    let args = ["audit", "--resource", uid, "--fail-on", "none", "--out", &out];
+    let begun: Vec<_> = machines.iter().map(|machine| machine.command(&args).spawn().unwrap()).collect();
+    for process in begun {
+        let output = process.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(text(&output.stderr).contains("reports: s3://rechecked/nightly/rechecks/runs/"));
+    }
+    assert!(machines.iter().all(Machine::is_clean));
+    let objects = stage.objects("rechecked");
+    let rechecks = within(&objects, "nightly/rechecks/runs/");
+    let sealed: Vec<&String> = rechecks.keys().filter(|name| name.ends_with("/manifest.json")).collect();
+    assert_eq!(sealed.len(), 3, "{sealed:?}");
+    assert_same(&within(&night, "nightly/runs/"), &within(&objects, "nightly/runs/"));
+    // The full run says what else there is, so what is good is called good.
+    for name in sealed {
+        let run = name.trim_end_matches("manifest.json");
+        let report: Value = serde_json::from_slice(&rechecks[&format!("{run}findings.json")]).unwrap();
+        let found = report["findings"].as_array().unwrap();
+        assert!(found.iter().any(|one| one["compliance"] == "Compliant"), "{run}");
+        assert!(found.iter().all(|one| one["lifecycle"]["change"] != "New"), "{run}: nothing changed since the night");
+    }
+    let verified = machines[0].says(&["verify", "--all", "--out", &format!("{out}/rechecks")]);
+    assert_eq!(verified.lines().filter(|line| line.contains(" holds: ")).count(), 3, "{verified}");
+}
+
+#[test]
 fn a_configuration_and_a_key_come_from_the_bucket_and_are_everybodys() {
     let stage = &stage();
     let out = stage.bucket("shared");
@@ -510,7 +548,7 @@ fn refusing(status: &'static str, code: &'static str) -> String {
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
             let mut asked = Vec::new();
-            let mut buffer = [0; 65536];
+            let mut buffer = vec![0; 65536];
             while !is_whole(&asked) {
                 let read = connection.read(&mut buffer).unwrap_or(0);
                 if read == 0 {

@@ -371,6 +371,47 @@ fn rights_name_their_actions_and_their_resources() {
     assert!(looked_at > 30, "{looked_at}");
 }
 
+/// A source identity and tags, where the configuration asks for them, go to every role that is entered.
+#[test]
+fn what_may_enter_a_role_may_name_its_session() {
+    let statements = allowing(HUB);
+    let on = |action: &str| {
+        let allows = statements.iter().filter(|(_, statement)| words(statement, "Action").contains(&action));
+        allows.map(|(_, statement)| &statement["Resource"]).collect::<Vec<&Value>>()
+    };
+    let entered = on("sts:AssumeRole");
+    assert!(entered.len() >= 2, "{entered:?}");
+    for action in ["sts:SetSourceIdentity", "sts:TagSession"] {
+        let named = on(action);
+        assert!(entered.iter().all(|role| named.contains(role)), "{action} on {named:?}, of {entered:?}");
+    }
+}
+
+/// The role of the hub reads no configuration of its own account.
+#[test]
+fn every_guide_has_the_own_account_entered_too() {
+    for guide in ["infra/README.md", "docs/operations.md"] {
+        assert!(text(guide).contains("in_own_account = true"), "{guide}");
+    }
+}
+
+/// Step Functions is not known to send a checksum, and Object Lock takes no object without one.
+#[test]
+fn results_of_the_map_go_where_nothing_is_locked() {
+    let machine = &resources(FAN_OUT)["StateMachine"]["Properties"]["DefinitionSubstitutions"];
+    assert_eq!(machine["Bucket"]["Ref"], "MapResults");
+    assert!(resources(FAN_OUT)["MapResults"]["Properties"].get("ObjectLockConfiguration").is_none());
+    let document: Value = serde_json::from_str(&text(STATE_MACHINE)).unwrap();
+    let mut written = 0;
+    visit(&document, "", &mut |at, node| {
+        if node.as_str().is_some_and(|text| text.contains("${Bucket}")) {
+            assert!(at.ends_with("/ResultWriter/Parameters/Bucket"), "{at}");
+            written += 1;
+        }
+    });
+    assert_eq!(written, 2);
+}
+
 /// Nobody else makes a service use these roles, queues, buses and topics.
 #[test]
 fn no_service_is_a_confused_deputy() {
@@ -440,12 +481,31 @@ fn the_member_role_is_the_one_that_the_program_prints() {
 
 #[test]
 fn what_is_forwarded_is_what_the_program_rechecks() {
-    let printed: Value = serde_json::from_str(&printed(&["lambda", "--event-pattern"])).unwrap();
-    let mut forwarded = resources("infra/recheck/member.yaml")["Changed"]["Properties"]["EventPattern"].clone();
-    // Refused calls are not even sent.
-    let refused = forwarded["detail"].as_object_mut().unwrap().remove("errorCode");
-    assert_eq!(refused, Some(serde_json::json!([{"exists": false}])));
-    assert!(forwarded == printed, "infra/recheck/member.yaml is not what `pipewarden lambda --event-pattern` prints");
+    let printed: Vec<Value> = serde_json::from_str(&printed(&["lambda", "--event-pattern"])).unwrap();
+    let rules = resources("infra/recheck/member.yaml").iter();
+    let rules = rules.filter(|(_, resource)| resource["Type"] == "AWS::Events::Rule");
+    let (names, forwarded): (Vec<&String>, Vec<&Value>) =
+        rules.map(|(name, rule)| (name, &rule["Properties"]["EventPattern"])).unzip();
+    assert!(
+        forwarded.len() == printed.len() && printed.iter().all(|pattern| forwarded.contains(&pattern)),
+        "infra/recheck/member.yaml is not what `pipewarden lambda --event-pattern` prints"
+    );
+    // The bus lets through what they send, and no more than its kind.
+    let taken = &resources(RECHECK)["Changed"]["Properties"]["EventPattern"];
+    for pattern in printed {
+        assert_eq!(pattern["detail"]["errorCode"], serde_json::json!([{"exists": false}]));
+        for part in ["source", "detail-type"] {
+            assert!(!taken[part].is_null() && taken[part] == pattern[part], "{RECHECK}: {part}");
+        }
+    }
+    let queue = &resources("infra/recheck/member.yaml")["NotSentPolicy"]["Properties"]["PolicyDocument"];
+    let queue = queue.to_string();
+    for name in names {
+        assert!(
+            queue.contains(&serde_json::json!({"Fn::GetAtt": [name, "Arn"]}).to_string()),
+            "{name}: no dead letters"
+        );
+    }
 }
 
 /// Verbs of IAM actions that only look.

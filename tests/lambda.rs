@@ -286,10 +286,14 @@ fn the_whole_audit_and_then_the_recheck_of_a_changed_resource() {
 fn the_pattern_and_the_command_line_say_what_is_known() {
     let output = binary().args(["lambda", "--event-pattern"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
-    let pattern: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(pattern["detail-type"], json!(["AWS API Call via CloudTrail"]));
-    let calls = pattern["detail"]["$or"].as_array().unwrap();
-    let s3 = calls.iter().find(|calls| calls["eventSource"] == json!(["s3.amazonaws.com"])).unwrap();
+    let patterns: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(!patterns.is_empty());
+    for pattern in &patterns {
+        assert_eq!(pattern["source"], json!([{"prefix": "aws."}]));
+        assert_eq!(pattern["detail-type"], json!(["AWS API Call via CloudTrail"]));
+    }
+    let mut calls = patterns.iter().flat_map(|pattern| pattern["detail"]["$or"].as_array().unwrap());
+    let s3 = calls.find(|calls| calls["eventSource"] == json!(["s3.amazonaws.com"])).unwrap();
     assert!(s3["eventName"].as_array().unwrap().contains(&json!("PutBucketPolicy")));
     let mut child =
         binary().arg("lambda").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -94,7 +94,7 @@ impl World {
         let home = Partition::Aws.default_region();
         let options = self.config.audit.sessions.clone();
         let sessions = Sessions::new(sdk, management, Partition::Aws, home, options, gate);
-        let beside = Beside::find(self.out.path(), hour(at), hours).unwrap();
+        let beside = Beside::find(self.out.path(), hour(at), hours, &|_| true).unwrap();
         let targets: Vec<Target> = arns.iter().map(|arn| Target::new(arn, None).unwrap()).collect();
         let plan = Plan::new(RunId::at(hour(at)).unwrap(), json!({"recheck": arns}), 1);
         let run = RunDirectory::create(folder, plan).unwrap();
@@ -244,7 +244,7 @@ fn a_gate_that_was_removed_since_the_night_is_new() {
     let night = world.night(0, &|run| gate(run, &uid, &account));
     let control = "codepipeline-production-approval-required";
     let of = |run: &RunDirectory| {
-        let all = findings_of(run).into_values();
+        let mut all = findings_of(run).into_values();
         all.rfind(|finding| finding.control == control && finding.resource.uid.as_str() == uid)
     };
     assert_eq!(of(&night).unwrap().compliance, ComplianceType::Compliant);
@@ -320,7 +320,7 @@ fn an_old_full_run_says_nothing_of_other_accounts_but_is_still_compared_with() {
     assert!(over_time.comparison.is_some());
     let targets = [Target::new("arn:aws:s3:::nobody-knows-it", None).unwrap()];
     assert!(Target::new("not-an-arn", None).is_err());
-    let beside = Beside::find(world.out.path(), hour(27), None).unwrap();
+    let beside = Beside::find(world.out.path(), hour(27), None, &|_| true).unwrap();
     assert!(beside.inventories().is_none() && beside.newest.is_some());
     assert_eq!(targets[0].account, None);
 }

@@ -200,8 +200,13 @@ resource "aws_cloudformation_stack" "history" {
 
   lifecycle {
     precondition {
-      condition     = alltrue([for name in ["TrailBucket", "AccountIds"] : contains(keys(var.history_parameters), name)])
-      error_message = "history_parameters needs TrailBucket and AccountIds."
+      condition     = alltrue([for name in ["TrailBucket"] : contains(keys(var.history_parameters), name)])
+      error_message = "history_parameters needs TrailBucket."
+    }
+
+    precondition {
+      condition     = length(lookup(var.history_parameters, "AccountIds", "")) <= 4096
+      error_message = "CloudFormation takes 4,096 bytes of a parameter, which are 315 accounts; without AccountIds, queries name their accounts."
     }
   }
 }

@@ -159,7 +159,7 @@ variable "history" {
 }
 
 variable "history_parameters" {
-  description = "Parameters of infra/history/template.yaml, by their names there; TrailBucket and AccountIds have no default"
+  description = "Parameters of infra/history/template.yaml, by their names there; TrailBucket has no default; AccountIds has 315 accounts at most"
   type        = map(string)
   default     = {}
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use super::Exit;
 use super::aws::{self, AwsOptions};
 use super::collect;
-use super::deliver::DeliverOptions;
+use super::deliver::{DeliverOptions, Ended};
 use super::deliveries::{self, HistoryArgs};
 use super::failure::Failure;
 use super::fingerprint;
@@ -103,14 +103,14 @@ pub(super) fn audited(args: &AuditArgs) -> Result<Audited, Failure> {
     let concluded = concluded();
     // What is there goes to the bucket in any case: a run that was broken off is gone on with.
     let sent = kept.send_run(&run);
+    let is_kept = sent.is_ok();
     let concluded = concluded.and_then(|exit| sent.map(|()| exit));
-    let delivered = runtime.block_on(args.deliver.after(concluded, &run, &folder.out, &config, &sessions));
-    kept.send_beside()?;
-    let delivered = delivered?;
+    let ended = Ended { concluded, is_kept, run: &run, out: &folder.out, config: &config, sessions: &sessions };
+    let exit = args.deliver.deliver(&runtime, &kept, ended)?;
     if kept.is_bucket() {
         runs::not_pruned(&config);
     } else {
         runs::prune_after(&run, &folder.out, &config);
     }
-    Ok(Audited { run, exit: delivered, kept })
+    Ok(Audited { run, exit, kept })
 }

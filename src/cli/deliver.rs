@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use clap::Args;
 use time::OffsetDateTime;
+use tokio::runtime::Runtime;
 
 use super::Exit;
 use super::aws::{self, AwsOptions};
@@ -152,20 +153,36 @@ fn is_complete(outcomes: &[Outcome]) -> bool {
 }
 
 impl DeliverOptions {
-    /// Delivers what `audit` has just concluded, and says how the program ends.
-    pub(super) async fn after(
-        self,
-        concluded: Result<Exit, Failure>,
-        run: &RunDirectory,
-        out: &Path,
-        config: &Config,
-        sessions: &Sessions,
-    ) -> Result<Exit, Failure> {
+    /// Delivers what has just ended, brings what receivers remember to where it is kept, and says how the program ends.
+    pub(super) fn deliver(self, runtime: &Runtime, kept: &Kept, ended: Ended<'_>) -> Result<Exit, Failure> {
+        let Ended { mut concluded, is_kept, run, out, config, sessions } = ended;
         if self.no_deliver || config.deliveries.is_empty() {
+            kept.send_beside()?;
             return concluded;
         }
-        let ready = Ready { config, sessions, out, targets: config.deliveries.targets.iter().collect() };
-        let is_over = run.is_finished() || run.failure().is_some();
+        // A run that could not be brought to where runs are kept is none that anybody could look up.
+        let is_over = is_kept && (run.is_finished() || run.failure().is_some());
+        // Trackers are written to once a second. What was said to all others is remembered before that begins: a process
+        // that is ended in the middle of it would say it again.
+        for slow in [false, true] {
+            let targets: Vec<&Target> =
+                config.deliveries.targets.iter().filter(|target| SLOW.contains(&target.kind) == slow).collect();
+            if !targets.is_empty() {
+                let ready = Ready { config, sessions, out, targets };
+                concluded = runtime.block_on(self.after(concluded, is_over, run, &ready));
+            }
+            kept.send_beside()?;
+        }
+        concluded
+    }
+
+    async fn after(
+        self,
+        concluded: Result<Exit, Failure>,
+        is_over: bool,
+        run: &RunDirectory,
+        ready: &Ready<'_>,
+    ) -> Result<Exit, Failure> {
         let delivered = match &concluded {
             Err(failure) if !is_over => ready.tell_failure(run, &failure.in_brief()).await,
             _ => ready.deliver(run).await,
@@ -181,6 +198,25 @@ impl DeliverOptions {
         let exit = concluded?;
         Ok(if exit == Exit::Compliant && self.fail_on_delivery && !complete { Exit::Undelivered } else { exit })
     }
+}
+
+/// Receivers that take things one by one.
+const SLOW: [&str; 2] = ["github", "jira"];
+
+/// A run that has just ended, one way or another.
+pub(super) struct Ended<'a> {
+    /// How.
+    pub(super) concluded: Result<Exit, Failure>,
+    /// Whether it is where runs are kept.
+    pub(super) is_kept: bool,
+    /// The run.
+    pub(super) run: &'a RunDirectory,
+    /// The folder that keeps the runs.
+    pub(super) out: &'a Path,
+    /// What is delivered to whom.
+    pub(super) config: &'a Config,
+    /// The way to them.
+    pub(super) sessions: &'a Sessions,
 }
 
 /// Everything that a delivery needs.

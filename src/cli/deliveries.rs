@@ -131,7 +131,7 @@ pub(super) fn settle(run: &RunDirectory, out: &Path, config: &Config) -> Result<
     let (mut history, segments) = audit::history_of(run, &store, &sources, &options).map_err(failed)?;
     let period = Period { from: options.earliest(), to: options.as_of };
     let written = &config.written.history;
-    add_incidents(&mut history, &written.incidents, &written.incident_alarms, period)?;
+    add_incidents(&mut history, &config.incidents, &written.incident_alarms, period)?;
     let estate = audit::estate_of(run).map_err(|error| Failure::failed(&error))?;
     let Deliveries { measurements, resources } = audit::deliveries(&history, &estate, &options);
     let written = |error: crate::run::RunError| Failure::failed(&error);

@@ -69,6 +69,12 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<Exit, Failure> {
     }
     let folder = args.run.within(&kept);
     let collected = named_run(args.run_directory.as_deref(), &folder.out)?;
+    if kept.is_bucket() && !collected.is_finished() {
+        let id = &collected.plan().run_id;
+        return Err(Failure::usage(format!(
+            "run {id} is not finished, and others may be at work on it; name a finished run, or end it with `pipewarden evaluate {id} --conclude`"
+        )));
+    }
     let run = if collected.is_finished() {
         // A finished run is evidence and stays as it is.
         let source = collected.plan().run_id.to_string();

@@ -10,6 +10,7 @@ use super::Exit;
 use super::audit::AuditArgs;
 use super::aws;
 use super::collect::of_aws;
+use super::deliver::Ended;
 use super::failure::Failure;
 use super::fingerprint;
 use super::kept::Kept;
@@ -26,6 +27,9 @@ use crate::run::RunDirectory;
 /// Folder of rechecks, beside the full runs.
 pub(super) const RECHECKS: &str = "rechecks";
 
+/// What of a run's question says which organization, accounts and Regions it was about.
+const ESTATE: &[&str] = &["/config/accounts", "/config/regions", "/options/singleAccount", "/options/endpointUrl"];
+
 /// The same, as names of files in a bucket begin.
 const ROOT: &str = "rechecks/";
 
@@ -33,6 +37,8 @@ const ROOT: &str = "rechecks/";
 pub(super) enum Outcome {
     /// A run.
     Concluded(Box<Concluded>),
+    /// The configuration leaves it out: why. Nothing was looked at, and nothing is kept.
+    LeftOut(String),
     /// Nothing of the delivery path goes by any of the names: nothing was judged, and nothing is kept.
     NothingToJudge(Vec<String>),
 }
@@ -59,6 +65,7 @@ pub(super) fn run(args: &AuditArgs) -> Result<Exit, Failure> {
     let targets = targets.collect::<Result<Vec<_>, _>>().map_err(Failure::usage)?;
     match rechecked(args, &targets)? {
         Outcome::Concluded(concluded) => Ok(concluded.exit),
+        Outcome::LeftOut(why) => Err(Failure::usage(why)),
         Outcome::NothingToJudge(strangers) => Err(Failure::because(format!(
             "{}; nothing was judged, so there is no verdict",
             strangers.iter().map(|arn| stranger(arn)).collect::<Vec<_>>().join("\n")
@@ -82,17 +89,22 @@ pub(super) fn rechecked(args: &AuditArgs, targets: &[Target]) -> Result<Outcome,
     let kept = args.run.open(profile)?;
     kept.tell_place_under(ROOT, &mut config);
     kept.fingerprint_key(&config)?;
+    let mut asked = of_aws(&args.aws);
+    let whole = question(&config, &policies, &asked);
+    let alike = |run: &RunDirectory| {
+        let same = |place: &&str| run.plan().config.pointer(place) == whole.pointer(place);
+        ESTATE.iter().all(|place| same(place))
+    };
     kept.fetch(async |store| {
-        store.fetch_for_recheck(ROOT).await?;
+        store.fetch_for_recheck(ROOT, &alike).await?;
         store.fetch_folder("deliveries/", &|_| true).await
     })?;
     let out = kept.folder();
     let redaction = fingerprint::redaction(&config, out)?;
-    let beside = Beside::find(out, now, args.full_run_hours).map_err(|error| Failure::failed(&error))?;
+    let beside = Beside::find(out, now, args.full_run_hours, &alike).map_err(|error| Failure::failed(&error))?;
     let runtime = aws::runtime()?;
     let sdk = runtime.block_on(aws::from_environment(&args.aws, config.home_region.as_ref()));
     let sessions = runtime.block_on(aws::sessions(sdk.clone(), &config, hosts, redaction))?;
-    let mut asked = of_aws(&args.aws);
     if let Some(members) = asked.as_object_mut() {
         let resources: Vec<&str> = targets.iter().map(|target| target.arn.as_str()).collect();
         let full = beside.inventories().map(|run| run.plan().run_id.to_string());
@@ -100,12 +112,29 @@ pub(super) fn rechecked(args: &AuditArgs, targets: &[Target]) -> Result<Outcome,
     }
     // It is asked for because something changed, so what an earlier recheck saw is never gone on with.
     let rechecks = RunOptions { out: out.join(RECHECKS), fresh: true, ..args.run.clone() };
-    let run = rechecks.run_directory(&question(&config, &policies, &asked), 0, now)?;
+    let asked = question(&config, &policies, &asked);
+    let mut at = now;
+    // Several rechecks may begin in one second on several machines, and a run's id is a second.
+    let run = loop {
+        let run = rechecks.run_directory(&asked, 0, at)?;
+        if kept.claims(&format!("{ROOT}claims/{}", run.plan().run_id))? {
+            break run;
+        }
+        discard(&run)?;
+        at += time::Duration::SECOND;
+    };
     let recheck = Recheck { sessions: &sessions, options: &config.audit, run: &run, beside: &beside, targets };
     let collected = runtime.block_on(recheck.collect());
-    if let Err(error @ (RecheckError::NoAccount { .. } | RecheckError::LeftOut { .. })) = collected {
-        discard(&run)?;
-        return Err(failed(error));
+    match collected {
+        Err(error @ RecheckError::LeftOut { .. }) => {
+            discard(&run)?;
+            return Ok(Outcome::LeftOut(error.to_string()));
+        }
+        Err(error @ (RecheckError::NoAccount { .. } | RecheckError::NewAccount { .. })) => {
+            discard(&run)?;
+            return Err(failed(error));
+        }
+        _ => {}
     }
     let judged = collected.map_err(failed).and_then(|()| judge(recheck, &config, &policies));
     let concluded = match judged {
@@ -128,10 +157,10 @@ pub(super) fn rechecked(args: &AuditArgs, targets: &[Target]) -> Result<Outcome,
         }
     };
     let sent = kept.send_run_under(ROOT, &run);
+    let is_kept = sent.is_ok();
     let concluded = concluded.and_then(|exit| sent.map(|()| exit));
-    let delivered = runtime.block_on(args.deliver.after(concluded, &run, out, &config, &sessions));
-    kept.send_beside()?;
-    let exit = delivered?;
+    let ended = Ended { concluded, is_kept, run: &run, out, config: &config, sessions: &sessions };
+    let exit = args.deliver.deliver(&runtime, &kept, ended)?;
     if kept.is_bucket() {
         runs::not_pruned(&config);
     } else {
@@ -155,7 +184,10 @@ fn judge(recheck: Recheck<'_>, config: &Config, policies: &Policies) -> Result<R
 
 fn failed(error: RecheckError) -> Failure {
     match error {
-        RecheckError::NoArn(_) | RecheckError::NoAccount { .. } | RecheckError::LeftOut { .. } => Failure::usage(error),
+        RecheckError::NoArn(_)
+        | RecheckError::NoAccount { .. }
+        | RecheckError::NewAccount { .. }
+        | RecheckError::LeftOut { .. } => Failure::usage(error),
         other => Failure::failed(&other),
     }
 }

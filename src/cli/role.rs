@@ -88,7 +88,16 @@ pub(super) fn run(args: &RoleArgs) -> Result<Exit, Failure> {
     let document = match (args.format, args.role) {
         (Form::Policy, role) => {
             let policy = match (args.deliveries, role) {
-                (true, RoleOf::Audit) => delivering(&targets(args)?),
+                (true, RoleOf::Audit) => {
+                    let targets = targets(args)?;
+                    let policy = delivering(&targets, targets.is_empty() && args.config.is_none());
+                    // IAM takes no policy without a statement.
+                    if policy.pointer("/Statement/0").is_none() {
+                        say("what is configured calls no AWS service, so there is nothing to allow");
+                        return Ok(Exit::Compliant);
+                    }
+                    policy
+                }
                 _ => policy(&actions),
             };
             if length(&policy) > LONGEST_POLICY {
@@ -139,9 +148,9 @@ fn targets(args: &RoleArgs) -> Result<Vec<Target>, Failure> {
     Ok(written.resolve(&file).map_err(Failure::usage)?.deliveries.targets)
 }
 
-/// A policy of exactly what is configured; of everything that could be, where nothing is.
-fn delivering(targets: &[Target]) -> Value {
-    let grants: Vec<Grant> = if targets.is_empty() {
+/// A policy of exactly what is configured; of everything that could be, where nobody names a configuration.
+fn delivering(targets: &[Target], all: bool) -> Value {
+    let grants: Vec<Grant> = if all {
         vec![Grant { actions: of_deliveries(RoleOf::Audit), resources: vec!["*".to_owned()] }]
     } else {
         targets.iter().flat_map(|target| target.receiver.grants()).collect()
@@ -349,20 +358,29 @@ mod tests {
 
     #[test]
     fn deliveries_may_do_what_is_configured_and_no_more() {
-        let everything = delivering(&[]);
+        let everything = delivering(&[], true);
         assert_eq!(everything["Statement"][0]["Action"], json!(of_deliveries(RoleOf::Audit)));
         let tables = BTreeMap::from([(
             "s3".to_owned(),
             json!([{"name": "a", "bucket": "archive"}, {"name": "b", "bucket": "vault", "prefix": "x/"}]),
         )]);
         let deliveries = crate::deliver::Deliveries::read(&tables).unwrap();
-        let policy = delivering(&deliveries.targets);
+        let policy = delivering(&deliveries.targets, false);
         let text = policy.to_string();
         assert!(!text.contains("\"*\"") && !text.contains("sns:") && !text.contains("kms:"), "{text}");
         let on_buckets = json!(["arn:aws:s3:::archive", "arn:aws:s3:::vault"]);
         let statements = policy["Statement"].as_array().unwrap();
         assert!(statements.iter().any(|s| s["Action"] == json!(["s3:ListBucket"]) && s["Resource"] == on_buckets));
         assert!(text.contains("arn:aws:s3:::vault/x/runs/*"), "{text}");
+    }
+
+    #[test]
+    fn a_configuration_that_calls_no_aws_service_is_allowed_nothing() {
+        let tables = BTreeMap::from([("webhook".to_owned(), json!({"url_env": "HOOK", "format": "slack"}))]);
+        let deliveries = crate::deliver::Deliveries::read(&tables).unwrap();
+        for targets in [deliveries.targets, Vec::new()] {
+            assert_eq!(delivering(&targets, false)["Statement"], json!([]));
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! In: runs, and the public key of whoever signs. Out: a line per run; the first thing that does not hold ends it, because
 //! nothing after that proves anything.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -53,11 +54,13 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
         args.runs.iter().map(|run| run_folder(run, kept.folder())).collect()
     };
     let mut before: Option<Verified> = None;
+    let mut seen: BTreeSet<String> = BTreeSet::new();
     for path in paths {
         let verified = verified(&path, key.as_ref(), &kept)?;
         if let (true, Some(before)) = (args.all, &before) {
-            follows(&path, before, &verified)?;
+            follows(&path, before, &verified, &seen)?;
         }
+        seen.insert(verified.manifest.run.run_id.clone());
         let line = sentence(&verified);
         print(&|out| writeln!(out, "{line}"))?;
         before = Some(verified);
@@ -113,8 +116,8 @@ fn all(out: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 /// Between two runs of one folder there must be no other one but those that were pruned: a run that was taken away leaves
-/// its name in the next.
-fn follows(folder: &Path, before: &Verified, verified: &Verified) -> Result<(), Failure> {
+/// its name in the next. Runs of several machines that were made at the same time follow the same one, which is here.
+fn follows(folder: &Path, before: &Verified, verified: &Verified, seen: &BTreeSet<String>) -> Result<(), Failure> {
     let expected = &before.manifest.run.run_id;
     let folder = std::path::absolute(folder).map_err(|error| Failure::failed(&error))?;
     let until = expected.parse().map_err(|error: RunError| Failure::failed(&error))?;
@@ -122,6 +125,12 @@ fn follows(folder: &Path, before: &Verified, verified: &Verified) -> Result<(), 
         return Ok(());
     }
     let run = &verified.manifest.run.run_id;
+    if let Link::Holds(parent) = &verified.previous
+        && seen.contains(parent.as_str())
+    {
+        let line = format!("{run} was made at the same time as {expected}: it follows {parent} too");
+        return print(&|out| writeln!(out, "{line}"));
+    }
     let found = verified.manifest.previous.as_ref();
     let found = found.map_or_else(|| "no run".to_owned(), |previous| format!("run {}", previous.run_id));
     Err(Failure::because(format!(

@@ -15,7 +15,7 @@ pub use written::{
     Runs, Secrets, Signing, Sources, Stages, Templates, Tiers, Written,
 };
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::audit::{AuditOptions, RegionChoice};
@@ -77,6 +77,8 @@ pub struct Config {
     pub deliveries: crate::deliver::Deliveries,
     /// Who answers for what.
     pub owners: Owners,
+    /// Files of incidents.
+    pub incidents: Vec<PathBuf>,
     /// As written, for the manifest.
     pub written: Written,
     /// What holds the files that it names, where they were fetched for it.
@@ -205,6 +207,7 @@ impl Written {
             owners: self.owners(file)?,
             file: file.to_owned(),
             held: None,
+            incidents: self.history.incidents.clone(),
             written: self,
         })
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -48,7 +49,7 @@ impl Memory {
         };
         fs::create_dir_all(&folder).map_err(failed("write"))?;
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed("write"))?;
-        match file.try_lock() {
+        match lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(DeliveryError::Busy { name: name.to_owned(), path: path.display().to_string() });
@@ -157,6 +158,22 @@ fn read(path: &Path) -> io::Result<(BTreeMap<String, Value>, u64)> {
         }
         whole += length as u64;
     }
+}
+
+/// How often, and how far apart, a lock is tried.
+const TRIES: u32 = 20;
+const BETWEEN: Duration = Duration::from_millis(10);
+
+/// Takes the lock. A program that this one is just starting has the file open until it begins, and with it a lock that was
+/// let go of, so the first refusal says little.
+fn lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN),
+            other => return other,
+        }
+    }
+    file.try_lock()
 }
 
 #[cfg(test)]

@@ -383,7 +383,7 @@ fn title(report: &Report<'_>, verdict: Verdict, sight: &Sight, changes: Option<&
 }
 
 /// What the run looked at, if not at everything: `recheck of arn:…: `
-pub(super) fn of_recheck(report: &Report<'_>) -> String {
+fn of_recheck(report: &Report<'_>) -> String {
     let Some(recheck) = &report.over_time.recheck else { return String::new() };
     match recheck.resources.as_slice() {
         [one] => format!("recheck of {}: ", visible(one)),
@@ -392,7 +392,7 @@ pub(super) fn of_recheck(report: &Report<'_>) -> String {
 }
 
 /// What a recheck speaks of, and what it took from elsewhere.
-pub(super) fn rechecked(report: &Report<'_>) -> Option<String> {
+fn rechecked(report: &Report<'_>) -> Option<String> {
     let recheck = report.over_time.recheck.as_ref()?;
     let resources: Vec<String> = recheck.resources.iter().map(|arn| visible(arn).into_owned()).collect();
     let beside = match &recheck.beside_run {

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::notice::{Verdict, counted, judged, of_organization, of_recheck, rechecked, word};
+use super::notice::{Verdict, counted, judged, of_organization, word};
 use super::{Notice, NoticeFinding, Package, When};
 use crate::finding::{Change, ComplianceType, Severity};
 use crate::report::{OwnerShare, Report, visible};
@@ -87,7 +87,9 @@ fn title(owner: &str, share: &OwnerShare, verdict: Verdict, report: &Report<'_>)
         None if verdict == Verdict::Compliant => "everything that was found is compliant".to_owned(),
         None => "no violation seen, but not everything could be looked at".to_owned(),
     };
-    format!("pipewarden: {}{what}, for {owner}{}", of_recheck(report), of_organization(&report.run))
+    // What was asked for may be another's, so it is not named.
+    let recheck = if report.over_time.recheck.is_some() { "recheck: " } else { "" };
+    format!("pipewarden: {recheck}{what}, for {owner}{}", of_organization(&report.run))
 }
 
 fn sentences(owner: &str, share: &OwnerShare, verdict: Verdict, report: &Report<'_>) -> Vec<String> {
@@ -105,7 +107,11 @@ fn sentences(owner: &str, share: &OwnerShare, verdict: Verdict, report: &Report<
     if counts.excepted > 0 {
         let _ = write!(first, "; {} under an exception", counts.excepted);
     }
-    let mut sentences: Vec<String> = rechecked(report).into_iter().collect();
+    let mut sentences = Vec::new();
+    if report.over_time.recheck.is_some() {
+        sentences
+            .push("Only some resources and what names them was looked at; nothing is said of the rest.".to_owned());
+    }
     sentences.push(format!("{first}; {} compliant results.", counts.of(ComplianceType::Compliant)));
     if let Some(comparison) = &report.over_time.comparison {
         let changes: Vec<String> = Change::ALL
@@ -144,7 +150,9 @@ mod tests {
     use super::*;
     use crate::finding::{Finding, Gone, Lifecycle, Owner, OwnerSource, ResourceRef};
     use crate::inventory::{CallCounts, Coverage, ResourceUid, TypeName};
-    use crate::report::{Comparison, Counts, FindingPass, FindingSource, GonePass, OverTime, OwnerShares, RunInfo};
+    use crate::report::{
+        Comparison, Counts, FindingPass, FindingSource, GonePass, OverTime, OwnerShares, RecheckOf, RunInfo,
+    };
 
     struct Source(Vec<Finding>, Vec<Gone>);
 
@@ -194,6 +202,21 @@ mod tests {
         }
     }
 
+    fn report<'a>(coverage: &'a Coverage, source: &'a Source, over_time: OverTime) -> Report<'a> {
+        Report {
+            run: info("2026-11-21T02:00:00Z"),
+            controls: std::collections::BTreeMap::new(),
+            frameworks: std::collections::BTreeMap::new(),
+            accounts: std::collections::BTreeMap::new(),
+            counts: Counts::default(),
+            coverage,
+            gaps: &[],
+            findings: source,
+            calls: CallCounts::default(),
+            over_time,
+        }
+    }
+
     /// Who is told, in order.
     fn told(when: When, compared: bool, source: &Source) -> Vec<String> {
         let coverage = Coverage::default();
@@ -202,18 +225,7 @@ mod tests {
             violations: std::collections::BTreeMap::new(),
             remediation: std::collections::BTreeMap::new(),
         });
-        let report = Report {
-            run: info("2026-11-21T02:00:00Z"),
-            controls: std::collections::BTreeMap::new(),
-            frameworks: std::collections::BTreeMap::new(),
-            accounts: std::collections::BTreeMap::new(),
-            counts: Counts::default(),
-            coverage: &coverage,
-            gaps: &[],
-            findings: source,
-            calls: CallCounts::default(),
-            over_time: OverTime { comparison, ..OverTime::default() },
-        };
+        let report = report(&coverage, source, OverTime { comparison, ..OverTime::default() });
         let shares = OwnerShares::of(&report, &|_| true).unwrap();
         shares.owned.iter().filter(|(_, share)| applies(when, share, &report)).map(|(owner, _)| owner.clone()).collect()
     }
@@ -239,6 +251,26 @@ mod tests {
         let all = ["calm", "dark long since", "fixed", "good", "hidden", "new", "went dark"];
         assert_eq!(told(When::Always, true, &source), all);
         assert_eq!(told(When::Changed, false, &source), all);
+    }
+
+    #[test]
+    fn a_recheck_names_what_was_asked_for_to_no_owner() {
+        let now = "2026-11-21T02:00:00Z";
+        let source = Source(vec![finding("payments", ComplianceType::NonCompliant, Change::New, now)], Vec::new());
+        let resources = ["one", "other"].map(|name| format!("arn:aws:codepipeline:eu-west-1:444455556666:{name}"));
+        let coverage = Coverage::default();
+        for asked in [&resources[..1], &resources[..]] {
+            let recheck = RecheckOf { resources: asked.to_vec(), beside_run: None };
+            let report = report(&coverage, &source, OverTime { recheck: Some(recheck), ..OverTime::default() });
+            let shares = OwnerShares::of(&report, &|_| true).unwrap();
+            let share = &shares.owned["payments"];
+            let verdict = Verdict::of(&share.counts, 0, share.not_seen);
+            let title = title("payments", share, verdict, &report);
+            assert!(title.starts_with("pipewarden: recheck: 1 violation"), "{title}");
+            let said = sentences("payments", share, verdict, &report);
+            assert!(said[0].starts_with("Only some resources"), "{said:?}");
+            assert!(!said.concat().contains("444455556666"), "{said:?}");
+        }
     }
 
     #[test]

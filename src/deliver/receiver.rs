@@ -188,6 +188,12 @@ fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether this can be the name of an environment variable. Secrets have other signs, nearly all of them: one that is
+/// written where a name belongs is refused unread, before a sentence names it.
+pub(super) fn is_variable(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
 /// Reads a table into its settings; unknown keys are errors where the type says so.
 pub(super) fn settings<T: DeserializeOwned>(table: Value) -> Result<T, String> {
     serde_json::from_value(table).map_err(|error| error.to_string())
@@ -232,9 +238,13 @@ mod tests {
                 "two deliveries",
             ),
             (json!({"report_url": "javascript:alert(1)"}), "deliveries.report_url"),
+            (
+                json!({"github": {"repository": "acme/web", "token_env": "ghp_pasted"}}),
+                "deliveries.github.github: `token_env`: write the name of an environment variable",
+            ),
         ] {
             let error = read(tables.clone()).err().unwrap_or_default();
-            assert!(error.contains(needle), "{tables}: {error}");
+            assert!(error.contains(needle) && !error.contains("pasted"), "{tables}: {error}");
         }
     }
 

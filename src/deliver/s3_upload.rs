@@ -97,7 +97,7 @@ impl<'a, 'm> Bucket<'a, 'm> {
                 "Object Lock must be switched on for the bucket, or `object_lock_mode` and `object_lock_days` taken away"
             }
             _ => {
-                "`pipewarden role --deliveries` prints what must be allowed; the policies of bucket and key have to allow it too"
+                "`pipewarden role --for audit --deliveries --config FILE` prints what must be allowed; the policies of bucket and key have to allow it too"
             }
         };
         DeliveryError::of_call(&format!("s3://{}/{}", self.settings.bucket, self.settings.prefix), error, hint)

@@ -88,7 +88,7 @@ impl Kind for SecurityHub {
     }
 
     fn actions(&self) -> &'static [&'static str] {
-        &["securityhub:BatchImportFindings", "sts:AssumeRole"]
+        &["securityhub:BatchImportFindings", "sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"]
     }
 
     fn member_actions(&self) -> &'static [&'static str] {
@@ -131,7 +131,7 @@ impl Receiver for Configured {
     fn grants(&self) -> Vec<Grant> {
         let import = Grant { actions: vec!["securityhub:BatchImportFindings"], resources: vec!["*".to_owned()] };
         let enter = self.settings.role.as_ref().map(|role| Grant {
-            actions: vec!["sts:AssumeRole"],
+            actions: vec!["sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"],
             resources: vec![if role.starts_with("arn:") {
                 role.replace("{account}", "*").replace("{partition}", "aws")
             } else {

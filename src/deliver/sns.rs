@@ -188,7 +188,7 @@ impl ToTopic {
                 DeliveryError::of_call(
                     &self.receiver(),
                     &error,
-                    "`pipewarden role --deliveries` prints what must be allowed; the policies of the topic and of its key have to allow it too",
+                    "`pipewarden role --for audit --deliveries --config FILE` prints what must be allowed; the policies of the topic and of its key have to allow it too",
                 )
             })?;
         memory.put(&key, json!(answer.message_id().unwrap_or_default()))?;

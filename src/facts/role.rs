@@ -14,7 +14,7 @@ use super::permissions::Permissions;
 use super::seen::{Found, Seen, name, property};
 use super::trust::Trust;
 use super::{Facts, ResourceKind};
-use crate::inventory::{Resource, TypeName};
+use crate::inventory::{AccountId, Arn, Resource, TypeName};
 
 /// Roles on the delivery path.
 pub struct Role;
@@ -48,11 +48,14 @@ impl ResourceKind for Role {
 fn put_use(facts: &mut Facts, uses: &[RoleUse], resource: &Resource, joins: &Joins) {
     let (mut used_by, mut production, mut other) = (Found::default(), Found::default(), Found::default());
     let mut abroad = BTreeSet::new();
+    // One that nobody owned up to stands in the account that names it; its ARN says where it is.
+    let said = Arn::parse(resource.uid.as_str()).ok().and_then(|arn| arn.account.parse::<AccountId>().ok());
+    let home = said.as_ref().unwrap_or(&resource.account);
     let mut serves = false;
     for one in uses {
         used_by.add(&one.label);
         serves |= one.duty != Duty::Action;
-        if one.duty == Duty::Action && one.account != resource.account {
+        if one.duty == Duty::Action && one.account != *home {
             abroad.insert(one.label.clone());
         }
         if let Some(in_production) = &one.production {
@@ -154,6 +157,18 @@ mod tests {
         let facts = Role.facts(&role(json!({})), &joins(&[other, project], &[]));
         assert_eq!(set(&facts, "productionUses"), ["111111111111/web Build/B"]);
         assert_eq!(set(&facts, "usedBy"), ["111111111111/web Build/B", "project 111111111111/build"]);
+    }
+
+    #[test]
+    fn a_role_that_nobody_owned_up_to_is_not_of_the_account_that_names_it() {
+        let mut nowhere = role(json!({}));
+        nowhere.uid.0 = "arn:aws:iam::222222222222:role/Deploy".to_owned();
+        nowhere.unseen.insert("*".to_owned(), denied("sts:AssumeRole"));
+        let mut pipeline = pipeline("web", "Prod");
+        pipeline.properties["Stages"][1]["Actions"][0]["RoleArn"] = json!(nowhere.uid.as_str());
+        let facts = Role.facts(&nowhere, &joins(&[pipeline], &[]));
+        assert_eq!(set(&facts, "crossAccountActions"), ["111111111111/web Prod/A"]);
+        assert!(facts.unknown.contains_key("excessTrust"));
     }
 
     #[test]

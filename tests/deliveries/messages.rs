@@ -11,7 +11,7 @@ use pipewarden::deliver::{Contacts, Deliveries, Outcome, Status, table, write_re
 use pipewarden::finding::{Change, ComplianceType, Finding, Gone, Owner, OwnerSource};
 use serde_json::{Value, json};
 
-use super::runs::{HOME, changed, deliver_configured, fail_with, finding, sealed};
+use super::runs::{HOME, changed, deliver_configured, deliver_with_retries, fail_with, finding, sealed};
 use super::server::{OWN, Reply, Server};
 use super::{A, B, FIRST, SECOND, in_runtime, violated};
 
@@ -360,6 +360,26 @@ fn a_large_table_is_packed() {
 }
 
 #[test]
+fn what_ses_may_have_taken_is_not_sent_again_by_itself() {
+    in_runtime(async {
+        let out = tempfile::tempdir().unwrap();
+        let server = Server::start().await;
+        let run = sealed(out.path(), FIRST, vec![violated(A, HOME, "web")], &[]);
+        // An answer after which the SDK's own way is to send again.
+        let slow = ("security@example.com".to_owned(), "RequestTimeout".to_owned());
+        server.with(|world| world.not_mailed = [slow].into());
+        let tables = json!({"email": {"from": "audit@example.com", "to": ["security@example.com"], "when": "always"}});
+        let outcomes = deliver_with_retries(&server, out.path(), &run, tables.clone()).await;
+        assert_eq!(outcomes[0].status, Status::Failed, "{outcomes:?}");
+        let asked = || server.with(|world| world.asked.iter().filter(|asked| asked.service() == "ses").count());
+        assert_eq!(asked(), 1);
+        server.with(|world| world.not_mailed.clear());
+        let outcomes = deliver_with_retries(&server, out.path(), &run, tables).await;
+        assert_eq!((outcomes[0].status, outcomes[0].sent, asked()), (Status::Delivered, 1, 2), "{outcomes:?}");
+    });
+}
+
+#[test]
 fn what_ses_refuses_is_explained_and_sent_once_it_can_be() {
     in_runtime(async {
         let out = tempfile::tempdir().unwrap();
@@ -370,7 +390,7 @@ fn what_ses_refuses_is_explained_and_sent_once_it_can_be() {
             ("MailFromDomainNotVerifiedException", "MX record"),
             ("SendingPausedException", "paused"),
             ("NotFoundException", "`configuration_set`"),
-            ("AccessDeniedException", "pipewarden role --deliveries"),
+            ("AccessDeniedException", "pipewarden role --for audit --deliveries --config FILE"),
         ] {
             let everybody = ["security@example.com", "payments@example.com"];
             server.with(|world| world.not_mailed = everybody.map(|to| (to.to_owned(), code.to_owned())).into());

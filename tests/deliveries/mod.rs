@@ -95,7 +95,10 @@ fn a_broken_delivery_goes_on_and_leaves_neither_a_manifest_nor_parts_before_it_i
         server.with(|world| world.breaks_after = Some(3));
         let outcomes = deliver(&server, out.path(), &run, archive()).await;
         assert_eq!(outcomes[0].status, Status::Failed);
-        assert!(outcomes[0].problem.as_ref().unwrap().contains("pipewarden role --deliveries"), "{outcomes:?}");
+        assert!(
+            outcomes[0].problem.as_ref().unwrap().contains("pipewarden role --for audit --deliveries --config FILE"),
+            "{outcomes:?}"
+        );
         server.with(|world| {
             assert!(!world.objects.keys().any(|key| key.ends_with("manifest.json")));
             world.breaks_after = None;

@@ -174,8 +174,12 @@ fn sessions(server: &Server) -> Sessions {
 
 /// Sessions whose calls go to an address.
 pub(super) fn sessions_at(endpoint: &str) -> Sessions {
+    sessions_with(endpoint, RetryConfig::disabled())
+}
+
+fn sessions_with(endpoint: &str, retry: RetryConfig) -> Sessions {
     let credentials = Credentials::new(format!("AKIA{OWN}"), "test", None, None, "test");
-    let config = loopback::config(endpoint, credentials, HOME, RetryConfig::disabled());
+    let config = loopback::config(endpoint, credentials, HOME, retry);
     let hop = RoleHop { role: "PipewardenAudit".parse().unwrap(), external_id: None };
     let options = SessionOptions {
         hops: vec![hop],
@@ -196,6 +200,19 @@ pub(super) fn configured(tables: Value) -> Deliveries {
 /// Delivers a run as it is, and says what came of it.
 pub(super) async fn deliver(server: &Server, out: &Path, run: &RunDirectory, tables: Value) -> Vec<Outcome> {
     deliver_with_gone(server, out, run, tables, &[]).await
+}
+
+/// The same, where the SDK tries again by itself, as it does outside of tests.
+pub(super) async fn deliver_with_retries(
+    server: &Server,
+    out: &Path,
+    run: &RunDirectory,
+    tables: Value,
+) -> Vec<Outcome> {
+    let sessions = sessions_with(&server.endpoint, RetryConfig::standard());
+    let secrets = Secrets { variable: &|_| None, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
+    let way = Way { sessions: &sessions, secrets: &secrets, pace: Arc::new(NoPause) };
+    deliver_through(&way, out, run, tables, &[]).await
 }
 
 /// The same, with findings that only the run before had.

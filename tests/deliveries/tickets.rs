@@ -386,6 +386,38 @@ fn a_violation_that_comes_back_opens_its_ticket_again_or_a_new_one() {
 }
 
 #[test]
+fn a_new_ticket_beside_a_closed_one_is_opened_once_also_when_the_delivery_is_killed() {
+    in_runtime(async {
+        let out = tempfile::tempdir().unwrap();
+        let server = Trackers::start().await;
+        let tables = || github(&server, &json!({"reopen": false}));
+        let run = |id: &str, finding: Finding| sealed(out.path(), id, vec![finding], &[]);
+        deliver(&server, out.path(), &run(FIRST, bad("web", "team-a")), tables()).await;
+        server.with(|world| world.now = "2026-11-22T03:00:00Z".to_owned());
+        deliver(&server, out.path(), &run(SECOND, good("web", "team-a")), tables()).await;
+        assert!(!only(&server, "acme/a").is_open);
+        let third = run(THIRD, bad("web", "team-a"));
+        server.with(|world| {
+            world.lag = 1;
+            world.hangs_after = Some(0);
+        });
+        tokio::select! {
+            _ = deliver(&server, out.path(), &third, tables()) => panic!("nobody killed it"),
+            () = server.hung.notified() => {}
+        }
+        // The listing shows the closed one alone at first.
+        for _ in 0..2 {
+            let outcome = deliver(&server, out.path(), &third, tables()).await;
+            assert_eq!(outcome.status, Status::Delivered, "{outcome:?}");
+        }
+        server.with(|world| {
+            let open: Vec<bool> = world.of("acme/a").iter().map(|issue| issue.is_open).collect();
+            assert_eq!(open, [false, true]);
+        });
+    });
+}
+
+#[test]
 fn what_a_person_closed_stays_closed_until_there_is_a_reason() {
     in_runtime(async {
         for (name, table, place, declined) in
@@ -431,6 +463,58 @@ fn what_a_person_closed_stays_closed_until_there_is_a_reason() {
         server.with(|world| world.issues.clear());
         deliver(&server, out.path(), &run(THIRD), tables()).await;
         assert!(only(&server, "acme/a").is_open);
+    });
+}
+
+#[test]
+fn an_issue_that_was_moved_is_written_by_nobody_and_what_is_new_gets_another() {
+    in_runtime(async {
+        let out = tempfile::tempdir().unwrap();
+        let server = Trackers::start().await;
+        let tables = || github(&server, &json!({}));
+        let run = |id: &str, findings: Vec<Finding>| sealed(out.path(), id, findings, &[]);
+        deliver(&server, out.path(), &run(FIRST, vec![bad("web", "team-a")]), tables()).await;
+        server.with(|world| world.moved.insert("acme/a#1".to_owned()));
+        let second = run(SECOND, vec![bad("web", "team-a")]);
+        let outcome = deliver(&server, out.path(), &second, tables()).await;
+        assert_eq!((outcome.status, outcome.sent, outcome.unchanged), (Status::Delivered, 0, 1), "{outcome:?}");
+        let third = run(THIRD, vec![bad("web", "team-a"), bad("api", "team-a")]);
+        for sent in [1, 0] {
+            let outcome = deliver(&server, out.path(), &third, tables()).await;
+            assert_eq!((outcome.status, outcome.sent), (Status::Delivered, sent), "{outcome:?}");
+        }
+        server.with(|world| {
+            let issues = world.of("acme/a");
+            assert!(issues.len() == 2 && issues[1].body.to_string().contains("api"), "{issues:?}");
+            let mut writes = world.calls.iter().filter(|call| call.writes());
+            assert!(writes.all(|call| call.path.ends_with("/issues")), "nothing is written at the old address");
+        });
+    });
+}
+
+#[test]
+fn tickets_of_a_repository_that_was_renamed_are_known_by_its_new_name() {
+    in_runtime(async {
+        let out = tempfile::tempdir().unwrap();
+        let server = Trackers::start().await;
+        let run = |id: &str, findings: Vec<Finding>| sealed(out.path(), id, findings, &[]);
+        let first = run(FIRST, vec![bad("web", "team-a")]);
+        deliver(&server, out.path(), &first, github(&server, &json!({}))).await;
+        server.with(|world| {
+            world.issues[0].place = "acme/new".to_owned();
+            world.renamed.insert("acme/a".to_owned());
+        });
+        let tables = || github(&server, &json!({"owners": {"team-a": "acme/new"}}));
+        let second = run(SECOND, vec![bad("web", "team-a"), bad("api", "team-a")]);
+        let outcome = deliver(&server, out.path(), &second, tables()).await;
+        // The old name is asked for once more, and what it held is found by the new one.
+        assert_eq!((outcome.status, outcome.sent), (Status::Incomplete, 1), "{outcome:?}");
+        assert!(outcome.refused[0].contains("acme/a is not there, was renamed"), "{outcome:?}");
+        assert!(only(&server, "acme/new").body.to_string().contains("api"));
+        let third = run(THIRD, vec![good("web", "team-a"), good("api", "team-a")]);
+        let outcome = deliver(&server, out.path(), &third, tables()).await;
+        assert_eq!((outcome.status, outcome.sent), (Status::Delivered, 1), "{outcome:?}");
+        assert!(!only(&server, "acme/new").is_open);
     });
 }
 
@@ -603,7 +687,7 @@ fn hostile_names_ping_nobody_link_nothing_and_are_no_markup() {
             deliver(&server, out.path(), &run, table(&server, &json!({}))).await;
         }
         let text = only(&server, "acme/security").body.as_str().unwrap().to_owned();
-        for sign in ["@octocat", "[~", "<img", "**", "![", "`", " #1", "web#2"] {
+        for sign in ["@octocat", "://evil", "[~", "<img", "**", "![", "`", " #1", "web#2"] {
             assert!(!text.contains(sign), "{sign}: {text}");
         }
         server.with(|world| {

@@ -72,6 +72,10 @@ pub(super) struct World {
     /// What is answered before anything else is: status, headers, body.
     pub first: VecDeque<Answer>,
     pub switched_off: BTreeSet<String>,
+    /// Repositories that have another name now.
+    pub renamed: BTreeSet<String>,
+    /// Issues that are in another repository now: `acme/a#1`.
+    pub moved: BTreeSet<String>,
     /// After so many writes more, one is done and never answered.
     pub hangs_after: Option<usize>,
     /// Fields that a project demands.
@@ -92,7 +96,7 @@ impl World {
     }
 
     fn shown(&self, issue: &Issue) -> bool {
-        self.listings > issue.made_at + self.lag
+        self.listings > issue.made_at + self.lag && !self.moved.contains(&format!("{}#{}", issue.place, issue.number))
     }
 
     fn add(&mut self, mut issue: Issue) -> Issue {
@@ -226,6 +230,10 @@ fn github(
     let place = format!("{owner}/{name}");
     if world.switched_off.contains(&place) {
         return refused(410, "Issues are disabled for this repo");
+    }
+    let is_moved = rest.first().is_some_and(|number| world.moved.contains(&format!("{place}#{number}")));
+    if is_moved || world.renamed.contains(&place) {
+        return refused(301, "Moved Permanently");
     }
     for text in ["title", "body"].iter().filter_map(|name| body.get(*name)?.as_str()) {
         assert!(text.chars().count() <= 65_536);

@@ -74,6 +74,10 @@ impl Recheck<'_> {
             }
             for account in accounts {
                 if !listed.contains(&account) {
+                    let organization = self.run.read_inventory(None, ORGANIZATION)?;
+                    if !organization.coverage.skipped.iter().any(|skip| skip.account == account) {
+                        return Err(RecheckError::NewAccount { arn: target.arn.clone(), account });
+                    }
                     return Err(left_out(format!("account {account} is not among the accounts that are audited")));
                 }
                 let regions = match target.region() {

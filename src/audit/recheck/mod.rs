@@ -54,6 +54,14 @@ pub enum RecheckError {
         /// The resource.
         arn: String,
     },
+    /// Its account is in nothing that is known of the organization.
+    #[error("{arn}: account {account} is not in what is known of the organization; audit everything once")]
+    NewAccount {
+        /// The resource.
+        arn: String,
+        /// Its account.
+        account: AccountId,
+    },
     /// Nobody audits it.
     #[error("{arn}: {why}; the configuration decides what is audited")]
     LeftOut {
@@ -75,19 +83,27 @@ pub struct Beside {
 
 impl Beside {
     /// The finished full run in a folder that looked last before `now`; it is young for `hours`, or for [`BESIDE_FOR`].
+    /// Only one that is `alike`, because it looked at the same organization, accounts and Regions, says what is not looked
+    /// at again; without one, any is compared with.
     ///
     /// # Errors
     /// [`RunError`] if the folder cannot be read; a run that cannot be read is passed over.
-    pub fn find(out: &std::path::Path, now: OffsetDateTime, hours: Option<i64>) -> Result<Self, RunError> {
+    pub fn find(
+        out: &std::path::Path,
+        now: OffsetDateTime,
+        hours: Option<i64>,
+        alike: &dyn Fn(&RunDirectory) -> bool,
+    ) -> Result<Self, RunError> {
         let listed = crate::run::list(out)?;
         let opened = listed.iter().filter_map(|run| RunDirectory::open(&run.path).ok());
         let whole = opened.filter(|run| {
             run.path().join(MANIFEST).is_file() && run.has_part(None, ORGANIZATION) && run.manifest().is_ok()
         });
-        let newest = whole.max_by_key(|run| (run.observed_at(), run.plan().run_id.clone()));
+        let newest = whole.max_by_key(|run| (alike(run), run.observed_at(), run.plan().run_id.clone()));
         let age = newest.as_ref().and_then(|run| OffsetDateTime::parse(&run.observed_at(), &Rfc3339).ok());
         let young_for = hours.map_or(BESIDE_FOR, Duration::hours);
-        Ok(Self { is_young: age.is_some_and(|looked| now - looked < young_for), newest })
+        let is_alike = newest.as_ref().is_some_and(alike);
+        Ok(Self { is_young: is_alike && age.is_some_and(|looked| now - looked < young_for), newest })
     }
 
     /// The run that says what other accounts hold.

@@ -132,7 +132,7 @@ impl MeasureOptions {
             history.absorb(read_answer_file(place, file).map_err(Failure::usage)?);
         }
         let written = &config.written.history;
-        let files: Vec<PathBuf> = written.incidents.iter().chain(&self.incidents).cloned().collect();
+        let files: Vec<PathBuf> = config.incidents.iter().chain(&self.incidents).cloned().collect();
         if history == History::default() {
             return Err(Failure::usage(format!(
                 "there is no history in {}; make one with `pipewarden audit --history` or `pipewarden demo --history`",

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use self::working_folder::WorkingFolder;
+pub(super) use self::working_folder::clear_what_was_left;
 use super::aws::{self, AwsOptions};
 use super::failure::Failure;
 use super::fingerprint;
@@ -103,6 +104,9 @@ impl Kept {
     fn send(&self, ask: impl AsyncFnOnce(&Store) -> Result<Sent, StoreError>) -> Result<Sent, Failure> {
         let Some(bucket) = &self.bucket else { return Ok(Sent::default()) };
         bucket.runtime.block_on(ask(&bucket.store)).map_err(|error| {
+            if working_folder::is_short_lived() {
+                return Failure::failed(&error);
+            }
             bucket.working.stay();
             let (folder, address) = (self.folder.display(), bucket.store.objects().address());
             Failure::because(format!(
@@ -159,6 +163,12 @@ impl Kept {
     /// Brings everything else there: what deliveries remember, histories, what stages hand on.
     pub(super) fn send_beside(&self) -> Result<(), Failure> {
         self.send(async |store| store.send_beside().await).map(drop)
+    }
+
+    /// Whether this process is the first that takes this name; in a folder of this machine the folder itself decides that.
+    pub(super) fn claims(&self, name: &str) -> Result<bool, Failure> {
+        let Some(bucket) = &self.bucket else { return Ok(true) };
+        bucket.runtime.block_on(bucket.store.claim(name)).map_err(|error| Failure::failed(&error))
     }
 
     /// Where a run is kept, as a person finds it.
@@ -229,12 +239,18 @@ impl Kept {
             return Err(Failure::usage("`--push` brings runs to a bucket; name it with --out s3://BUCKET/PREFIX"));
         };
         let left = Store::new(bucket.store.objects().clone(), folder);
-        let runs = RunDirectory::all(folder).map_err(|error| Failure::failed(&error))?;
         let mut lines = Vec::new();
-        for run in runs {
-            let run_id = &run.plan().run_id;
-            let sent = bucket.runtime.block_on(left.send_run("", run_id)).map_err(|error| Failure::failed(&error))?;
-            lines.push(format!("{run_id}: {} files brought to {}", sent.files, self.place(&run)));
+        for root in ["", "rechecks/"] {
+            let runs = folder.join(root);
+            if !root.is_empty() && !runs.is_dir() {
+                continue;
+            }
+            for run in RunDirectory::all(&runs).map_err(|error| Failure::failed(&error))? {
+                let run_id = &run.plan().run_id;
+                let sent = bucket.runtime.block_on(left.send_run(root, run_id));
+                let sent = sent.map_err(|error| Failure::failed(&error))?;
+                lines.push(format!("{run_id}: {} files brought to {}", sent.files, self.place_under(root, &run)));
+            }
         }
         let beside = bucket.runtime.block_on(left.send_beside()).map_err(|error| Failure::failed(&error))?;
         lines.push(format!("beside the runs: {} files", beside.files));

@@ -54,10 +54,10 @@ fn resolved(mut written: Written, file: &str, folder: &Path) -> Result<Config, F
     let within = |path: &PathBuf| folder.join(path);
     let owners = written.owners.file.clone();
     written.owners.file = owners.as_ref().map(within);
-    for incidents in &mut written.history.incidents {
+    let mut config = written.resolve(file).map_err(Failure::usage)?;
+    for incidents in &mut config.incidents {
         *incidents = within(incidents);
     }
-    let mut config = written.resolve(file).map_err(Failure::usage)?;
     config.written.owners.file = owners;
     for folder in &mut config.policies.folders {
         *folder = within(folder);
@@ -73,10 +73,12 @@ mod tests {
     fn relative_paths_lead_into_the_folder_and_the_question_stays() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("OWNERS"), "* platform\n").unwrap();
-        let text = "[owners]\nfile = \"OWNERS\"\n[policies]\nfolders = [\"ours\", \"/abs\"]\n";
+        let text = "[owners]\nfile = \"OWNERS\"\n[policies]\nfolders = [\"ours\", \"/abs\"]\n[history]\nincidents = [\"i.csv\"]\n";
         let written = || toml::from_str::<Written>(text).unwrap();
         let config = resolved(written(), "s3://b/pipewarden.toml", folder.path()).map_err(|_| "failed").unwrap();
         assert_eq!(config.policies.folders, [folder.path().join("ours"), PathBuf::from("/abs")]);
+        assert_eq!(config.incidents, [folder.path().join("i.csv")]);
+        assert_eq!(config.written.history.incidents, [PathBuf::from("i.csv")]);
         assert_eq!(config.written.owners.file, Some(PathBuf::from("OWNERS")));
         assert_eq!(config.written.policies.folders, [PathBuf::from("ours"), PathBuf::from("/abs")]);
         assert_eq!(config.file, "s3://b/pipewarden.toml");

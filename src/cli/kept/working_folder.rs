@@ -8,6 +8,29 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use super::super::failure::Failure;
 
+/// How names of temporary folders begin.
+const PREFIX: &str = "pipewarden-";
+
+/// Set where the process is a function of Lambda: its folders are within nobody's reach when it has ended.
+const IN_LAMBDA: &str = "AWS_LAMBDA_RUNTIME_API";
+
+/// Whether nobody could come back for what a folder holds.
+pub(super) fn is_short_lived() -> bool {
+    std::env::var_os(IN_LAMBDA).is_some_and(|address| !address.is_empty())
+}
+
+/// Takes away what a process that was killed left. In Lambda one process at a time lives on a machine, and its temporary
+/// folder outlives it.
+pub(in crate::cli) fn clear_what_was_left() {
+    let Ok(entries) = fs::read_dir(std::env::temp_dir()) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX)) {
+            // What cannot be removed now takes room, and nothing else.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// A temporary folder.
 #[derive(Debug)]
 pub(super) struct WorkingFolder {
@@ -20,7 +43,7 @@ impl WorkingFolder {
     pub(super) fn create(what: &str) -> Result<Self, Failure> {
         let mut bytes = [0; 8];
         SystemRandom::new().fill(&mut bytes).map_err(|_| Failure::because("the system gives no random numbers"))?;
-        let name = bytes.iter().fold(format!("pipewarden-{what}-"), |name, byte| format!("{name}{byte:02x}"));
+        let name = bytes.iter().fold(format!("{PREFIX}{what}-"), |name, byte| format!("{name}{byte:02x}"));
         let path = std::env::temp_dir().join(name);
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]

@@ -159,8 +159,8 @@ mod tests {
         })
     }
 
-    fn arns(source: &str, name: &str, parameters: Value) -> Vec<String> {
-        match read(&event(source, name, &parameters)) {
+    fn arns(source: &str, name: &str, parameters: &Value) -> Vec<String> {
+        match read(&event(source, name, parameters)) {
             Ok(Event::Changed(targets)) => targets.into_iter().map(|target| target.arn).collect(),
             other => panic!("{source} {name}: {other:?}"),
         }
@@ -223,7 +223,7 @@ mod tests {
             ("ecr", "PutImageTagMutability", json!({"repositoryName": "a/b"}), vec![here("ecr", "repository/a/b")]),
         ];
         for (source, name, parameters, expected) in cases {
-            assert_eq!(arns(source, name, parameters), expected, "{source} {name}");
+            assert_eq!(arns(source, name, &parameters), expected, "{source} {name}");
         }
     }
 

@@ -27,6 +27,7 @@ use super::Exit;
 use super::audit::{self, AuditArgs};
 use super::failure::Failure;
 use super::hook::{self, HookArgs};
+use super::kept;
 use super::options::print;
 use super::recheck::{self, Outcome};
 use crate::deliver::{Notice, Package};
@@ -43,7 +44,7 @@ const LONGEST_MARGIN: Duration = Duration::from_secs(10);
 /// Options of `lambda`. Each can be given in the environment, docs/lambda.md.
 #[derive(Debug, Clone, Args)]
 pub(super) struct LambdaArgs {
-    /// Print the EventBridge pattern of the events that a resource is looked at again for
+    /// Print the EventBridge patterns of the events that a resource is looked at again for
     #[arg(long)]
     event_pattern: bool,
     #[command(flatten)]
@@ -66,13 +67,16 @@ struct Front {
 
 pub(super) fn run(args: &LambdaArgs) -> Result<Exit, Failure> {
     if args.event_pattern {
-        let pattern = serde_json::to_string_pretty(&pattern::pattern()).map_err(|error| Failure::failed(&error))?;
+        let pattern = serde_json::to_string_pretty(&pattern::patterns()).map_err(|error| Failure::failed(&error))?;
         print(&|out| writeln!(out, "{pattern}"))?;
         return Ok(Exit::Compliant);
     }
     let executor =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Failure::failed(&error))?;
     let address = std::env::var(hook::RUNTIME_API).ok().filter(|address| !address.is_empty());
+    if address.is_some() {
+        kept::clear_what_was_left();
+    }
     let front = Front::new(&args.audit);
     let Some(address) = address else {
         return once(&front?);
@@ -188,6 +192,7 @@ impl Front {
                 let resources: Vec<&str> = targets.iter().map(|target| target.arn.as_str()).collect();
                 let mut answer = match recheck::rechecked(args, &targets)? {
                     Outcome::Concluded(concluded) => answer_of(&concluded.run, concluded.exit, concluded.place())?,
+                    Outcome::LeftOut(why) => json!({"ignored": why}),
                     Outcome::NothingToJudge(_) => json!({"ignored": "nothing of the delivery path"}),
                 };
                 if let Some(members) = answer.as_object_mut() {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::Exit;
 use super::super::aws;
+use super::super::deliver::Ended;
 use super::super::failure::Failure;
 use super::super::kept::Kept;
 use super::super::options::judge;
@@ -41,7 +42,12 @@ pub(super) fn conclude(run_id: &RunId, options: &StageOptions) -> Result<Value, 
         runtime.block_on(aws::sessions(sdk.clone(), &asked.config, SourceHosts::default(), Redaction::default()))?;
     let mut concluded = || {
         if run.is_finished() {
-            return exit_of_finished(&run, options);
+            let exit = exit_of_finished(&run, options)?;
+            // The attempt that finished it may have ended before it signed.
+            if run.signature().map_err(|error| Failure::failed(&error))?.is_none() {
+                runtime.block_on(sign::sign(&run, &asked.config, &sdk))?;
+            }
+            return Ok(exit);
         }
         // An exception that has ended stops a run; what was collected stays, and can be concluded when that is mended.
         asked.policies = policies::load(&asked.config, &options.policies, time::OffsetDateTime::now_utc())?;
@@ -53,10 +59,10 @@ pub(super) fn conclude(run_id: &RunId, options: &StageOptions) -> Result<Value, 
     };
     let concluded = concluded();
     let sent = kept.send_run(&run);
+    let is_kept = sent.is_ok();
     let concluded = concluded.and_then(|exit| sent.map(|()| exit));
-    let delivered = runtime.block_on(options.deliver.after(concluded, &run, out, &asked.config, &sessions));
-    kept.send_beside()?;
-    let exit = delivered?;
+    let ended = Ended { concluded, is_kept, run: &run, out, config: &asked.config, sessions: &sessions };
+    let exit = options.deliver.deliver(&runtime, &kept, ended)?;
     let counts = run.manifest().map_err(|error| Failure::failed(&error))?.counts;
     Ok(json!({
         "runId": run_id,

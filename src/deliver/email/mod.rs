@@ -11,6 +11,7 @@ mod body;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_sesv2::types::{
@@ -19,6 +20,8 @@ use aws_sdk_sesv2::types::{
 };
 use aws_smithy_types::Blob;
 use aws_smithy_types::error::operation::BuildError;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -39,6 +42,10 @@ pub(super) const MOST_RECIPIENTS: usize = 50;
 const SUBJECT: usize = 200;
 /// Failures on end after which the next owner would hear the same: they all go by the same identity.
 const PATIENCE: usize = 5;
+/// Until there is a connection to SES.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Until SES has a whole message and has answered.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// `[[deliveries.email]]`
 #[derive(Debug)]
@@ -250,6 +257,19 @@ impl Mailer {
         Ok(message.build())
     }
 
+    /// SES takes every request for a new message, so what may have been taken is not sent again by itself. What it refuses
+    /// because it is asked too fast was not taken, and the scope asks again.
+    fn client(&self) -> aws_sdk_sesv2::Client {
+        // An attachment takes longer than the questions that the scope's own limits are made for.
+        let timeouts =
+            TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ANSWER_TIMEOUT).build();
+        let config = aws_sdk_sesv2::config::Builder::from(self.scope.config())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts)
+            .build();
+        aws_sdk_sesv2::Client::from_conf(config)
+    }
+
     fn failed(&self, error: &CallError) -> DeliveryError {
         DeliveryError::of_call(&self.receiver(), error, hint_of(&error.code))
     }
@@ -278,8 +298,8 @@ fn hint_of(code: &str) -> &'static str {
             "SES does not take the message as it is configured: compare `from`, `to` and `reply_to` with what it says"
         }
         _ => {
-            "`pipewarden role --deliveries` prints what must be allowed; SES has to be set up in this Region, and in its sandbox \
-             a verified recipient's identity has to be allowed too"
+            "`pipewarden role --for audit --deliveries --config FILE` prints what must be allowed; SES has to be set up in this \
+             Region, and in its sandbox a verified recipient's identity has to be allowed too"
         }
     }
 }
@@ -343,7 +363,7 @@ impl Channel for Mailer {
         let message = Self::message(letter).map_err(|error| refused(error.to_string()))?;
         let content = EmailContent::builder().simple(message).build();
         let destination = Destination::builder().set_to_addresses(Some(to)).build();
-        let client = aws_sdk_sesv2::Client::new(self.scope.config());
+        let client = self.client();
         let reply_to = Some(self.settings.reply_to.clone()).filter(|addresses| !addresses.is_empty());
         let answer = self
             .scope

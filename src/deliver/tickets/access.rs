@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 use super::http::{Ask, Does, Http, Refusal};
 use crate::collect::git_hosts::Secrets;
 use crate::deliver::DeliveryError;
+use crate::deliver::receiver::is_variable;
 
 /// A header's value that no output shows.
 #[derive(Clone)]
@@ -53,6 +54,10 @@ impl Place {
     pub(super) fn of(variable: Option<&String>, file: Option<&PathBuf>) -> Result<Option<Self>, String> {
         match (variable, file) {
             (Some(_), Some(_)) => Err("`token_file`: give it or `token_env`, not both".to_owned()),
+            // Whoever writes the token itself here must not read it again in every sentence that names the variable.
+            (Some(name), None) if !is_variable(name) => {
+                Err("`token_env`: write the name of an environment variable (A-Z, 0-9 and _), not the token".to_owned())
+            }
             (Some(name), None) => Ok(Some(Self::Variable(name.clone()))),
             (None, Some(file)) => Ok(Some(Self::File(file.clone()))),
             (None, None) => Ok(None),
@@ -217,6 +222,11 @@ mod tests {
         let error = Access::of_app("x", (1, 2), Path::new("token"), &secrets).err().unwrap().to_string();
         assert!(error.contains("no RSA private key") && !error.contains(SECRET), "{error}");
         assert!(Place::of(Some(&String::new()), Some(&PathBuf::new())).is_err());
+        for pasted in ["", SECRET, "ghp_0123456789abcdefghijABCDEFGHIJ012345", "A TOKEN", "A=B"] {
+            let error = Place::of(Some(&pasted.to_owned()), None).err().unwrap_or_default();
+            assert!(error.contains("not the token") && (pasted.is_empty() || !error.contains(pasted)), "{error}");
+        }
+        assert_eq!(Place::of(Some(&"A_1".to_owned()), None), Ok(Some(Place::Variable("A_1".to_owned()))));
     }
 
     #[test]

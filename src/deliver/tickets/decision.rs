@@ -120,6 +120,8 @@ pub(super) fn decide(rules: &Rules, seen: &Seen, ticket: Option<&Ticket<'_>>, ob
         Status::Done(Some(at)) => at.as_str() < observed_at,
         Status::Done(None) => true,
         Status::Declined => news > 0,
+        // Nothing can be written there any more, so what comes to it gets a ticket of its own.
+        Status::Moved => return if news > 0 { Decision::Open } else { Decision::Unchanged },
     };
     match (is_back, rules.reopen) {
         (false, _) => Decision::Unchanged,
@@ -269,10 +271,28 @@ mod tests {
         assert_eq!(decide(&rules, &Seen::default(), Some(&closed), NOW), Decision::Silent);
     }
 
+    #[test]
+    fn a_ticket_that_was_moved_is_left_to_whoever_has_it_now_and_news_get_a_new_one() {
+        let moved = Status::Moved;
+        let ticket = ticket(&moved, Standing { violated: 1, over: 1, ..Standing::default() });
+        for reopen in [true, false] {
+            let rules = Rules { reopen, ..Rules::default() };
+            for (seen, expected) in [
+                (violated(), Decision::Unchanged),
+                (Seen { added: 1, ..violated() }, Decision::Open),
+                (Seen { worse: 1, ..violated() }, Decision::Open),
+                (Seen::default(), Decision::Silent),
+            ] {
+                assert_eq!(decide(&rules, &seen, Some(&ticket), NOW), expected, "{seen:?}");
+            }
+        }
+    }
+
     fn status() -> impl Strategy<Value = Status> {
         prop_oneof![
             Just(Status::Open),
             Just(Status::Declined),
+            Just(Status::Moved),
             Just(Status::Done(None)),
             Just(Status::Done(Some("2026-11-20T03:00:00Z".to_owned()))),
         ]

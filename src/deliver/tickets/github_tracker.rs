@@ -228,7 +228,7 @@ impl Tracker for ToGitHub {
             Err(refusal) if matches!(refusal.status, 404 | 410) => Ok(None),
             // Somebody moved it to another repository, and takes care of it there.
             Err(refusal) if refusal.status == 301 => {
-                Ok(Some(Remote { id: id.to_owned(), status: Status::Declined, number: 0, content: None }))
+                Ok(Some(Remote { id: id.to_owned(), status: Status::Moved, number: 0, content: None }))
             }
             Err(refusal) => Err(trouble(&repository, &refusal, Some(id))),
         }

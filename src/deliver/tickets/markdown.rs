@@ -53,19 +53,34 @@ fn text(raw: &str) -> String {
     out
 }
 
-/// A name to be copied: GitHub links nothing within `code`, and nothing can end it.
+/// Keeps signs apart as [`APART`] does, and is not copied with a name.
+const APART_IN_CODE: &str = "<!-- -->";
+/// Characters of a rendered name, so that the facts of a page have room in a body whatever signs they are of.
+const NAME: usize = 2_000;
+
+/// A name to be copied, and nothing can end it. GitHub makes links within `<code>` as well, where what looks like an
+/// address is one piece of text.
 fn code(raw: &str) -> String {
     if raw.is_empty() {
         return "–".to_owned();
     }
     let mut out = String::with_capacity(raw.len() + 16);
+    let (mut before, mut length) = (' ', 0);
     for sign in raw.chars() {
-        match sign {
-            plain if plain.is_alphanumeric() || " ,.:/-".contains(plain) => out.push(plain),
-            sign => {
-                let _ = write!(out, "&#{};", u32::from(sign));
-            }
+        let piece = match sign {
+            '/' if before == ':' => format!("{APART_IN_CODE}/"),
+            '.' if before.eq_ignore_ascii_case(&'w') => format!("{APART_IN_CODE}."),
+            '@' => format!("&#64;{APART_IN_CODE}"),
+            plain if plain.is_alphanumeric() || " ,.:/-".contains(plain) => plain.to_string(),
+            sign => format!("&#{};", u32::from(sign)),
+        };
+        length += piece.chars().count();
+        if length > NAME {
+            out.push('…');
+            break;
         }
+        out.push_str(&piece);
+        before = sign;
     }
     format!("<code>{out}</code>")
 }
@@ -251,12 +266,30 @@ mod tests {
     }
 
     #[test]
+    fn what_looks_like_an_address_is_no_link_within_code() {
+        for (name, expected) in [
+            ("https://evil.example", "https:<!-- -->//evil.example"),
+            ("www.evil.example", "www<!-- -->.evil.example"),
+            ("WWW.evil.example", "WWW<!-- -->.evil.example"),
+            ("a@b.example", "a&#64;<!-- -->b.example"),
+            ("arn:aws:s3:::a/b.zip", "arn:aws:s3:::a/b.zip"),
+        ] {
+            assert_eq!(code(name), format!("<code>{expected}</code>"));
+        }
+        let long = code(&"@".repeat(5_000));
+        assert!(long.ends_with("…</code>") && long.chars().count() < NAME + 20, "{}", long.len());
+    }
+
+    #[test]
     fn hostile_names_are_text() {
         let name = "@octocat #1 acme/web#2 GH-3 https://evil.example www.evil.example <img src=x> </code> ![x](y) `|` \
                     **b** -->  [a](javascript:x) a@b.example";
         let body = body(&page(1, name), &mark(1));
         let (_, seen) = body.split_once("-->\n").unwrap();
+        // GitHub makes links of what stands together, in prose and within `<code>`.
+        assert!(!seen.contains("://evil") && !seen.to_lowercase().contains("www.evil"), "{seen}");
         let own = seen.replace("<code>", "").replace("</code>", "").replace("<https://reports.example.com/1>", "");
+        let own = own.replace(APART_IN_CODE, "");
         assert!(!own.contains(['<', '>', '@', '`', '*', '[', ']', '!', '_']), "{own}");
         // In prose, signs that stand together elsewhere are apart.
         let prose = text(name);

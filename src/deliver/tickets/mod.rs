@@ -158,8 +158,10 @@ enum Status {
     Open,
     /// Somebody closed it as done; RFC 3339, where the tracker says when.
     Done(Option<String>),
-    /// Somebody closed it because it will not be done, or took it elsewhere.
+    /// Somebody closed it because it will not be done.
     Declined,
+    /// Somebody took it to another place, where nothing of it can be read or written under its id.
+    Moved,
 }
 
 /// A ticket that the tracker has.

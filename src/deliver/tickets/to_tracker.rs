@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::decision::{Change, Decision, Ticket, decide};
 use super::groups::Look;
-use super::known::{Known, baseline, being_opened, is_fresh, opened, put_baseline};
+use super::known::{Known, baseline, being_opened, is_fresh, line, opened, put_baseline};
 use super::page::counted;
 use super::rounds::{Round, Work, remember, work};
 use super::{Found, Keys, Remote, Rules, Status, Tracker, Trouble};
@@ -56,6 +56,11 @@ fn chosen(remotes: &[Remote]) -> Option<&Remote> {
     remotes.iter().max_by_key(|remote| (remote.status == Status::Open, remote.number, &remote.id))
 }
 
+/// `12` of `acme/web#12`, which stays when the repository gets another name; ids of other trackers have no such part.
+fn number(id: &str) -> Option<&str> {
+    id.rsplit('#').next()
+}
+
 impl ToTracker {
     fn keys(&self, package: &Package<'_>) -> Keys {
         Keys::of(&package.manifest.run.organization, &self.name)
@@ -73,7 +78,11 @@ impl ToTracker {
         let (mut found, mut troubles) = self.tracker.list(&keys.of, &places).await;
         let unsure = being_opened(memory);
         for _ in 1..LOOKS {
-            let is_sure = !is_fresh(memory) && unsure.iter().all(|key| found.contains_key(key));
+            // Where closed tickets are not opened again, one that is found closed is not the one that was being opened.
+            let stands = |key: &String| {
+                found.get(key).is_some_and(|remotes| remotes.iter().any(|remote| remote.status == Status::Open))
+            };
+            let is_sure = !is_fresh(memory) && unsure.iter().all(stands);
             if is_sure || troubles.iter().any(|(_, trouble)| matches!(trouble, Trouble::Stop(..))) {
                 break;
             }
@@ -99,6 +108,16 @@ impl ToTracker {
         let mut statuses = BTreeMap::new();
         for (key, remotes) in found {
             let Some(remote) = chosen(remotes) else { continue };
+            // A repository that was renamed: the ticket is the same, and its old address answers nobody.
+            if let Some(entry) = round.known.entries.get_mut(key)
+                && remotes.iter().all(|other| other.id != entry.id)
+                && let Some(renamed) = remotes.iter().find(|other| number(&other.id) == number(&entry.id))
+                && (entry.over || round.closed.contains_key(&self.tracker.place_of(&entry.id)))
+            {
+                entry.id.clone_from(&renamed.id);
+                let kept = line(key, entry);
+                remember(memory, vec![kept])?;
+            }
             if let Some(entry) = round.known.entries.get(key) {
                 // The one that is remembered, unless it was closed and another one stands.
                 let same = remotes.iter().find(|other| other.id == entry.id);

@@ -23,7 +23,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::messenger::{Channel, Letter, Messenger};
-use super::receiver::settings;
+use super::receiver::{is_variable, settings};
 use super::{Delivery, DeliveryError, Grant, Kind, Notice, Pace, Receiver, Way, When};
 use crate::collect::git_hosts::Secrets;
 use endpoint::Endpoint;
@@ -93,15 +93,16 @@ impl Settings {
         if is_signed && self.format != Format::Json {
             return Err("`secret_env` and `secret_file` sign messages of `format = \"json\"` only".to_owned());
         }
-        let of_owners = self.owners.iter().map(|(owner, variable)| (format!("`owners`, {owner}"), variable));
-        let own = [("`url_env`", &self.url_env), ("`secret_env`", &self.secret_env)];
-        let own = own.into_iter().filter_map(|(key, variable)| Some((key.to_owned(), variable.as_ref()?)));
-        for (key, variable) in own.chain(of_owners) {
-            let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-            if variable.is_empty() || !variable.bytes().all(plain) {
-                return Err(format!(
-                    "{key}: write the name of an environment variable (A-Z, 0-9 and _), not an address"
-                ));
+        let of_owners = self.owners.iter().map(|(owner, variable)| {
+            // Where the two sides changed places, the owner is the address.
+            let key = if owner.contains("://") { "`owners`".to_owned() } else { format!("`owners`, {owner}") };
+            (key, "an address", variable)
+        });
+        let own = [("`url_env`", "an address", &self.url_env), ("`secret_env`", "the secret", &self.secret_env)];
+        let own = own.into_iter().filter_map(|(key, what, variable)| Some((key.to_owned(), what, variable.as_ref()?)));
+        for (key, what, variable) in own.chain(of_owners) {
+            if !is_variable(variable) {
+                return Err(format!("{key}: write the name of an environment variable (A-Z, 0-9 and _), not {what}"));
             }
         }
         Ok(())
@@ -330,6 +331,12 @@ mod tests {
                 "stands where none may",
             ),
             (json!({"format": "slack", "url_env": "A", "secret_env": "B"}), "only"),
+            (json!({"format": "json", "url_env": "hooks_secret\""}), "not an address"),
+            (json!({"format": "json", "url_env": "A", "secret_env": "whsec_secret\""}), "not the secret"),
+            (
+                json!({"format": "slack", "url_env": "A", "owners": {"https://h.example.com/secret": "x"}}),
+                "`owners`: write the name",
+            ),
             (json!({"format": "json", "url_env": "A", "secret_env": "B", "secret_file": "c"}), "keep one"),
         ] {
             let error = read(table.clone()).err().unwrap_or_default();

@@ -170,16 +170,20 @@ impl Store {
         self.fetch(names).await.map(drop)
     }
 
-    /// Fetches what a recheck is laid over, compared with and chained with: the newest full run that looked, as a whole,
-    /// and how the rechecks before it stand.
+    /// Fetches what a recheck is laid over, compared with and chained with: the newest full run that is `alike`, as a
+    /// whole, and how the rechecks before it stand.
     ///
     /// # Errors
     /// As [`Self::fetch`].
-    pub async fn fetch_for_recheck(&self, rechecks: &str) -> Result<(), StoreError> {
+    pub async fn fetch_for_recheck(
+        &self,
+        rechecks: &str,
+        alike: &(dyn Fn(&RunDirectory) -> bool + Sync),
+    ) -> Result<(), StoreError> {
         self.fetch_former(None).await?;
         for run_id in self.runs().await?.iter().rev().take(FORMER) {
             let Ok(run) = RunDirectory::open(&self.path(&of_run(run_id, ""))) else { continue };
-            if run.is_finished() && run.observed_at() == run.plan().started_at {
+            if run.is_finished() && alike(&run) {
                 self.fetch_run(run_id).await?;
                 break;
             }

@@ -220,14 +220,28 @@ impl Store {
                 return Ok(Outcome::New);
             }
             let ours = std::fs::read(&path).map_err(StoreError::io(&path))?;
-            let length = known.map_or(0, |fetched| usize::try_from(fetched.bytes).unwrap_or(usize::MAX));
-            let added = ours.get(length..).unwrap_or(&ours).to_vec();
             self.forget(name);
             self.fetch([name.to_owned()]).await?;
-            let append = || std::fs::OpenOptions::new().append(true).create(true).open(&path)?.write_all(&added);
+            let theirs = if path.is_file() { std::fs::read(&path).map_err(StoreError::io(&path))? } else { Vec::new() };
+            let added = added_to(&theirs, &ours);
+            if added.is_empty() {
+                return Ok(Outcome::Same);
+            }
+            let append = || std::fs::OpenOptions::new().append(true).create(true).open(&path)?.write_all(added);
             append().map_err(StoreError::io(&path))?;
         }
         Err(self.another(name, "other processes deliver again and again; keep them apart, and deliver once more"))
+    }
+
+    /// Whether this process is the first that takes this name.
+    ///
+    /// # Errors
+    /// [`StoreError`] if S3 or the disk refuses.
+    pub async fn claim(&self, name: &str) -> Result<bool, StoreError> {
+        // Hidden, so that it is never taken for something that was made.
+        let path = self.path(".claim");
+        std::fs::write(&path, b"taken").map_err(StoreError::io(&path))?;
+        self.objects.put(name, &path, &Condition::First).await
     }
 
     fn another(&self, name: &str, hint: &'static str) -> StoreError {
@@ -309,6 +323,13 @@ impl Store {
     }
 }
 
+/// The lines of a file that only grows which another copy of it lacks: what comes after the lines that both begin with.
+fn added_to<'a>(theirs: &[u8], ours: &'a [u8]) -> &'a [u8] {
+    let same = ours.iter().zip(theirs).take_while(|(one, other)| one == other).count();
+    let lines = ours.get(..same).and_then(|head| head.iter().rposition(|byte| *byte == b'\n')).map_or(0, |at| at + 1);
+    ours.get(lines..).unwrap_or_default()
+}
+
 fn file_name(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
@@ -322,6 +343,19 @@ fn of_hex(sha256: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_lines_that_are_not_there_are_added() {
+        for (theirs, ours, added) in [
+            ("a\nb\n", "a\nc\n", "c\n"),
+            ("a\nb\n", "a\nb\n", ""),
+            ("a\nb\nc\n", "a\nb\n", ""),
+            ("", "a\n", "a\n"),
+            ("ab\n", "ac\n", "ac\n"),
+        ] {
+            assert_eq!(added_to(theirs.as_bytes(), ours.as_bytes()), added.as_bytes(), "{theirs:?} {ours:?}");
+        }
+    }
 
     #[test]
     fn a_hash_is_written_as_s3_writes_it() {
