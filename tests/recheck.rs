@@ -156,7 +156,9 @@ fn compared(world: &World, hours: Option<i64>, of_each: usize) -> Comparison {
             let folder = tempfile::tempdir().unwrap();
             let run = match executor().block_on(world.recheck(folder.path(), 1, &[uid], hours)) {
                 Ok(run) => run,
-                Err(RecheckError::LeftOut { .. } | RecheckError::NoAccount { .. }) => continue,
+                Err(
+                    RecheckError::LeftOut { .. } | RecheckError::NoAccount { .. } | RecheckError::NewAccount { .. },
+                ) => continue,
                 Err(error) => panic!("{uid}: {error}"),
             };
             if number == 0 {

@@ -513,7 +513,8 @@ fn every_delivery_runs_whatever_the_others_do_and_the_run_is_not_touched() {
 }
 
 /// What AWS does with the caller's permissions behind a call, or only where it is configured.
-const IMPLIED: [&str; 3] = ["kms:Decrypt", "kms:GenerateDataKey", "s3:PutObjectRetention"];
+const IMPLIED: [&str; 5] =
+    ["kms:Decrypt", "kms:GenerateDataKey", "s3:PutObjectRetention", "sts:SetSourceIdentity", "sts:TagSession"];
 
 #[test]
 fn what_is_called_is_exactly_what_the_policy_allows() {
