@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::DeliveryError;
+use crate::run::lock;
 
 /// Name of the folder beside the runs.
 const FOLDER: &str = "deliveries";
@@ -158,22 +158,6 @@ fn read(path: &Path) -> io::Result<(BTreeMap<String, Value>, u64)> {
         }
         whole += length as u64;
     }
-}
-
-/// How often, and how far apart, a lock is tried.
-const TRIES: u32 = 20;
-const BETWEEN: Duration = Duration::from_millis(10);
-
-/// Takes the lock. A program that this one is just starting has the file open until it begins, and with it a lock that was
-/// let go of, so the first refusal says little.
-fn lock(file: &File) -> Result<(), TryLockError> {
-    for _ in 1..TRIES {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => std::thread::sleep(BETWEEN),
-            other => return other,
-        }
-    }
-    file.try_lock()
 }
 
 #[cfg(test)]

@@ -408,7 +408,7 @@ pub(super) fn lock(runs: &Path) -> Result<File, RunError> {
     let path = runs.join(LOCK);
     let options = OpenOptions::new().create(true).truncate(false).write(true).clone();
     let file = options.open(&path).map_err(RunError::not_writable(&path))?;
-    match file.try_lock() {
+    match super::lock::lock(&file) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(RunError::Locked { path: runs.to_owned() }),
         // Some network file systems have no locks; there, keeping runs apart is up to whoever starts them.
