@@ -93,7 +93,7 @@ pub(super) fn rechecked(args: &AuditArgs, targets: &[Target]) -> Result<Outcome,
     let whole = question(&config, &policies, &asked);
     let alike = |run: &RunDirectory| {
         let same = |place: &&str| run.plan().config.pointer(place) == whole.pointer(place);
-        ESTATE.iter().all(|place| same(place))
+        ESTATE.iter().all(same)
     };
     kept.fetch(async |store| {
         store.fetch_for_recheck(ROOT, &alike).await?;
