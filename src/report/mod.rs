@@ -51,7 +51,7 @@ pub use difference::{Difference, DifferenceJson, DifferencePage, Differing};
 pub use finding_table::FindingTable;
 pub use frameworks::Frameworks;
 pub use frameworks_csv::FrameworksCsv;
-pub use html::Html;
+pub use html::{Html, escaped as html_escaped};
 pub use json::Json;
 pub use junit::Junit;
 pub use markdown::Markdown;

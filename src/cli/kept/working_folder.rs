@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::super::failure::Failure;
+use crate::inventory::hex;
 
 /// How names of temporary folders begin.
 const PREFIX: &str = "pipewarden-";
@@ -43,8 +44,7 @@ impl WorkingFolder {
     pub(super) fn create(what: &str) -> Result<Self, Failure> {
         let mut bytes = [0; 8];
         SystemRandom::new().fill(&mut bytes).map_err(|_| Failure::because("the system gives no random numbers"))?;
-        let name = bytes.iter().fold(format!("{PREFIX}{what}-"), |name, byte| format!("{name}{byte:02x}"));
-        let path = std::env::temp_dir().join(name);
+        let path = std::env::temp_dir().join(format!("{PREFIX}{what}-{}", hex(&bytes)));
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);

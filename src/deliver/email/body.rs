@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use crate::deliver::{Notice, Verdict};
 use crate::finding::Severity;
+use crate::report::html_escaped as escaped;
 
 /// The document.
 pub(super) fn html(notice: &Notice) -> String {
@@ -96,21 +97,6 @@ fn write_not_seen(notice: &Notice, out: &mut String) {
         let _ = write!(out, "<li>and {} more causes</li>", notice.more_not_seen);
     }
     out.push_str("</ul></td></tr>");
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -116,7 +116,8 @@ fn was_violation(finding: &Finding) -> bool {
 }
 
 /// Text that HTML shows as it is, between tags and inside a quoted attribute.
-fn escaped(text: &str) -> String {
+#[must_use]
+pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for character in text.chars() {
         match character {
