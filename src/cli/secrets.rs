@@ -135,7 +135,7 @@ fn listed(text: &str) -> Result<BTreeMap<String, Place>, String> {
     let mut named = BTreeMap::new();
     let entries = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|entry| !entry.is_empty());
     for (nth, entry) in entries.enumerate() {
-        let wrong = |problem: &str| format!("{LIST}: entry {}: {problem}; {FORM}", nth + 1);
+        let wrong = |problem: &str| format!("entry {} of {LIST} cannot be read: {problem}; {FORM}", nth + 1);
         let (name, place) = listed_entry(entry).map_err(wrong)?;
         if named.insert(name.to_owned(), place).is_some() {
             return Err(wrong(&format!("`{name}` has a secret already; keep one of them")));
@@ -299,7 +299,10 @@ mod tests {
             (good.clone(), "`GOOD` has a secret already"),
         ] {
             let error = listed(&format!("{good},{wrong}")).unwrap_err();
-            assert!(error.starts_with("PIPEWARDEN_SECRETS: entry 2: ") && error.contains(problem), "{wrong}: {error}");
+            assert!(
+                error.starts_with("entry 2 of PIPEWARDEN_SECRETS cannot be read: ") && error.contains(problem),
+                "{wrong}: {error}"
+            );
             assert!(error.contains("NAME=arn:aws:secretsmanager:") && !error.contains(SECRET), "{error}");
         }
     }
@@ -348,11 +351,12 @@ mod tests {
         ] {
             let problem = told(code, message);
             assert!(problem.contains(mend) && problem.contains(code), "{problem}");
+            let arn = ARN.replace('=', "-");
             let text = format!(
-                "`hosts` (github.com): `token_env`: the environment variable `SOURCE_TOKEN` is not set, and its secret {ARN} of {LIST} {problem}"
+                "`hosts` (github.com): `token_env`: the environment variable `SOURCE_TOKEN` is not set, and its secret {arn} of {LIST} {problem}"
             );
             let brief = Failure::because(text).in_brief();
-            for part in [mend, ARN, "`SOURCE_TOKEN`", LIST] {
+            for part in [mend, arn.as_str(), "`SOURCE_TOKEN`", LIST] {
                 assert!(brief.contains(part), "{part}: {brief}");
             }
         }
