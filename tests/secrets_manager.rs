@@ -9,7 +9,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use pipewarden::collect::COLLECTORS;
 use pipewarden::simulate::{Simulation, SimulationOptions, SimulationServer};
@@ -340,7 +339,6 @@ fn a_function_with_a_malformed_list_does_not_begin() {
         "{message}"
     );
     assert_eq!(function.0.wait().unwrap().code(), Some(64));
-    thread::sleep(Duration::from_millis(10));
     assert!(vault.asked().is_empty());
 }
 
