@@ -589,6 +589,8 @@ fn the_roles_allow_what_a_whole_audit_calls_and_nothing_else() {
     let delivered = KINDS.iter().flat_map(|kind| kind.actions());
     let trail = ["cloudtrail:ListPublicKeys", "s3:ListBucket", "s3:GetObject"];
     let signed = ["kms:GetPublicKey", "kms:Sign"];
+    // The program's own, never a collector's.
+    let secrets = ["secretsmanager:GetSecretValue"];
     // What the configuration may ask of a session; STS wants it allowed on both sides.
     let session = ["sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"];
     let known: BTreeSet<&str> = DIRECTORY_ACTIONS
@@ -597,6 +599,7 @@ fn the_roles_allow_what_a_whole_audit_calls_and_nothing_else() {
         .chain(&STORE_ACTIONS)
         .chain(&trail)
         .chain(&signed)
+        .chain(&secrets)
         .chain(&session)
         .copied()
         .collect();
@@ -608,6 +611,49 @@ fn the_roles_allow_what_a_whole_audit_calls_and_nothing_else() {
         .filter(|action| !hub.contains(**action) && **action != "securityhub:BatchImportFindings")
         .collect();
     assert!(lacking.is_empty(), "{HUB} does not allow {lacking:?}");
+}
+
+/// One list for tasks and functions, and one role that reads what is on it.
+#[test]
+fn the_hub_reads_the_secrets_of_its_list_and_nobody_reads_another() {
+    let list = serde_json::json!({"Fn::If": ["WithSecrets", {"Ref": "Secrets"}, {"Ref": "AWS::NoValue"}]});
+    let mut functions = 0;
+    for path in [FAN_OUT, RECHECK] {
+        for (name, function) in resources(path).iter().filter(|(_, one)| one["Type"] == "AWS::Lambda::Function") {
+            functions += 1;
+            let variables = &function["Properties"]["Environment"]["Variables"];
+            assert_eq!(variables["PIPEWARDEN_SECRETS"], list, "{path}: {name}");
+            // Its right to read them is the role's.
+            assert_eq!(function["Properties"]["Role"]["Ref"], "AuditRoleArn", "{path}: {name}");
+        }
+    }
+    assert_eq!(functions, 3);
+    let container = &resources(HUB)["Task"]["Properties"]["ContainerDefinitions"][0];
+    assert!(container.get("Secrets").is_none(), "what ECS hands out is in the environment of every stage");
+    let variable = serde_json::json!({"Name": "PIPEWARDEN_SECRETS", "Value": {"Ref": "Secrets"}});
+    assert!(container["Environment"].as_array().unwrap().iter().any(|one| one["Fn::If"][1] == variable));
+    assert_eq!(templates()[HUB]["Outputs"]["Secrets"]["Value"]["Ref"], "Secrets");
+
+    let arns = serde_json::json!({"Fn::Split": [",", {"Ref": "SecretArns"}]});
+    let mut readers = Vec::new();
+    for path in paths() {
+        for (place, statement) in allowing(&path) {
+            if words(statement, "Action").iter().any(|action| action.starts_with("secretsmanager:Get")) {
+                assert_eq!(words(statement, "Action"), ["secretsmanager:GetSecretValue"], "{place}");
+                assert_eq!(statement["Resource"], arns, "{place}");
+                readers.push(place);
+            }
+        }
+    }
+    assert_eq!(readers, [format!("{HUB}: ReadSecrets")]);
+    let reads = &resources(HUB)["ReadSecrets"]["Properties"];
+    assert_eq!(reads["RoleName"]["Ref"], "AuditRole");
+    let decrypts: Vec<&Value> =
+        statements(&reads["PolicyDocument"]).into_iter().filter(|one| one["Action"] == "kms:Decrypt").collect();
+    assert_eq!(decrypts.len(), 1);
+    let condition = &decrypts[0]["Condition"]["StringLike"];
+    assert_eq!(condition["kms:EncryptionContext:SecretARN"], arns);
+    assert!(condition["kms:ViaService"]["Fn::Sub"].as_str().unwrap().starts_with("secretsmanager."));
 }
 
 #[test]

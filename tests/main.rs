@@ -64,6 +64,8 @@ mod report_events;
 mod run;
 /// Secrets in free text of every type, searched for in every file of a run.
 mod secrets;
+/// Secrets that the program fetches, from servers on loopback.
+mod secrets_manager;
 /// Image, release build and workflows, as far as reading them tells.
 mod shipping;
 /// The fan-out's state machine, executed.

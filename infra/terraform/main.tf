@@ -4,6 +4,10 @@ locals {
   tags         = { owner = "pipewarden", environment = var.environment }
   function_cpu = lower(var.architecture)
   hub          = aws_cloudformation_stack.hub.outputs
+
+  # One map for the list that tasks and functions read, and for the ARNs that their role may read.
+  secrets     = join(",", [for name, place in var.secrets : "${name}=${place}"])
+  secret_arns = join(",", distinct([for place in values(var.secrets) : join(":", slice(split(":", split("#", place)[0]), 0, 7))]))
 }
 
 resource "aws_cloudformation_stack" "hub" {
@@ -23,6 +27,8 @@ resource "aws_cloudformation_stack" "hub" {
     RepositoryArn      = var.repository_arn
     Architecture       = var.architecture
     ConfigKey          = var.config_key
+    Secrets            = local.secrets
+    SecretArns         = local.secret_arns
     Environment        = var.environment
     ScheduleExpression = var.schedule_expression
     ScheduleTimeZone   = var.schedule_time_zone
@@ -107,6 +113,7 @@ resource "aws_cloudformation_stack" "fan_out" {
     ReportBucket       = local.hub["ReportBucket"]
     KeyArn             = local.hub["KeyArn"]
     ConfigKey          = var.config_key
+    Secrets            = local.secrets
     AuditRoleArn       = local.hub["AuditRoleArn"]
     AuditRoleName      = local.hub["AuditRoleName"]
     ExecutionRoleArn   = local.hub["ExecutionRoleArn"]
@@ -136,6 +143,7 @@ resource "aws_cloudformation_stack" "recheck" {
     ReportBucket   = local.hub["ReportBucket"]
     KeyArn         = local.hub["KeyArn"]
     ConfigKey      = var.config_key
+    Secrets        = local.secrets
     AuditRoleArn   = local.hub["AuditRoleArn"]
     AuditRoleName  = local.hub["AuditRoleName"]
     AlarmTopicArn  = local.hub["AlarmTopicArn"]

@@ -116,6 +116,20 @@ variable "schedule_time_zone" {
   default     = "UTC"
 }
 
+variable "secrets" {
+  description = "ARNs of secrets in Secrets Manager by the variables that the configuration file names; #KEY behind one takes one key of a JSON secret"
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition = alltrue([
+      for name, place in var.secrets : can(regex("^[A-Za-z_][A-Za-z0-9_]*$", name)) &&
+      can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+(:[^:,#[:space:]]*:[^:,#[:space:]]*:[^:,#[:space:]]*)?(#[^,#[:space:]]+)?$", place))
+    ])
+    error_message = "Names of variables, each with the ARN of a secret and, behind a #, one of its keys."
+  }
+}
+
 variable "hub_parameters" {
   description = "Further parameters of infra/hub/template.yaml, by their names there"
   type        = map(string)

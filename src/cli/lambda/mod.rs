@@ -30,6 +30,7 @@ use super::hook::{self, HookArgs};
 use super::kept;
 use super::options::print;
 use super::recheck::{self, Outcome};
+use super::secrets::Secrets;
 use crate::deliver::{Notice, Package};
 use crate::run::RunDirectory;
 use event::Event;
@@ -166,6 +167,8 @@ fn problem_of(failure: &Failure) -> Problem {
 impl Front {
     /// Reads what can be wrong before any event comes.
     fn new(audit: &AuditArgs) -> Result<Self, Failure> {
+        // Read anew for each event; a list that cannot be read is said at once.
+        Secrets::open(&audit.aws)?;
         let mut audit = audit.clone();
         audit.policies.policies.extend(more_policies());
         let config = audit.run.resolve()?;
