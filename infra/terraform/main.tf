@@ -36,6 +36,9 @@ resource "aws_cloudformation_stack" "hub" {
   }, var.hub_parameters)
 }
 
+# Instances are made, changed and removed as their own resource says; what a stack set prefers is for changes of its template. With
+# the defaults of either, an account comes after the other, the first that fails ends it, and Terraform waits half an hour.
+
 # The member role of every account; its trust names the audit role, which has to be there before.
 resource "aws_cloudformation_stack_set" "member" {
   provider         = aws.management
@@ -68,6 +71,10 @@ resource "aws_cloudformation_stack_set" "member" {
     max_concurrent_percentage    = 25
   }
 
+  timeouts {
+    update = "6h"
+  }
+
   lifecycle {
     # The service writes its own role here.
     ignore_changes = [administration_role_arn]
@@ -80,6 +87,17 @@ resource "aws_cloudformation_stack_set_instance" "member" {
 
   deployment_targets {
     organizational_unit_ids = var.organizational_unit_ids
+  }
+
+  operation_preferences {
+    failure_tolerance_percentage = 100
+    max_concurrent_percentage    = 25
+  }
+
+  timeouts {
+    create = "6h"
+    update = "6h"
+    delete = "6h"
   }
 }
 
@@ -175,6 +193,15 @@ resource "aws_cloudformation_stack_set" "forward" {
     active = true
   }
 
+  operation_preferences {
+    failure_tolerance_percentage = 100
+    max_concurrent_percentage    = 25
+  }
+
+  timeouts {
+    update = "6h"
+  }
+
   lifecycle {
     ignore_changes = [administration_role_arn]
   }
@@ -188,6 +215,17 @@ resource "aws_cloudformation_stack_set_instance" "forward" {
 
   deployment_targets {
     organizational_unit_ids = var.organizational_unit_ids
+  }
+
+  operation_preferences {
+    failure_tolerance_percentage = 100
+    max_concurrent_percentage    = 25
+  }
+
+  timeouts {
+    create = "6h"
+    update = "6h"
+    delete = "6h"
   }
 }
 
@@ -239,6 +277,19 @@ resource "aws_cloudformation_stack_set" "hook" {
     retain_stacks_on_account_removal = false
   }
 
+  managed_execution {
+    active = true
+  }
+
+  operation_preferences {
+    failure_tolerance_percentage = 100
+    max_concurrent_percentage    = 25
+  }
+
+  timeouts {
+    update = "6h"
+  }
+
   lifecycle {
     ignore_changes = [administration_role_arn]
   }
@@ -252,5 +303,16 @@ resource "aws_cloudformation_stack_set_instance" "hook" {
 
   deployment_targets {
     organizational_unit_ids = var.organizational_unit_ids
+  }
+
+  operation_preferences {
+    failure_tolerance_percentage = 100
+    max_concurrent_percentage    = 25
+  }
+
+  timeouts {
+    create = "6h"
+    update = "6h"
+    delete = "6h"
   }
 }

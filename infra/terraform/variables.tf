@@ -155,7 +155,7 @@ variable "recheck" {
 }
 
 variable "recheck_regions" {
-  description = "Regions whose changes are forwarded; with that of IAM, us-east-1 in the partition aws"
+  description = "Regions whose changes are forwarded; with that of IAM, us-east-1 in the partition aws. Not of the management account, which stack sets leave out: deploy infra/recheck/member.yaml there by hand"
   type        = list(string)
   default     = []
 }
@@ -179,7 +179,7 @@ variable "history_parameters" {
 }
 
 variable "hook_regions" {
-  description = "Regions in which CloudFormation asks pipewarden before it provisions; none: no hook"
+  description = "Regions in which CloudFormation asks pipewarden before it provisions; none: no hook. The image has to be in each of them, under the same name. Not in the management account, which stack sets leave out"
   type        = list(string)
   default     = []
 }

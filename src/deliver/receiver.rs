@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{Contacts, Delivery, DeliveryError, KINDS, Pace};
 use crate::collect::git_hosts::Secrets;
+use crate::inventory::Partition;
 use crate::organization::Sessions;
 
 /// Key of the address of reports, beside the tables.
@@ -51,8 +52,8 @@ pub trait Kind: Sync {
 
 /// What the configuration says of one receiver, read and checked.
 pub trait Receiver: Debug + Send + Sync {
-    /// What the identity that delivers must be allowed, on which resources.
-    fn grants(&self) -> Vec<Grant>;
+    /// What the identity that delivers must be allowed, on which resources; those that name no Region are in `partition`.
+    fn grants(&self, partition: Partition) -> Vec<Grant>;
 
     /// Makes it ready; secrets are read now.
     ///

@@ -155,9 +155,9 @@ struct Configured {
 }
 
 impl Receiver for Configured {
-    fn grants(&self) -> Vec<Grant> {
+    fn grants(&self, partition: Partition) -> Vec<Grant> {
         let region = self.settings.region().ok().flatten();
-        let partition = region.as_ref().map_or(Partition::Aws, Partition::of_region);
+        let partition = region.as_ref().map_or(partition, Partition::of_region);
         let bucket = format!("arn:{partition}:s3:::{}", self.settings.bucket);
         let mut on_objects = vec!["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"];
         if self.settings.object_lock_mode.is_some() {

@@ -128,14 +128,14 @@ struct Configured {
 }
 
 impl Receiver for Configured {
-    fn grants(&self) -> Vec<Grant> {
+    fn grants(&self, partition: Partition) -> Vec<Grant> {
         let import = Grant { actions: vec!["securityhub:BatchImportFindings"], resources: vec!["*".to_owned()] };
         let enter = self.settings.role.as_ref().map(|role| Grant {
             actions: vec!["sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"],
             resources: vec![if role.starts_with("arn:") {
-                role.replace("{account}", "*").replace("{partition}", "aws")
+                role.replace("{account}", "*").replace("{partition}", partition.as_str())
             } else {
-                format!("arn:aws:iam::*:role/{role}")
+                format!("arn:{partition}:iam::*:role/{role}")
             }],
         });
         [Some(import), enter].into_iter().flatten().collect()

@@ -12,6 +12,7 @@ use std::process::Command;
 
 use pipewarden::deliver::{KINDS, Status, read_record, write_record};
 use pipewarden::finding::{Change, ComplianceType, Gone};
+use pipewarden::inventory::Partition;
 use serde_json::{Value, json};
 
 use runs::{HOME, changed, configured, deliver, deliver_with_gone, fail, finding, sealed, sealed_again, sealed_among};
@@ -513,8 +514,14 @@ fn every_delivery_runs_whatever_the_others_do_and_the_run_is_not_touched() {
 }
 
 /// What AWS does with the caller's permissions behind a call, or only where it is configured.
-const IMPLIED: [&str; 5] =
-    ["kms:Decrypt", "kms:GenerateDataKey", "s3:PutObjectRetention", "sts:SetSourceIdentity", "sts:TagSession"];
+const IMPLIED: [&str; 6] = [
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
+    "s3:PutObjectRetention",
+    "ses:SendRawEmail",
+    "sts:SetSourceIdentity",
+    "sts:TagSession",
+];
 
 #[test]
 fn what_is_called_is_exactly_what_the_policy_allows() {
@@ -551,7 +558,7 @@ fn what_is_called_is_exactly_what_the_policy_allows() {
         let granted: BTreeSet<&str> = configured(tables)
             .targets
             .iter()
-            .flat_map(|target| target.receiver.grants())
+            .flat_map(|target| target.receiver.grants(Partition::Aws))
             .flat_map(|grant| grant.actions)
             .collect();
         let all: BTreeSet<&str> = KINDS.iter().flat_map(|kind| kind.actions()).copied().collect();

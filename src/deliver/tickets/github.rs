@@ -21,6 +21,7 @@ use super::{Rules, Tracker as _};
 use crate::collect::git_hosts::Misplaced;
 use crate::deliver::receiver::settings;
 use crate::deliver::{Delivery, DeliveryError, Grant, Kind, Receiver, Way};
+use crate::inventory::Partition;
 
 /// `[[deliveries.github]]`
 #[derive(Debug)]
@@ -219,7 +220,7 @@ struct Configured {
 }
 
 impl Receiver for Configured {
-    fn grants(&self) -> Vec<Grant> {
+    fn grants(&self, _partition: Partition) -> Vec<Grant> {
         Vec::new()
     }
 

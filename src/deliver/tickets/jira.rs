@@ -15,6 +15,7 @@ use super::jira_tracker::ToJira;
 use super::to_tracker::ToTracker;
 use super::{Rules, Tracker as _};
 use crate::deliver::{Delivery, DeliveryError, Grant, Kind, Receiver, Way};
+use crate::inventory::Partition;
 
 /// `[[deliveries.jira]]`
 #[derive(Debug)]
@@ -48,7 +49,7 @@ struct Configured {
 }
 
 impl Receiver for Configured {
-    fn grants(&self) -> Vec<Grant> {
+    fn grants(&self, _partition: Partition) -> Vec<Grant> {
         Vec::new()
     }
 

@@ -26,6 +26,7 @@ use super::messenger::{Channel, Letter, Messenger};
 use super::receiver::{is_variable, settings};
 use super::{Delivery, DeliveryError, Grant, Kind, Notice, Pace, Receiver, Way, When};
 use crate::collect::git_hosts::Secrets;
+use crate::inventory::Partition;
 use endpoint::Endpoint;
 
 /// Bytes of a secret that signs, at least.
@@ -141,7 +142,7 @@ struct Configured {
 }
 
 impl Receiver for Configured {
-    fn grants(&self) -> Vec<Grant> {
+    fn grants(&self, _partition: Partition) -> Vec<Grant> {
         Vec::new()
     }
 
