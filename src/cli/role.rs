@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::options::{print, say};
 use crate::audit::ACCOUNT_ACTIONS;
 use crate::collect::COLLECTORS;
-use crate::config::Written;
+use crate::config::Config;
 use crate::deliver::{Grant, KINDS, Target};
 use crate::history::ACCOUNT_SOURCES;
 use crate::organization::DIRECTORY_ACTIONS;
@@ -144,8 +144,7 @@ fn of_deliveries(role: RoleOf) -> Vec<&'static str> {
 }
 
 fn targets(args: &RoleArgs) -> Result<Vec<Target>, Failure> {
-    let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
-    Ok(written.resolve(&file).map_err(Failure::usage)?.deliveries.targets)
+    Ok(Config::read(args.config.as_deref()).map_err(Failure::usage)?.deliveries.targets)
 }
 
 /// A policy of exactly what is configured; of everything that could be, where nobody names a configuration.
