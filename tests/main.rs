@@ -40,6 +40,8 @@ mod history;
 mod hosts;
 /// Templates of `infra/`: lint, rights, Terraform's module.
 mod infra;
+/// What is kept beside runs: memories that several machines share, and the configuration.
+mod keeping;
 /// `pipewarden lambda` against a runtime API on loopback.
 mod lambda;
 /// Findings over runs: every kind of change against the known truth, pruning, `diff` and `runs`.

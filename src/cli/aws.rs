@@ -77,7 +77,7 @@ pub(super) fn for_loopback(endpoint_url: &str, region: &Region) -> SdkConfig {
 
 /// The configured source hosts, with their secrets.
 pub(super) fn source_hosts(config: &Config, secrets: &Secrets) -> Result<SourceHosts, Failure> {
-    let file = |path: &std::path::Path| std::fs::read(path);
+    let file = |path: &std::path::Path| config.read_named(path);
     let read = git_hosts::Secrets { variable: secrets, file: &file };
     config.source_hosts(&read).map_err(|error| secrets.failure(error))
 }

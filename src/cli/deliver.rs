@@ -23,8 +23,8 @@ use super::secrets::Secrets;
 use crate::collect::git_hosts::{self, SourceHosts};
 use crate::config::Config;
 use crate::deliver::{
-    FailedRun, Notice, Outcome, Pace, Package, Status, Target, Way, deliver_all, notify_failure, open_all, preview_all,
-    table, write_record,
+    FailedRun, Notice, Outcome, Pace, Package, PreviewLine, Status, Target, Way, deliver_all, notify_failure, open_all,
+    preview_all, table, write_record,
 };
 use crate::inventory::Redaction;
 use crate::organization::Sessions;
@@ -165,7 +165,7 @@ impl DeliverOptions {
         // that is ended in the middle of it would say it again.
         for slow in [false, true] {
             let targets: Vec<&Target> =
-                config.deliveries.targets.iter().filter(|target| SLOW.contains(&target.kind) == slow).collect();
+                config.deliveries.targets.iter().filter(|target| target.takes_one_by_one() == slow).collect();
             if !targets.is_empty() {
                 let ready = Ready { config, sessions, secrets, out, targets };
                 concluded = runtime.block_on(self.after(concluded, is_over, run, &ready));
@@ -199,9 +199,6 @@ impl DeliverOptions {
     }
 }
 
-/// Receivers that take things one by one.
-const SLOW: [&str; 2] = ["github", "jira"];
-
 /// A run that has just ended, one way or another.
 pub(super) struct Ended<'a> {
     /// How.
@@ -231,7 +228,7 @@ struct Ready<'a> {
 
 impl Ready<'_> {
     fn open(&self) -> Vec<crate::deliver::Opened<'_>> {
-        let file = |path: &Path| std::fs::read(path);
+        let file = |path: &Path| self.config.read_named(path);
         let secrets = git_hosts::Secrets { variable: self.secrets, file: &file };
         let way = Way { sessions: self.sessions, secrets: &secrets, pace: Arc::new(Patience) };
         open_all(&self.targets, &way)
@@ -303,8 +300,12 @@ impl Ready<'_> {
                 }
                 Ok((receiver, preview)) => {
                     lines.push(format!("{name}: {}", visible(&receiver)));
-                    for thing in &preview.things {
-                        lines.push(format!("    {:>9} {} ({} bytes)", thing.count, visible(&thing.what), thing.bytes));
+                    for PreviewLine { what, count, bytes } in &preview.things {
+                        let what = visible(what);
+                        lines.push(match count {
+                            0 => format!("    {what}"),
+                            _ => format!("    {count:>9} {what} ({bytes} bytes)"),
+                        });
                     }
                     if preview.things.is_empty() {
                         lines.push("    nothing to send".to_owned());

@@ -39,7 +39,8 @@ pub(super) fn redaction(config: &Config, out: &Path, secrets: &Secrets) -> Resul
             (value.into_bytes(), format!("the variable {name}"))
         }
         (None, Some(path)) => {
-            let key = fs::read(path).map_err(|error| {
+            let path = config.within(path);
+            let key = fs::read(&path).map_err(|error| {
                 let (file, path) = (&config.file, path.display());
                 Failure::usage(format!("{file}: `secrets.fingerprint_key_file`: {path} cannot be read: {error}"))
             })?;

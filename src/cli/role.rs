@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::options::{print, say};
 use crate::audit::ACCOUNT_ACTIONS;
 use crate::collect::COLLECTORS;
-use crate::config::Written;
+use crate::config::Config;
 use crate::deliver::{Grant, KINDS, Target};
 use crate::history::ACCOUNT_SOURCES;
 use crate::inventory::{Partition, Region};
@@ -145,8 +145,7 @@ fn of_deliveries(role: RoleOf) -> Vec<&'static str> {
 }
 
 fn targets(args: &RoleArgs) -> Result<(Vec<Target>, Partition), Failure> {
-    let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
-    let config = written.resolve(&file).map_err(Failure::usage)?;
+    let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
     let partition = partition(config.home_region, &|name| std::env::var(name).ok());
     Ok((config.deliveries.targets, partition))
 }

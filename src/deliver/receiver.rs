@@ -35,6 +35,11 @@ pub trait Kind: Sync {
         &[]
     }
 
+    /// Whether it takes things one by one and slowly, so that others are told first.
+    fn takes_one_by_one(&self) -> bool {
+        false
+    }
+
     /// Reads one table, without `name`.
     ///
     /// # Errors
@@ -90,6 +95,14 @@ pub struct Target {
     pub kind: &'static str,
     /// Its settings.
     pub receiver: Arc<dyn Receiver>,
+}
+
+impl Target {
+    /// [`Kind::takes_one_by_one`]
+    #[must_use]
+    pub fn takes_one_by_one(&self) -> bool {
+        KINDS.iter().any(|kind| kind.table() == self.kind && kind.takes_one_by_one())
+    }
 }
 
 /// All configured receivers.

@@ -23,6 +23,10 @@ use crate::inventory::{AccountId, Arn, Partition, Region};
 use crate::report::{FORMATS, ReportFormat};
 use crate::run::{FileEntry, MANIFEST, PLAN, RunError, SIGNATURE};
 
+/// Name of the format that is the page.
+const PAGE: &str = "html";
+/// The page that it has a link to, in runs with a history.
+const DELIVERY_PAGE: &str = "dora/dora.html";
 /// Files on their way at once.
 const FILES_AT_ONCE: usize = 6;
 
@@ -98,6 +102,10 @@ impl Settings {
     /// Whether a file of a run is sent.
     fn wants(&self, path: &str) -> bool {
         if self.formats.is_empty() || path == PLAN {
+            return true;
+        }
+        // The page on findings has a link to the page on delivery.
+        if path == DELIVERY_PAGE && self.formats.iter().any(|name| name == PAGE) {
             return true;
         }
         let asked = |format: &&&dyn ReportFormat| self.formats.iter().any(|name| name == format.name());
@@ -362,6 +370,19 @@ mod tests {
         ] {
             assert_eq!(is_of(path, "sarif", "findings.sarif"), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn the_page_takes_the_one_that_it_links_with_it() {
+        let of = |formats: &[&str]| {
+            let settings: Settings = serde_json::from_value(json!({"bucket": "archive", "formats": formats})).unwrap();
+            ["report.html", "dora/dora.html", "dora/metrics.csv", "findings.json", "plan.json"]
+                .map(|path| settings.wants(path))
+        };
+        assert_eq!(of(&["html"]), [true, true, false, false, true]);
+        assert_eq!(of(&["json"]), [false, false, false, true, true]);
+        assert_eq!(of(&[]), [true; 5]);
+        assert!(FORMATS.iter().any(|format| format.name() == PAGE));
     }
 
     #[test]

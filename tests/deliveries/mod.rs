@@ -1,6 +1,7 @@
 //! Deliveries over the wire: what is sent, what is not sent twice, and what a receiver may do to them.
 
 mod messages;
+mod rechecks;
 mod runs;
 mod server;
 mod tickets;
@@ -366,6 +367,11 @@ fn old_inventories_that_were_judged_again_do_not_take_security_hub_back() {
         let outcomes = deliver(&server, out.path(), &again, hub()).await;
         assert_eq!((outcomes[0].status, outcomes[0].sent), (Status::Incomplete, 0));
         assert!(outcomes[0].refused[0].contains("is older than run 20261122T020000Z"), "{outcomes:?}");
+        fs::write(out.path().join("pipewarden.toml"), "[[deliveries.security_hub]]\nrole = \"PipewardenDeliver\"\n")
+            .unwrap();
+        let (code, text) = command(&server, out.path(), "deliver", &["20261123T020000Z", "--dry-run"]);
+        let refused = "nothing would be sent: run 20261123T020000Z is older than run 20261122T020000Z";
+        assert!(code == 0 && text.contains(refused) && !text.contains("nothing to send"), "{text}");
         let newest = sealed_again(out.path(), "20261124T020000Z", SECOND, vec![violated(A, HOME, "new")]);
         assert_eq!(deliver(&server, out.path(), &newest, hub()).await[0].sent, 1);
     });
@@ -568,6 +574,11 @@ fn what_is_called_is_exactly_what_the_policy_allows() {
 
 /// Runs a subcommand with `<out>/pipewarden.toml`; answers its exit code and what it printed.
 fn command(server: &Server, out: &std::path::Path, subcommand: &str, args: &[&str]) -> (i32, String) {
+    command_as(OWN, server, out, subcommand, args)
+}
+
+/// The same, with the credentials of an account.
+fn command_as(account: &str, server: &Server, out: &std::path::Path, subcommand: &str, args: &[&str]) -> (i32, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
         .arg(subcommand)
         .args(args)
@@ -577,7 +588,7 @@ fn command(server: &Server, out: &std::path::Path, subcommand: &str, args: &[&st
         .arg(out)
         .env_clear()
         .envs([
-            ("AWS_ACCESS_KEY_ID", format!("AKIA{OWN}").as_str()),
+            ("AWS_ACCESS_KEY_ID", format!("AKIA{account}").as_str()),
             ("AWS_SECRET_ACCESS_KEY", "test-secret-that-nobody-prints"),
             ("AWS_REGION", HOME),
             ("AWS_MAX_ATTEMPTS", "1"),

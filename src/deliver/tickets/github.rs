@@ -120,6 +120,10 @@ impl Kind for GitHub {
         &[]
     }
 
+    fn takes_one_by_one(&self) -> bool {
+        true
+    }
+
     fn read(&self, name: &str, mut table: Value) -> Result<Arc<dyn Receiver>, String> {
         let rules = Rules::take(&mut table)?;
         let settings: Settings = settings(table)?;

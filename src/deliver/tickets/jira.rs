@@ -34,6 +34,10 @@ impl Kind for Jira {
         &[]
     }
 
+    fn takes_one_by_one(&self) -> bool {
+        true
+    }
+
     fn read(&self, name: &str, mut table: Value) -> Result<Arc<dyn Receiver>, String> {
         let rules = Rules::take(&mut table)?;
         let options = JiraOptions::read(table)?;
