@@ -49,10 +49,11 @@ fn machines_that_deliver_at_once_lose_no_word_of_each_other_though_one_writes_th
         let folders = [(); 3].map(|()| tempfile::tempdir().unwrap());
         let first = fetched(&moto, folders[0].path()).await;
         // A long life: three findings, told again and again.
+        let mut memory = Memory::open(folders[0].path(), "hub").unwrap();
         for night in 0..400 {
-            let words = ["a", "b", "c"].map(|key| (key, json!(night)));
-            say(folders[0].path(), &words);
+            memory.put_all(["a", "b", "c"].map(|key| (key.to_owned(), json!(night)))).unwrap();
         }
+        drop(memory);
         first.send_beside().await.unwrap();
         let (entries, lines) = remembered(&moto).await;
         assert_eq!(entries["a"], 399);
@@ -101,6 +102,11 @@ fn a_configuration_means_the_same_wherever_the_program_is_started() {
     };
     let policy = "@id(\"ours\") @title(\"t\") @severity(\"LOW\") @remediation(\"r\") @frameworks(\"f\")\nforbid (principal, action == Pipewarden::Action::\"Release\", resource is AWS::CodePipeline::Pipeline)\nunless { resource.pipelineType == \"V2\" };\n";
     write("conf/ours/controls/ours.cedar", policy);
+    let cases = json!({"cases": [
+        {"name": "v2", "facts": {"pipelineType": "V2"}, "expect": "Compliant"},
+        {"name": "v1", "facts": {"pipelineType": "V1"}, "expect": "NonCompliant"},
+    ]});
+    write("conf/ours/controls/ours.tests.json", &cases.to_string());
     write("conf/key", "0123456789abcdef0123456789abcdef");
     write("conf/OWNERS", "* platform\n");
     write(
