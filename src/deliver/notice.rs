@@ -262,6 +262,8 @@ struct Sight {
     regions_left_out: u64,
     /// Violations of earlier runs that this one has not and could not look at.
     not_seen: u64,
+    /// More of them, which nobody asks for any more and which were told of before.
+    set_aside: u64,
 }
 
 impl Sight {
@@ -274,12 +276,18 @@ impl Sight {
             .filter(|skip| !accounts.contains(&skip.account))
             .map(|skip| (&skip.account, &skip.region))
             .collect();
-        let mut not_seen = 0;
+        let (mut not_seen, mut set_aside) = (0, 0);
         for gone in report.findings.gone()? {
-            let change = gone?.finding.lifecycle.map(|lifecycle| lifecycle.change);
-            not_seen += u64::from(change != Some(Change::Resolved));
+            let gone = gone?;
+            let change = gone.finding.lifecycle.as_ref().map(|lifecycle| lifecycle.change);
+            if report.is_set_aside(&gone) {
+                set_aside += 1;
+            } else {
+                not_seen += u64::from(change != Some(Change::Resolved));
+            }
         }
-        Ok(Self { accounts_left_out: accounts.len() as u64, regions_left_out: regions.len() as u64, not_seen })
+        let (accounts_left_out, regions_left_out) = (accounts.len() as u64, regions.len() as u64);
+        Ok(Self { accounts_left_out, regions_left_out, not_seen, set_aside })
     }
 
     fn left_out(&self) -> u64 {
@@ -459,6 +467,7 @@ fn sentences(report: &Report<'_>, sight: &Sight) -> Vec<String> {
         let what = counted(sight.not_seen, "violation");
         sentences.push(format!("{what} of earlier runs could not be looked at again, which is not resolved."));
     }
+    sentences.extend(set_aside_in_words(sight.set_aside));
     if let Some(left_out) = sight.left_out_in_words() {
         sentences.push(format!("{left_out}: nothing is said of them."));
     }
@@ -468,6 +477,17 @@ fn sentences(report: &Report<'_>, sight: &Sight) -> Vec<String> {
         sentences.push("Everything that was asked could be seen.".to_owned());
     }
     sentences
+}
+
+/// Violations that nobody asks for any more.
+pub(super) fn set_aside_in_words(count: u64) -> Option<String> {
+    let what = counted(count, "violation");
+    let are = if count == 1 { "is" } else { "are" };
+    (count > 0).then(|| {
+        format!(
+            "{what} of earlier runs {are} of controls or accounts that nobody asks for any more, which is not resolved."
+        )
+    })
 }
 
 pub(super) fn word(change: Change) -> &'static str {
@@ -515,8 +535,9 @@ mod tests {
             lifecycle: change.map(|change| Lifecycle {
                 change,
                 first_observed_at: "2026-11-20T02:00:00Z".to_owned(),
-                last_observed_at: "2026-11-21T02:00:00Z".to_owned(),
+                last_observed_at: Some("2026-11-21T02:00:00Z".to_owned()),
                 last_known: None,
+                was: None,
             }),
         }
     }
@@ -548,8 +569,13 @@ mod tests {
         for finding in findings {
             counts.add(finding);
         }
-        let comparison =
-            Comparison { previous: run(), violations: changes.iter().copied().collect(), remediation: BTreeMap::new() };
+        let comparison = Comparison {
+            previous: run(),
+            observed_at: None,
+            violations: changes.iter().copied().collect(),
+            remediation: BTreeMap::new(),
+            set_aside: 0,
+        };
         let over_time = OverTime { comparison: (!changes.is_empty()).then_some(comparison), ..OverTime::default() };
         let control = Control {
             id: "c".to_owned(),
@@ -725,6 +751,7 @@ mod tests {
             gaps,
             calls: crate::inventory::CallCounts::default(),
             other_policies: false,
+            remediation: None,
         };
         let applies = |now: &[Finding], before: crate::report::TrendPoint| {
             let told = std::cell::Cell::new(false);
@@ -753,6 +780,24 @@ mod tests {
         assert!(!applies(&[dark], before(0, 1, 0)), "it is as dark as it was");
         assert!(applies(&[good], before(0, 1, 0)), "it can be seen again");
         assert!(applies(&[], before(1, 0, 0)), "nothing is judged any more");
+        // As much is unknown as before, but not the same.
+        let hidden = |last: Option<&str>| {
+            let mut finding = seen(2, ComplianceType::InsufficientData);
+            let known = last.map(|_| ComplianceType::Compliant);
+            finding.lifecycle = Some(Lifecycle {
+                change: if last.is_some() { Change::NotSeen } else { Change::Unchanged },
+                first_observed_at: "2026-11-01T02:00:00Z".to_owned(),
+                last_observed_at: last.map(str::to_owned),
+                last_known: known,
+                was: None,
+            });
+            finding
+        };
+        let good = || seen(1, ComplianceType::Compliant);
+        let before = || before(1, 1, 0);
+        assert!(applies(&[good(), hidden(Some(&run().started_at))], before()), "one went dark while another came back");
+        assert!(!applies(&[good(), hidden(Some("2026-11-02T02:00:00Z"))], before()), "it was dark before");
+        assert!(!applies(&[good(), hidden(None)], before()), "nobody ever saw it");
     }
 
     #[test]
