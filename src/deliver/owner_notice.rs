@@ -5,7 +5,8 @@
 
 use std::fmt::Write as _;
 
-use super::notice::{Verdict, counted, judged, of_organization, set_aside_in_words, word};
+use super::estate_in_sight::set_aside_in_words;
+use super::notice::{Verdict, counted, judged, of_organization, word};
 use super::{Notice, NoticeFinding, Package, When};
 use crate::finding::{Change, ComplianceType, Severity};
 use crate::report::{OwnerShare, Report, visible};
