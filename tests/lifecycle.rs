@@ -178,7 +178,7 @@ fn a_changing_organization_is_followed_and_a_gap_never_mends_anything() {
     for finding in same.violations().values() {
         let lifecycle = finding.lifecycle.as_ref().unwrap();
         assert_eq!(lifecycle.first_observed_at, "2026-11-21T00:00:00Z");
-        assert_eq!(lifecycle.last_observed_at, "2026-11-22T00:00:00Z");
+        assert_eq!(lifecycle.last_observed_at.as_deref(), Some("2026-11-22T00:00:00Z"));
     }
 
     // Somebody mends one pipeline.
@@ -195,6 +195,10 @@ fn a_changing_organization_is_followed_and_a_gap_never_mends_anything() {
     let remediation = better.stored.report().over_time.comparison.unwrap().remediation;
     assert_eq!(remediation.values().map(|one| one.resolved).sum::<u64>(), resolved.len() as u64);
     assert!(remediation.values().all(|one| one.mean_hours() == Some(48.0)), "{remediation:?}");
+    let in_its_trend =
+        |morning: &Morning, night: usize| morning.stored.report().over_time.trend[night].remediation.clone();
+    assert_eq!(in_its_trend(&better, 0), None, "the first run was compared with none");
+    assert_eq!(in_its_trend(&better, 2).as_ref(), Some(&remediation));
 
     // It is undone: that is new, with a new beginning; everything else is as old as it was.
     let undone = Night::default().pass(out, 3);
@@ -229,6 +233,7 @@ fn a_changing_organization_is_followed_and_a_gap_never_mends_anything() {
         assert_eq!(finding.lifecycle.as_ref().unwrap().first_observed_at, began, "{key:?}");
     }
     assert!(again.unseen().is_empty());
+    assert_eq!(in_its_trend(&again, 2), Some(remediation), "later runs know what it resolved");
     assert_eq!(again.violations().len(), all.len());
 
     assert_losses(out, &all);
@@ -242,6 +247,16 @@ fn assert_losses(out: &Path, all: &BTreeMap<Key, &Finding>) {
     assert!(!off.gone.is_empty());
     assert!(off.gone.iter().all(|gone| gone.reason == "control `codepipeline-type-v2` was not asked in this run"));
     assert!(off.stored.report().over_time.trend.last().unwrap().other_policies);
+    let unsure = off.stored.report().over_time;
+    assert_eq!((unsure.hidden(), unsure.comparison.unwrap().set_aside), (off.gone.len() as u64, 0));
+
+    // It stays off: that was told, so the violations are carried on and leave the verdict alone.
+    let stays_off = Night { disabled: &["codepipeline-type-v2"], ..Night::default() }.pass(out, 8);
+    let keys = |morning: &Morning| morning.gone.iter().map(|gone| key(&gone.finding)).collect::<BTreeSet<_>>();
+    assert_eq!(keys(&stays_off), keys(&off));
+    let told = stays_off.stored.report().over_time;
+    assert_eq!((told.hidden(), told.comparison.unwrap().set_aside), (0, off.gone.len() as u64));
+    assert!(stays_off.gone.iter().all(|gone| stays_off.stored.report().is_set_aside(gone)));
 
     // An account leaves the organization.
     let options = SimulationOptions { accounts: 5, ..world() };
@@ -249,7 +264,7 @@ fn assert_losses(out: &Path, all: &BTreeMap<Key, &Finding>) {
     let truth = Simulation::new(options.clone()).truth();
     let stays = truth.findings.keys().map(|key| key.2.clone()).collect();
     let left: BTreeSet<&String> = left.difference(&stays).collect();
-    let smaller = Night { options, ..Night::default() }.pass(out, 8);
+    let smaller = Night { options, ..Night::default() }.pass(out, 9);
     let of_left = |key: &&Key| left.contains(&key.2);
     // Who left had its part in what others do, so some of that is mended too.
     let resolved_without = smaller.resolved();
@@ -272,7 +287,7 @@ fn assert_losses(out: &Path, all: &BTreeMap<Key, &Finding>) {
         .iter()
         .map(|(key, expected)| (key.clone(), expected.as_str()))
         .collect();
-    let fewer = Night { options, ..Night::default() }.pass(out, 9);
+    let fewer = Night { options, ..Night::default() }.pass(out, 10);
     let resolved = fewer.resolved();
     let of_pipelines = |key: &&Key| key.0.starts_with("codepipeline-") && key.1.contains(":codepipeline:");
     let expected: BTreeSet<Key> =
@@ -393,6 +408,9 @@ fn the_command_line_compares_lists_and_prunes() {
     assert_eq!(rows["runs"].as_array().unwrap().len(), 4);
     assert_eq!(rows["runs"][0]["chain"], "first");
     assert_eq!(text(&run(&["runs", "--format", "csv"])).lines().count(), 5);
+    let newest = text(&run(&["runs", "--format", "csv", "--last", "1"]));
+    assert_eq!(newest.lines().count(), 2, "{newest}");
+    assert!(newest.contains(rows["runs"][3]["runId"].as_str().unwrap()), "{newest}");
 
     fs::write(folder.join("keep.toml"), "[runs]\nkeep = 2\n").unwrap();
     let dry = text(&run(&["runs", "--prune", "--dry-run", "--config", "keep.toml"]));

@@ -509,8 +509,9 @@ fn the_summary_says_what_changed_since_the_run_before_and_new_violations_come_fi
     let lifecycle = |change, first: &str| Lifecycle {
         change,
         first_observed_at: first.to_owned(),
-        last_observed_at: "2026-11-21T02:00:00Z".to_owned(),
+        last_observed_at: Some("2026-11-21T02:00:00Z".to_owned()),
         last_known: None,
+        was: None,
     };
     let bad =
         |finding: &&mut Finding| finding.compliance == ComplianceType::NonCompliant && finding.exception.is_none();
@@ -531,7 +532,9 @@ fn the_summary_says_what_changed_since_the_run_before_and_new_violations_come_fi
         let mut previous = report.run.clone();
         previous.run_id = "20261120T020000Z".to_owned();
         let violations = BTreeMap::from([(Change::New, 1), (Change::Unchanged, 6), (Change::NotSeen, 2)]);
-        report.over_time.comparison = Some(Comparison { previous, violations, remediation: BTreeMap::new() });
+        let remediation = BTreeMap::new();
+        report.over_time.comparison =
+            Some(Comparison { previous, observed_at: None, violations, remediation, set_aside: 0 });
         let text = written(format(name), &report).split_whitespace().collect::<Vec<_>>().join(" ");
         let place = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what:?} in {name}:\n{text}"));
         place("since run 20261120T020000Z: 1 new, 0 worsened, 0 resolved, 2 not seen this time, 6 unchanged");

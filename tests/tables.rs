@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{self, Write};
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use pipewarden::finding::{Change, ComplianceType, Finding, Gone, Lifecycle, Owner, OwnerSource};
+use pipewarden::finding::{Change, ComplianceType, Finding, Gone, Lifecycle, Owner, OwnerSource, Severity, Was};
 use pipewarden::report::{FindingPass, FindingSource, GonePass, Report, ReportFolder};
 use serde_json::{Value, json};
 
@@ -30,11 +30,13 @@ impl FindingSource for Compared<'_> {
 
 fn lifecycle(change: Change, last_known: Option<ComplianceType>) -> Lifecycle {
     let last = if last_known.is_some() { "2026-11-19T02:00:00Z" } else { "2026-11-21T02:00:00Z" };
+    let was = (change == Change::Worsened).then_some(Was { severity: Severity::Low, exception: None });
     Lifecycle {
         change,
         first_observed_at: "2026-10-01T02:00:00Z".to_owned(),
-        last_observed_at: last.to_owned(),
+        last_observed_at: Some(last.to_owned()),
         last_known,
+        was,
     }
 }
 

@@ -149,11 +149,19 @@ export class DetailPanel {
     const change = changeOf(state);
     if (change === 0) return section('History', element('p', {}, 'This run was not compared with another.'));
     const first = data.times[data.first[row]];
+    const isNever = details.lastObserved === undefined;
     return section('History', pairs([
-      ['since the run before', CHANGES[change].word], ['first observed', first === '' ? '' : `${minute(first)} UTC, ${age(data.ages[data.first[row]])}${data.ages[data.first[row]] > 0 ? ' ago' : ''}`],
-      ['last observed', details.lastObserved === undefined ? '' : `${minute(data.times[details.lastObserved])} UTC`],
+      ['since the run before', CHANGES[change].word], ['before', this.before(details)],
+      [isNever ? 'unknown since' : 'first observed', first === '' ? '' : `${minute(first)} UTC, ${age(data.ages[data.first[row]])}${data.ages[data.first[row]] > 0 ? ' ago' : ''}`],
+      ['last observed', isNever ? 'never: no run could look' : `${minute(data.times[details.lastObserved])} UTC`],
       ['last known', details.lastKnown === undefined ? '' : this.word(details.lastKnown)],
     ]));
+  }
+
+  // What a violation that is worse or better now was in the run before.
+  before({ was }) {
+    if (was === undefined) return '';
+    return was.exception === undefined ? `${was.severity}, under no exception` : `${was.severity}, under exception ${was.exception}`;
   }
 
   control(row, control, details) {

@@ -269,7 +269,9 @@ impl ReportOptions {
             .iter()
             .any(|(severity, count)| *count > 0 && self.fail_on.0.is_some_and(|from| *severity >= from));
         let fails = fails || self.has_news(report)?;
-        Ok(match (fails, self.fail_on_gaps && gaps > 0) {
+        // A violation that is out of sight leaves no gap behind where nobody was to look.
+        let unseen = gaps > 0 || report.over_time.hidden() > 0;
+        Ok(match (fails, self.fail_on_gaps && unseen) {
             (true, _) => Exit::NonCompliant,
             (false, true) => Exit::Gaps,
             (false, false) => Exit::Compliant,
@@ -343,5 +345,55 @@ pub(super) fn named_run(run: Option<&Path>, out: &Path) -> Result<RunDirectory, 
                 out.display()
             ))
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::finding::Change;
+    use crate::inventory::Coverage;
+    use crate::report::{Comparison, Counts, OverTime, RunInfo};
+
+    #[test]
+    fn a_violation_out_of_sight_is_something_that_could_not_be_seen() {
+        let run = || RunInfo {
+            run_id: String::new(),
+            started_at: String::new(),
+            tool_version: String::new(),
+            organization: String::new(),
+            policy_hash: String::new(),
+        };
+        let coverage = Coverage::default();
+        let exit = |not_seen: u64, set_aside: u64, gaps: usize, fail_on_gaps: bool| {
+            let comparison = Comparison {
+                previous: run(),
+                observed_at: None,
+                violations: BTreeMap::from([(Change::NotSeen, not_seen), (Change::Unchanged, 3)]),
+                remediation: BTreeMap::new(),
+                set_aside,
+            };
+            let report = Report {
+                run: run(),
+                controls: BTreeMap::new(),
+                frameworks: BTreeMap::new(),
+                accounts: BTreeMap::new(),
+                counts: Counts::default(),
+                coverage: &coverage,
+                gaps: &[],
+                findings: &Vec::<Finding>::new(),
+                calls: coverage.totals(),
+                over_time: OverTime { comparison: Some(comparison), ..OverTime::default() },
+            };
+            ReportOptions { fail_on_gaps, ..ReportOptions::default() }.exit(&report, gaps).unwrap()
+        };
+        assert_eq!(exit(0, 0, 0, true), Exit::Compliant);
+        assert_eq!(exit(0, 0, 1, true), Exit::Gaps);
+        assert_eq!(exit(1, 0, 0, true), Exit::Gaps);
+        assert_eq!(exit(1, 0, 0, false), Exit::Compliant);
+        assert_eq!(exit(2, 2, 0, true), Exit::Compliant, "an earlier run told of both, and nobody asks for them");
+        assert_eq!(exit(2, 1, 0, true), Exit::Gaps);
     }
 }

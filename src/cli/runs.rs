@@ -13,7 +13,7 @@ use super::kept::{Kept, StoreOptions};
 use super::options::{print, say};
 use crate::config::Config;
 use crate::finding::{Change, ComplianceType, Severity};
-use crate::report::{Counts, Remediation, visible};
+use crate::report::{Comparison, Counts, Remediation, visible};
 use crate::run::{Keeping, Link, ListedRun, Pruned, RunDirectory, RunState, STORED_REPORT, link_of, list, prune};
 
 /// Options of `runs`.
@@ -30,6 +30,9 @@ pub(super) struct RunsArgs {
     /// How the list is written
     #[arg(long, value_name = "NAME", value_enum, default_value_t = Form::Terminal)]
     format: Form,
+    /// Only the newest N runs: of the list, the trend and the time to remediate
+    #[arg(long, value_name = "N", conflicts_with = "prune", value_parser = clap::value_parser!(u32).range(1..))]
+    last: Option<u32>,
     /// Remove the runs beyond the limits of `[runs]` [default: 90 runs, 400 days]
     #[arg(long)]
     prune: bool,
@@ -69,7 +72,8 @@ pub(super) fn run(args: &RunsArgs) -> Result<Exit, Failure> {
     }
     kept.fetch(async |store| store.fetch_standing(&[STORED_REPORT]).await)?;
     let listed = list(kept.folder()).map_err(|error| Failure::failed(&error))?;
-    let rows: Vec<Row> = listed.iter().map(Row::of).collect();
+    let wanted = args.last.and_then(|last| usize::try_from(last).ok()).unwrap_or(usize::MAX);
+    let rows: Vec<Row> = listed.iter().skip(listed.len().saturating_sub(wanted)).map(Row::of).collect();
     print(&|out| match args.format {
         Form::Terminal => write_table(&rows, &args.out, out),
         Form::Json => write_json(&rows, out),
@@ -172,7 +176,9 @@ impl Row {
             started_at: run.run_id.started_at(),
             state,
             problem,
-            verdict: manifest.map(|manifest| verdict(&manifest.counts)),
+            verdict: manifest.map(|manifest| {
+                verdict(&manifest.counts, manifest.gaps, comparison.as_ref().map_or(0, Comparison::hidden))
+            }),
             counts: manifest.map(|manifest| manifest.counts.clone()),
             accounts: manifest.map_or(0, |manifest| manifest.accounts),
             gaps: manifest.map_or(0, |manifest| manifest.gaps),
@@ -203,16 +209,19 @@ impl Row {
 }
 
 /// What was not seen is never called good.
-fn verdict(counts: &Counts) -> &'static str {
+fn verdict(counts: &Counts, gaps: u64, hidden: u64) -> &'static str {
     let of = |compliance| counts.of(compliance) > 0;
+    let is_judged = of(ComplianceType::Compliant) || counts.excepted > 0;
     if counts.violations.values().any(|count| *count > 0) {
         "not compliant"
-    } else if of(ComplianceType::InsufficientData) {
+    } else if of(ComplianceType::InsufficientData) || hidden > 0 {
         "not known"
-    } else if of(ComplianceType::Compliant) || counts.excepted > 0 {
-        "compliant"
-    } else {
+    } else if !is_judged {
         "nothing judged"
+    } else if gaps > 0 {
+        "compliant where seen"
+    } else {
+        "compliant"
     }
 }
 
@@ -232,7 +241,7 @@ fn write_table(rows: &[Row], folder: &Path, out: &mut dyn Write) -> io::Result<(
     }
     writeln!(
         out,
-        "{:<17} {:<14} {:>8} {:>6} {:>6} {:>6} {:>8} {:>5} {:>8}  {:>5} {:>8} {:>8}  chain",
+        "{:<17} {:<20} {:>8} {:>6} {:>6} {:>6} {:>8} {:>5} {:>8}  {:>5} {:>8} {:>8}  chain",
         "run",
         "verdict",
         "critical",
@@ -257,7 +266,7 @@ fn write_table(rows: &[Row], folder: &Path, out: &mut dyn Write) -> io::Result<(
         };
         writeln!(
             out,
-            "{:<17} {verdict:<14} {:>8} {:>6} {:>6} {:>6} {:>8} {:>5} {:>8}  {:>5} {:>8} {:>8}  {}",
+            "{:<17} {verdict:<20} {:>8} {:>6} {:>6} {:>6} {:>8} {:>5} {:>8}  {:>5} {:>8} {:>8}  {}",
             row.run_id,
             row.of_severity(Severity::Critical),
             row.of_severity(Severity::High),
@@ -416,9 +425,12 @@ mod tests {
             by_compliance: BTreeMap::from([(ComplianceType::Compliant, 3), (compliance, number)]),
             ..Counts::default()
         };
-        assert_eq!(verdict(&counts(ComplianceType::InsufficientData, 1)), "not known");
-        assert_eq!(verdict(&counts(ComplianceType::NotApplicable, 1)), "compliant");
-        assert_eq!(verdict(&Counts::default()), "nothing judged");
+        let good = counts(ComplianceType::NotApplicable, 1);
+        assert_eq!(verdict(&counts(ComplianceType::InsufficientData, 1), 0, 0), "not known");
+        assert_eq!(verdict(&good, 0, 0), "compliant");
+        assert_eq!(verdict(&good, 1, 0), "compliant where seen");
+        assert_eq!(verdict(&good, 0, 1), "not known");
+        assert_eq!(verdict(&Counts::default(), 0, 0), "nothing judged");
     }
 
     /// A finished run of an organization, with violations that were resolved in it.

@@ -8,6 +8,7 @@ mod asff;
 mod attachment;
 mod contacts;
 mod email;
+mod estate_in_sight;
 mod every;
 mod memory;
 mod messenger;

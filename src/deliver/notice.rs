@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Package;
+use super::estate_in_sight::{Sight, set_aside_in_words};
 use crate::finding::{Change, ComplianceType, Finding, Severity};
-use crate::inventory::{AccountId, Region};
+use crate::inventory::AccountId;
 use crate::report::{Counts, Report, RunInfo, visible};
 
 /// Version of the shape of [`Notice::json`].
@@ -253,55 +254,6 @@ impl NoticeFinding {
     }
 }
 
-/// How much of the estate a run speaks of.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Sight {
-    /// Accounts that were left out on purpose.
-    accounts_left_out: u64,
-    /// Regions of other accounts that were left out on purpose.
-    regions_left_out: u64,
-    /// Violations of earlier runs that this one has not and could not look at.
-    not_seen: u64,
-}
-
-impl Sight {
-    fn of(report: &Report<'_>) -> io::Result<Self> {
-        let skipped = &report.coverage.skipped;
-        let accounts: BTreeSet<&AccountId> =
-            skipped.iter().filter(|skip| skip.region == Region::GLOBAL).map(|skip| &skip.account).collect();
-        let regions: BTreeSet<(&AccountId, &Region)> = skipped
-            .iter()
-            .filter(|skip| !accounts.contains(&skip.account))
-            .map(|skip| (&skip.account, &skip.region))
-            .collect();
-        let mut not_seen = 0;
-        for gone in report.findings.gone()? {
-            let change = gone?.finding.lifecycle.map(|lifecycle| lifecycle.change);
-            not_seen += u64::from(change != Some(Change::Resolved));
-        }
-        Ok(Self { accounts_left_out: accounts.len() as u64, regions_left_out: regions.len() as u64, not_seen })
-    }
-
-    fn left_out(&self) -> u64 {
-        self.accounts_left_out + self.regions_left_out
-    }
-
-    /// `2 accounts and 1 Region left out`; none where nothing was.
-    fn left_out_in_words(&self) -> Option<String> {
-        let parts = [(self.accounts_left_out, "account"), (self.regions_left_out, "Region of an account")];
-        let parts: Vec<String> = parts
-            .into_iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, noun)| match noun {
-                "account" => counted(count, noun),
-                _ if count == 1 => format!("1 {noun}"),
-                _ => format!("{count} Regions of accounts"),
-            })
-            .collect();
-        (!parts.is_empty()).then(|| format!("{} left out on purpose", parts.join(" and ")))
-    }
-}
-
 /// The worst violations that somebody has to hear of, and how many more there are.
 fn worst(report: &Report<'_>) -> io::Result<(Vec<NoticeFinding>, u64)> {
     let compared = report.over_time.comparison.is_some();
@@ -459,6 +411,7 @@ fn sentences(report: &Report<'_>, sight: &Sight) -> Vec<String> {
         let what = counted(sight.not_seen, "violation");
         sentences.push(format!("{what} of earlier runs could not be looked at again, which is not resolved."));
     }
+    sentences.extend(set_aside_in_words(sight.set_aside));
     if let Some(left_out) = sight.left_out_in_words() {
         sentences.push(format!("{left_out}: nothing is said of them."));
     }
@@ -515,8 +468,9 @@ mod tests {
             lifecycle: change.map(|change| Lifecycle {
                 change,
                 first_observed_at: "2026-11-20T02:00:00Z".to_owned(),
-                last_observed_at: "2026-11-21T02:00:00Z".to_owned(),
+                last_observed_at: Some("2026-11-21T02:00:00Z".to_owned()),
                 last_known: None,
+                was: None,
             }),
         }
     }
@@ -548,8 +502,13 @@ mod tests {
         for finding in findings {
             counts.add(finding);
         }
-        let comparison =
-            Comparison { previous: run(), violations: changes.iter().copied().collect(), remediation: BTreeMap::new() };
+        let comparison = Comparison {
+            previous: run(),
+            observed_at: None,
+            violations: changes.iter().copied().collect(),
+            remediation: BTreeMap::new(),
+            set_aside: 0,
+        };
         let over_time = OverTime { comparison: (!changes.is_empty()).then_some(comparison), ..OverTime::default() };
         let control = Control {
             id: "c".to_owned(),
@@ -725,6 +684,7 @@ mod tests {
             gaps,
             calls: crate::inventory::CallCounts::default(),
             other_policies: false,
+            remediation: None,
         };
         let applies = |now: &[Finding], before: crate::report::TrendPoint| {
             let told = std::cell::Cell::new(false);
@@ -753,6 +713,24 @@ mod tests {
         assert!(!applies(&[dark], before(0, 1, 0)), "it is as dark as it was");
         assert!(applies(&[good], before(0, 1, 0)), "it can be seen again");
         assert!(applies(&[], before(1, 0, 0)), "nothing is judged any more");
+        // As much is unknown as before, but not the same.
+        let hidden = |last: Option<&str>| {
+            let mut finding = seen(2, ComplianceType::InsufficientData);
+            let known = last.map(|_| ComplianceType::Compliant);
+            finding.lifecycle = Some(Lifecycle {
+                change: if last.is_some() { Change::NotSeen } else { Change::Unchanged },
+                first_observed_at: "2026-11-01T02:00:00Z".to_owned(),
+                last_observed_at: last.map(str::to_owned),
+                last_known: known,
+                was: None,
+            });
+            finding
+        };
+        let good = || seen(1, ComplianceType::Compliant);
+        let before = || before(1, 1, 0);
+        assert!(applies(&[good(), hidden(Some(&run().started_at))], before()), "one went dark while another came back");
+        assert!(!applies(&[good(), hidden(Some("2026-11-02T02:00:00Z"))], before()), "it was dark before");
+        assert!(!applies(&[good(), hidden(None)], before()), "nobody ever saw it");
     }
 
     #[test]

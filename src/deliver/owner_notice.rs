@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use super::estate_in_sight::set_aside_in_words;
 use super::notice::{Verdict, counted, judged, of_organization, word};
 use super::{Notice, NoticeFinding, Package, When};
 use crate::finding::{Change, ComplianceType, Severity};
@@ -16,10 +17,7 @@ pub(super) fn applies(when: When, share: &OwnerShare, report: &Report<'_>) -> bo
         When::Always => share.says_something(),
         When::Violations => share.counts.violations.values().any(|count| *count > 0),
         When::Changed if report.over_time.comparison.is_none() => share.says_something(),
-        When::Changed => {
-            let changed = |(change, count): (&Change, &u64)| *change != Change::Unchanged && *count > 0;
-            share.went_dark > 0 || share.not_seen > 0 || share.changes.iter().any(changed)
-        }
+        When::Changed => share.has_changes(),
     }
 }
 
@@ -136,6 +134,7 @@ fn sentences(owner: &str, share: &OwnerShare, verdict: Verdict, report: &Report<
         let what = counted(share.not_seen, "violation");
         sentences.push(format!("{what} of earlier runs could not be looked at again, which is not resolved."));
     }
+    sentences.extend(set_aside_in_words(share.set_aside));
     if !report.gaps.is_empty() {
         let gaps = counted(report.gaps.len() as u64, "thing");
         sentences.push(format!("The run could not see {gaps} in all; some may belong to {owner}."));
@@ -148,10 +147,11 @@ fn sentences(owner: &str, share: &OwnerShare, verdict: Verdict, report: &Report<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::finding::{Finding, Gone, Lifecycle, Owner, OwnerSource, ResourceRef};
+    use crate::finding::{Control, Finding, Gone, Lifecycle, Owner, OwnerSource, ResourceRef};
     use crate::inventory::{CallCounts, Coverage, ResourceUid, TypeName};
     use crate::report::{
-        Comparison, Counts, FindingPass, FindingSource, GonePass, OverTime, OwnerShares, RecheckOf, RunInfo,
+        AccountInfo, Comparison, Counts, FindingPass, FindingSource, GonePass, OverTime, OwnerShares, RecheckOf,
+        RunInfo,
     };
 
     struct Source(Vec<Finding>, Vec<Gone>);
@@ -175,14 +175,19 @@ mod tests {
         }
     }
 
-    fn finding(owner: &str, compliance: ComplianceType, change: Change, last_observed_at: &str) -> Finding {
+    fn finding<'a>(
+        owner: &str,
+        compliance: ComplianceType,
+        change: Change,
+        last_observed_at: impl Into<Option<&'a str>>,
+    ) -> Finding {
         let resource = ResourceRef {
             uid: ResourceUid("arn:aws:codepipeline:eu-west-1:111122223333:p".to_owned()),
             type_name: TypeName::PIPELINE,
-            account: "111122223333".parse().unwrap(),
+            account: ACCOUNT.parse().unwrap(),
             region: "eu-west-1".parse().unwrap(),
         };
-        let at = last_observed_at.to_owned();
+        let last = last_observed_at.into().map(str::to_owned);
         Finding {
             id: "0".repeat(32),
             control: "c".to_owned(),
@@ -195,19 +200,38 @@ mod tests {
             owner: Some(Owner { name: owner.to_owned(), source: OwnerSource::MappingFile { line: 1 } }),
             lifecycle: Some(Lifecycle {
                 change,
-                first_observed_at: at.clone(),
-                last_observed_at: at,
-                last_known: None,
+                first_observed_at: last.clone().unwrap_or_else(|| "2026-11-01T02:00:00Z".to_owned()),
+                last_observed_at: last,
+                last_known: (compliance == ComplianceType::InsufficientData && change == Change::NotSeen)
+                    .then_some(ComplianceType::Compliant),
+                was: None,
             }),
+        }
+    }
+
+    const ACCOUNT: &str = "111122223333";
+
+    fn info_of_account() -> AccountInfo {
+        AccountInfo { id: ACCOUNT.parse().unwrap(), name: String::new(), organizational_unit_path: String::new() }
+    }
+
+    fn asked() -> Control {
+        Control {
+            id: "c".to_owned(),
+            title: String::new(),
+            severity: Severity::High,
+            resource_type: TypeName::PIPELINE,
+            remediation: String::new(),
+            frameworks: Vec::new(),
         }
     }
 
     fn report<'a>(coverage: &'a Coverage, source: &'a Source, over_time: OverTime) -> Report<'a> {
         Report {
             run: info("2026-11-21T02:00:00Z"),
-            controls: std::collections::BTreeMap::new(),
+            controls: std::collections::BTreeMap::from([("c".to_owned(), asked())]),
             frameworks: std::collections::BTreeMap::new(),
-            accounts: std::collections::BTreeMap::new(),
+            accounts: std::collections::BTreeMap::from([(ACCOUNT.parse().unwrap(), info_of_account())]),
             counts: Counts::default(),
             coverage,
             gaps: &[],
@@ -222,12 +246,21 @@ mod tests {
         let coverage = Coverage::default();
         let comparison = compared.then(|| Comparison {
             previous: info("2026-11-20T02:00:00Z"),
+            observed_at: None,
             violations: std::collections::BTreeMap::new(),
             remediation: std::collections::BTreeMap::new(),
+            set_aside: 0,
         });
         let report = report(&coverage, source, OverTime { comparison, ..OverTime::default() });
         let shares = OwnerShares::of(&report, &|_| true).unwrap();
         shares.owned.iter().filter(|(_, share)| applies(when, share, &report)).map(|(owner, _)| owner.clone()).collect()
+    }
+
+    /// A violation of a control that the run does not ask, as it was last seen.
+    fn not_asked(owner: &str, last: &str) -> Gone {
+        let mut finding = finding(owner, ComplianceType::NonCompliant, Change::NotSeen, last);
+        finding.control = "switched-off".to_owned();
+        Gone { finding, reason: "control `switched-off` was not asked in this run".to_owned() }
     }
 
     #[test]
@@ -242,13 +275,35 @@ mod tests {
                 finding("good", Compliant, Change::Unchanged, now),
                 finding("new", NonCompliant, Change::New, now),
                 finding("none", NotApplicable, Change::Unchanged, now),
+                finding("never seen", InsufficientData, Change::Unchanged, None::<&str>),
+                // As an earlier version wrote it.
+                finding("never seen either", InsufficientData, Change::Unchanged, now),
+                finding("not asked before", InsufficientData, Change::New, None::<&str>),
                 finding("went dark", InsufficientData, Change::NotSeen, last),
             ],
-            vec![Gone { finding: finding("hidden", NonCompliant, Change::NotSeen, old), reason: "r".to_owned() }],
+            vec![
+                Gone { finding: finding("hidden", NonCompliant, Change::NotSeen, old), reason: "r".to_owned() },
+                not_asked("not asked any more", old),
+                not_asked("not asked this time", last),
+            ],
         );
-        assert_eq!(told(When::Changed, true, &source), ["fixed", "hidden", "new", "went dark"]);
+        let changed = ["fixed", "hidden", "new", "not asked before", "not asked this time", "went dark"];
+        assert_eq!(told(When::Changed, true, &source), changed);
         assert_eq!(told(When::Violations, true, &source), ["calm", "new"]);
-        let all = ["calm", "dark long since", "fixed", "good", "hidden", "new", "went dark"];
+        let all = [
+            "calm",
+            "dark long since",
+            "fixed",
+            "good",
+            "hidden",
+            "never seen",
+            "never seen either",
+            "new",
+            "not asked any more",
+            "not asked before",
+            "not asked this time",
+            "went dark",
+        ];
         assert_eq!(told(When::Always, true, &source), all);
         assert_eq!(told(When::Changed, false, &source), all);
     }

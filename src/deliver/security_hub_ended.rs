@@ -175,14 +175,15 @@ fn stands_for_all(finding: &Finding) -> bool {
 /// As it is told that something is over: in the words for things that are gone.
 fn closed(finding: &Arc<Finding>, package: &Package<'_>) -> Finding {
     let started = &package.manifest.run.started_at;
-    let (first, last, known) = finding.lifecycle.as_ref().map_or((started, started, None), |lifecycle| {
-        (&lifecycle.first_observed_at, &lifecycle.last_observed_at, lifecycle.last_known)
+    let (first, last, known) = finding.lifecycle.as_ref().map_or((started, Some(started), None), |lifecycle| {
+        (&lifecycle.first_observed_at, lifecycle.last_observed_at.as_ref(), lifecycle.last_known)
     });
     let lifecycle = Lifecycle {
         change: Change::Resolved,
         first_observed_at: first.clone(),
-        last_observed_at: last.clone(),
+        last_observed_at: last.cloned(),
         last_known: known,
+        was: None,
     };
     let mut finding = Finding::clone(finding);
     finding.lifecycle = Some(lifecycle);

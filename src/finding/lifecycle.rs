@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ComplianceType, Finding};
+use super::{ComplianceType, Finding, Severity};
 
 /// What changed since the run before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,11 +60,26 @@ pub struct Lifecycle {
     /// RFC 3339 start of the run that first saw what is so now: for a violation (also one that is not seen this time) the
     /// first run of those that saw it without a run between that saw it gone; otherwise the first run with this result.
     pub first_observed_at: String,
-    /// RFC 3339 start of the newest run that could look.
-    pub last_observed_at: String,
+    /// RFC 3339 start of the newest run that could look; none where no run ever could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_observed_at: Option<String>,
     /// What that run saw, where this one could not look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_known: Option<ComplianceType>,
+    /// What the run before had, of a violation that is [`Change::Worsened`] or [`Change::Improved`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was: Option<Was>,
+}
+
+/// How bad a violation was in the run before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Was {
+    /// The control's severity then.
+    pub severity: Severity,
+    /// Id of the exception that covered it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exception: Option<String>,
 }
 
 /// A finding of the run before that this run has no more.

@@ -12,7 +12,7 @@ mod template;
 pub use crate::inventory::hex;
 pub use control::{Control, Severity, spoken};
 pub use framework::{Framework, Requirement};
-pub use lifecycle::{Change, Gone, Lifecycle};
+pub use lifecycle::{Change, Gone, Lifecycle, Was};
 pub use owner::{Owner, OwnerSource};
 pub use template::{Alternative, Blind, Related, Removal, SourcePlace, TemplateChange, TemplateFinding};
 

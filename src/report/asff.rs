@@ -142,7 +142,7 @@ fn asff(report: &Report<'_>, told: &Told, home: &Region) -> Option<AsffFinding> 
     let lifecycle = finding.lifecycle.as_ref();
     let first = lifecycle.map_or(started, |lifecycle| &lifecycle.first_observed_at);
     let last = match lifecycle {
-        Some(lifecycle) => Some(&lifecycle.last_observed_at),
+        Some(lifecycle) => lifecycle.last_observed_at.as_ref(),
         None => (finding.compliance != ComplianceType::InsufficientData).then_some(started),
     };
     Some(AsffFinding {

@@ -29,6 +29,8 @@ pub(super) struct BlindSpot {
     pub accounts: Vec<(AccountId, BlindAccount)>,
     /// The first of its causes in full.
     pub example: String,
+    /// Whether it has causes in other words as well.
+    pub has_others: bool,
 }
 
 /// Groups gaps by action and cause, and finds the results that wait for them.
@@ -43,6 +45,7 @@ struct SpotTally {
     unknown: u64,
     accounts: BTreeMap<AccountId, BlindAccount>,
     example: String,
+    has_others: bool,
 }
 
 /// What a gap's sentence says.
@@ -76,6 +79,8 @@ impl Blind {
         let spot = self.spots.entry((place.action.clone(), place.word.clone())).or_default();
         if spot.example.is_empty() {
             spot.example.clone_from(&place.example);
+        } else if spot.example != place.example {
+            spot.has_others = true;
         }
         spot.accounts.entry(place.account.clone()).or_default().regions.insert(place.region.clone());
         spot
@@ -106,7 +111,8 @@ impl Blind {
             .map(|((action, word), tally)| {
                 let mut accounts: Vec<_> = tally.accounts.into_iter().collect();
                 accounts.sort_by(|(a, more), (b, less)| less.unknown.cmp(&more.unknown).then_with(|| a.cmp(b)));
-                BlindSpot { action, word, unknown: tally.unknown, accounts, example: tally.example }
+                let SpotTally { unknown, example, has_others, .. } = tally;
+                BlindSpot { action, word, unknown, accounts, example, has_others }
             })
             .collect();
         spots.sort_by(|a, b| {
@@ -126,6 +132,7 @@ pub(super) fn remedy_in(text: &str) -> Option<String> {
         unknown: 0,
         accounts: Vec::new(),
         example: place.example,
+        has_others: false,
     })
 }
 
@@ -197,6 +204,42 @@ mod tests {
         for cause in causes {
             assert_eq!(word_of(&cause.to_string()), cause.word(), "{cause}");
         }
+    }
+
+    #[test]
+    fn a_spot_with_causes_in_several_words_says_so() {
+        let place = |example: &str| Place {
+            action: "history:Read".to_owned(),
+            word: "undecided".to_owned(),
+            account: "222222222222".parse().unwrap(),
+            region: "eu-west-1".parse().unwrap(),
+            example: example.to_owned(),
+        };
+        for (examples, several) in [(["a", "a"], false), (["a", "b"], true)] {
+            let mut blind = Blind::default();
+            for example in examples {
+                blind.spot(&place(example));
+            }
+            let spots = blind.into_spots();
+            assert_eq!((spots[0].example.as_str(), spots[0].has_others), ("a", several));
+            assert!(remedy(&spots[0]).unwrap().contains("column `gaps`"));
+        }
+    }
+
+    #[test]
+    fn a_hole_in_an_archive_is_not_another_account() {
+        let gap = Gap {
+            account: "222222222222".parse().unwrap(),
+            region: "eu-west-1".parse().unwrap(),
+            service: "s3".to_owned(),
+            action: "s3:ListBucket".to_owned(),
+            cause: GapCause::OutsideOrganization { message: "the archive has no digest".to_owned() },
+            affects: Affects::Details,
+        };
+        let advice = remedy_in(&gap.sentence()).unwrap();
+        assert!(advice.contains("why the trail wrote nothing then"), "{advice}");
+        let bucket = Gap { action: "s3:ListAllMyBuckets".to_owned(), ..gap };
+        assert!(remedy_in(&bucket.sentence()).unwrap().contains("add the account that owns it"));
     }
 
     #[test]

@@ -10,9 +10,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::blind_spot::remedy_in;
 use super::json_document::{ArrayWriter, end, start, write_field};
 use super::markup::plain;
+use super::out_of_sight::{OutOfSight, what_to_do};
 use super::page::Page;
 use super::text::{NAME, counted, grouped, short, visible};
 use super::tone::Tone;
@@ -72,7 +72,7 @@ type Shown = BTreeMap<(Reverse<Severity>, String, String, String), Differing>;
 #[derive(Debug, Default)]
 pub struct DifferencePage {
     shown: BTreeMap<Change, Shown>,
-    reasons: BTreeMap<String, u64>,
+    out_of_sight: OutOfSight,
 }
 
 impl DifferencePage {
@@ -80,10 +80,7 @@ impl DifferencePage {
     pub fn add(&mut self, differing: Differing) {
         let change = differing.change();
         if let (Change::NotSeen, Some(reason)) = (change, &differing.reason) {
-            // A reason in its own words for each of ten thousand resources is still ten thousand lines.
-            if self.reasons.len() < 10_000 || self.reasons.contains_key(reason) {
-                *self.reasons.entry(reason.clone()).or_default() += 1;
-            }
+            self.out_of_sight.add(reason);
         }
         let finding = &differing.finding;
         let resource = &finding.resource;
@@ -139,7 +136,7 @@ impl DifferencePage {
                 page.line(2, &format!("… and {}: `--format json` has all", grouped(more)))?;
             }
             if change == Change::NotSeen {
-                for (reason, count) in self.reasons_by_count() {
+                for (reason, count) in self.out_of_sight.by_count(REASONS) {
                     page.line(0, "")?;
                     page.labelled(&grouped(count), Tone::Strong, &short(reason, 400))?;
                     page.wrapped(16, 18, None, &format!("→ {}", what_to_do(reason)))?;
@@ -187,7 +184,7 @@ impl DifferencePage {
             }
             if change == Change::NotSeen {
                 writeln!(out, "\n| violations | why | what to do |\n|--:|---|---|")?;
-                for (reason, count) in self.reasons_by_count() {
+                for (reason, count) in self.out_of_sight.by_count(REASONS) {
                     let (why, advice) = (plain(reason, 400), plain(&what_to_do(reason), 400));
                     writeln!(out, "| {} | {why} | {advice} |", grouped(count))?;
                 }
@@ -200,14 +197,6 @@ impl DifferencePage {
             }
         }
         Ok(())
-    }
-
-    fn reasons_by_count(&self) -> Vec<(&str, u64)> {
-        let mut reasons: Vec<(&str, u64)> =
-            self.reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
-        reasons.sort_by_key(|(reason, count)| (Reverse(*count), *reason));
-        reasons.truncate(REASONS);
-        reasons
     }
 }
 
@@ -253,7 +242,7 @@ fn about(differing: &Differing, now: &RunInfo) -> String {
             parts.push(differing.reason.as_deref().map_or_else(fallback, |reason| short(reason, 400)));
         }
         Change::NotSeen => {
-            let last = finding.lifecycle.as_ref().map(|lifecycle| lifecycle.last_observed_at.as_str());
+            let last = finding.lifecycle.as_ref().and_then(|lifecycle| lifecycle.last_observed_at.as_deref());
             parts.push(format!("last seen {}", short(last.unwrap_or_default(), NAME)));
         }
         Change::New => {}
@@ -261,25 +250,6 @@ fn about(differing: &Differing, now: &RunInfo) -> String {
     }
     parts.retain(|part| !part.is_empty());
     parts.join(" · ")
-}
-
-/// What to do so that it is seen the next time, by the reason that `run` gives.
-fn what_to_do(reason: &str) -> String {
-    if let Some(remedy) = remedy_in(reason) {
-        return remedy;
-    }
-    let text = if reason.starts_with("control ") {
-        "ask the control again, or let the finding go: it is carried on for 400 days"
-    } else if reason.contains(" was left out: ") {
-        "take it into the run again (`[accounts]`, `[regions]`), or have it looked at by another run"
-    } else if reason.contains("not among the accounts") {
-        "see who looks after the account now; nobody here can say that it was mended"
-    } else if reason.starts_with("the history") {
-        "run with `--history` over the same window"
-    } else {
-        "see \"what could not be seen\" in the summary of the run"
-    };
-    text.to_owned()
 }
 
 fn remediation(comparison: &Comparison) -> Vec<(Severity, String)> {

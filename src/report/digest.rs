@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use super::blind_spot::{Blind, BlindSpot};
+use super::out_of_sight::OutOfSight;
 use super::text::grouped;
 use super::wording::news;
 use super::{Counts, Report};
@@ -129,6 +130,8 @@ pub(super) struct Digest {
     /// Violations that are new or worse since the run before, worst first; none where no run was compared.
     pub news: Vec<Finding>,
     pub more_news: u64,
+    /// Violations of earlier runs that could not be looked at again.
+    pub out_of_sight: OutOfSight,
 }
 
 impl Digest {
@@ -170,6 +173,7 @@ impl Digest {
             excepted: count.excepted.into_values().collect(),
             more_news: count.news_total - count.news.len() as u64,
             news: count.news.into_values().collect(),
+            out_of_sight: OutOfSight::of(report)?,
         })
     }
 }

@@ -116,7 +116,7 @@ fn write_finding<W: Write>(report: &Report<'_>, finding: &Finding, table: &mut W
         &owner_source,
         lifecycle.map_or("", |lifecycle| lifecycle.change.as_str()),
         lifecycle.map_or("", |lifecycle| &lifecycle.first_observed_at),
-        lifecycle.map_or("", |lifecycle| &lifecycle.last_observed_at),
+        lifecycle.and_then(|lifecycle| lifecycle.last_observed_at.as_deref()).unwrap_or_default(),
         lifecycle.and_then(|lifecycle| lifecycle.last_known).map_or("", ComplianceType::as_str),
     ];
     write_row(table, &cells)

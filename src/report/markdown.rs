@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use super::blind_spot::BlindSpot;
 use super::digest::{AccountViolations, Digest, Limits};
 use super::markup::plain;
+use super::out_of_sight::{OutOfSight, what_to_do};
 use super::text::{NAME, counted, grouped};
 use super::wording::{
     Verdict, account_label, age, calls_by_service, calls_in_words, changes_in_words, evidence_in_words, looked_at,
@@ -145,7 +146,9 @@ fn write_account(out: &mut dyn Write, report: &Report<'_>, account: &AccountViol
 fn write_blind(out: &mut dyn Write, report: &Report<'_>, digest: &Digest) -> io::Result<()> {
     writeln!(out, "\n## What could not be seen\n")?;
     if digest.blind.is_empty() {
-        writeln!(out, "Nothing: every call that mattered was answered.")?;
+        if digest.out_of_sight.total == 0 {
+            writeln!(out, "Nothing: every call that mattered was answered.")?;
+        }
     } else {
         writeln!(out, "| results unknown | cause | action | where | what to do |\n|--:|---|---|---|---|")?;
     }
@@ -163,6 +166,27 @@ fn write_blind(out: &mut dyn Write, report: &Report<'_>, digest: &Digest) -> io:
     if more > 0 {
         writeln!(out, "\n… and {} in `coverage.json`", counted(more, "more cause"))?;
     }
+    write_out_of_sight(out, &digest.out_of_sight, !digest.blind.is_empty())?;
+    write_left_out(out, report)
+}
+
+fn write_out_of_sight(out: &mut dyn Write, out_of_sight: &OutOfSight, after_others: bool) -> io::Result<()> {
+    let Some(said) = out_of_sight.in_words() else { return Ok(()) };
+    if after_others {
+        writeln!(out)?;
+    }
+    writeln!(out, "{said}\n\n| violations | why | what to do |\n|--:|---|---|")?;
+    let reasons = out_of_sight.by_count(ROWS);
+    for (reason, count) in &reasons {
+        writeln!(out, "| {} | {} | {} |", grouped(*count), plain(reason, 400), plain(&what_to_do(reason), 400))?;
+    }
+    match out_of_sight.rest_in_words(&reasons) {
+        Some(rest) => writeln!(out, "\n{rest}"),
+        None => Ok(()),
+    }
+}
+
+fn write_left_out(out: &mut dyn Write, report: &Report<'_>) -> io::Result<()> {
     if report.coverage.skipped.is_empty() {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 //! In: a [`Report`], which streams its findings in order, so that a format never needs them all in memory. Out: bytes
 //! in a writer. Values of `--format`, the documents and the tests follow from the slice.
 
+mod accounts;
 pub mod asff;
 mod asff_fit;
 mod asff_model;
@@ -25,6 +26,7 @@ mod markdown;
 mod markup;
 pub mod ocsf;
 mod ocsf_model;
+mod out_of_sight;
 mod over_time;
 mod owner_share;
 mod owners;
@@ -56,7 +58,10 @@ pub use json::Json;
 pub use junit::Junit;
 pub use markdown::Markdown;
 pub use ocsf::Ocsf;
-pub use over_time::{Comparison, DeliveryInBrief, MetricInBrief, OverTime, RecheckOf, Remediation, TrendPoint};
+pub use over_time::{
+    Comparison, DeliveryInBrief, MetricInBrief, OverTime, RecheckOf, Remediation, TREND_RUNS, TrendPoint,
+};
+pub(crate) use owner_share::went_dark;
 pub use owner_share::{OwnerShare, OwnerShares};
 pub use owners::Owners;
 pub use sarif::Sarif;

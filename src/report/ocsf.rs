@@ -320,7 +320,8 @@ fn finding_info<'a>(
     let finding: &Finding = &told.finding;
     let (first, last) = match &finding.lifecycle {
         Some(lifecycle) => {
-            (milliseconds(&lifecycle.first_observed_at)?, Some(milliseconds(&lifecycle.last_observed_at)?))
+            let last = lifecycle.last_observed_at.as_deref().map(milliseconds).transpose()?;
+            (milliseconds(&lifecycle.first_observed_at)?, last)
         }
         None => (started, (finding.compliance != ComplianceType::InsufficientData).then_some(started)),
     };

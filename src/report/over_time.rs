@@ -6,9 +6,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, RunInfo};
-use crate::finding::{Change, Severity};
+use super::{Counts, Report, RunInfo};
+use crate::finding::{Change, Gone, Severity};
 use crate::inventory::CallCounts;
+
+/// Runs of a trend, the newest included: more would be too narrow to see.
+pub const TREND_RUNS: usize = 60;
 
 /// How this run stands among those before it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -72,11 +75,70 @@ pub struct MetricInBrief {
 pub struct Comparison {
     /// The earlier run.
     pub previous: RunInfo,
+    /// RFC 3339: when the earlier run looked, if that was not when it started: it judged the inventories of another again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_at: Option<String>,
     /// Violations by what changed, those under an exception included: of this run, and those that only the earlier run had
     /// ([`Change::Resolved`], [`Change::NotSeen`]).
     pub violations: BTreeMap<Change, u64>,
     /// Violations that were resolved since the earlier run, by severity.
     pub remediation: BTreeMap<Severity, Remediation>,
+    /// Of those that are not seen: violations of a control that is not asked any more, or in an account that is not in the
+    /// organization any more, which an earlier run told of as not seen. They are outside the question, and leave the verdict
+    /// alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub set_aside: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl Comparison {
+    /// RFC 3339: when the earlier run looked.
+    #[must_use]
+    pub fn looked_at(&self) -> &str {
+        self.observed_at.as_deref().unwrap_or(&self.previous.started_at)
+    }
+
+    /// Violations that were known, are still asked for, and could not be looked at this time.
+    #[must_use]
+    pub fn hidden(&self) -> u64 {
+        self.violations.get(&Change::NotSeen).copied().unwrap_or(0).saturating_sub(self.set_aside)
+    }
+}
+
+impl OverTime {
+    /// [`Comparison::hidden`]; nothing where nothing was compared.
+    #[must_use]
+    pub fn hidden(&self) -> u64 {
+        self.comparison.as_ref().map_or(0, Comparison::hidden)
+    }
+}
+
+impl Report<'_> {
+    /// Whether a violation that is out of sight is outside of what this run asks, and was already out of sight for a run
+    /// before this one, which told of it. `looked` is when the run before looked. The policies and the organization say
+    /// what is asked; what a configuration leaves out of them is asked, and not answered.
+    #[must_use]
+    pub fn asks_no_more(&self, gone: &Gone, looked: &str) -> bool {
+        let finding = &gone.finding;
+        let is_asked =
+            self.controls.contains_key(&finding.control) && self.accounts.contains_key(&finding.resource.account);
+        // Both times are written in UTC and to the second, so that text sorts as time does.
+        let is_old_news = finding.lifecycle.as_ref().is_some_and(|lifecycle| {
+            lifecycle.change == Change::NotSeen
+                && lifecycle.last_observed_at.as_deref().is_some_and(|last| last < looked)
+        });
+        !is_asked && is_old_news
+    }
+
+    /// As [`Self::asks_no_more`], against the run that this report was compared with.
+    #[must_use]
+    pub fn is_set_aside(&self, gone: &Gone) -> bool {
+        self.over_time.comparison.as_ref().is_some_and(|comparison| self.asks_no_more(gone, comparison.looked_at()))
+    }
 }
 
 /// How long resolved violations stood.
@@ -123,4 +185,8 @@ pub struct TrendPoint {
     /// Whether policies or pipewarden changed since the point before, so that numbers may jump without a change in AWS.
     #[serde(default)]
     pub other_policies: bool,
+    /// Violations that it resolved, as in [`Comparison::remediation`]; none where it was not compared with another, or
+    /// nobody knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remediation: Option<BTreeMap<Severity, Remediation>>,
 }

@@ -23,6 +23,8 @@ pub struct OwnerShare {
     pub went_dark: u64,
     /// Violations of earlier runs that are not there any more and could not be looked at again.
     pub not_seen: u64,
+    /// More of them, which nobody asks for any more and which were told of before ([`Report::is_set_aside`]).
+    pub set_aside: u64,
     /// The worst of the new and worsened violations, without evidence.
     pub news: Vec<Finding>,
     /// How many more of them there are.
@@ -59,7 +61,7 @@ impl OwnerShares {
         for gone in report.findings.gone()? {
             let gone = gone?;
             if is_wanted(&gone.finding) {
-                shares.add_gone(&gone);
+                shares.add_gone(report, &gone);
             }
         }
         Ok(shares)
@@ -67,18 +69,19 @@ impl OwnerShares {
 
     /// Counts a finding of this run.
     pub(super) fn add(&mut self, report: &Report<'_>, finding: &Finding) {
-        let previous = report.over_time.comparison.as_ref().map(|comparison| comparison.previous.started_at.as_str());
-        self.share_of(finding).add(finding, previous);
+        self.share_of(finding).add(report, finding);
     }
 
     /// Counts a finding that only the run before had.
-    pub(super) fn add_gone(&mut self, gone: &Gone) {
+    pub(super) fn add_gone(&mut self, report: &Report<'_>, gone: &Gone) {
         let share = self.share_of(&gone.finding);
         if let Some(lifecycle) = &gone.finding.lifecycle {
             *share.changes.entry(lifecycle.change).or_default() += 1;
         }
         let is_resolved = gone.finding.lifecycle.as_ref().is_some_and(|l| l.change == Change::Resolved);
-        share.not_seen += u64::from(!is_resolved);
+        let is_set_aside = report.is_set_aside(gone);
+        share.set_aside += u64::from(is_set_aside);
+        share.not_seen += u64::from(!is_resolved && !is_set_aside);
     }
 
     fn share_of(&mut self, finding: &Finding) -> &mut OwnerShare {
@@ -90,7 +93,7 @@ impl OwnerShares {
 }
 
 impl OwnerShare {
-    fn add(&mut self, finding: &Finding, previous: Option<&str>) {
+    fn add(&mut self, report: &Report<'_>, finding: &Finding) {
         self.counts.add(finding);
         let violated = finding.compliance == ComplianceType::NonCompliant;
         let lifecycle = finding.lifecycle.as_ref();
@@ -103,11 +106,8 @@ impl OwnerShare {
             if counts {
                 *self.changes.entry(lifecycle.change).or_default() += 1;
             }
-            let just_now = previous.is_some_and(|start| lifecycle.last_observed_at.as_str() >= start);
-            if finding.compliance == ComplianceType::InsufficientData && (lifecycle.change == Change::New || just_now) {
-                self.went_dark += 1;
-            }
         }
+        self.went_dark += u64::from(went_dark(report, finding));
         if !violated || finding.exception.is_some() {
             return;
         }
@@ -117,11 +117,34 @@ impl OwnerShare {
         }
     }
 
+    /// Whether anything changed that somebody has to hear of.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        let told_before = |change: Change| if change == Change::NotSeen { self.set_aside } else { 0 };
+        let changed = |(change, count): (&Change, &u64)| *change != Change::Unchanged && *count > told_before(*change);
+        self.went_dark > 0 || self.not_seen > 0 || self.changes.iter().any(changed)
+    }
+
     /// Whether anything was found that says something: good, bad or unknown.
     #[must_use]
     pub fn says_something(&self) -> bool {
         let said = [ComplianceType::Compliant, ComplianceType::NonCompliant, ComplianceType::InsufficientData];
         said.into_iter().any(|compliance| self.counts.of(compliance) > 0) || !self.changes.is_empty()
+    }
+}
+
+/// Whether a result is unknown in this run for the first time: nobody had asked for it, or the run before still saw it.
+pub(crate) fn went_dark(report: &Report<'_>, finding: &Finding) -> bool {
+    let Some(lifecycle) = finding.lifecycle.as_ref().filter(|_| finding.compliance == ComplianceType::InsufficientData)
+    else {
+        return false;
+    };
+    match (lifecycle.change, &report.over_time.comparison) {
+        (Change::New, _) => true,
+        (Change::NotSeen, Some(comparison)) => {
+            lifecycle.last_observed_at.as_deref().is_some_and(|last| last >= comparison.looked_at())
+        }
+        _ => false,
     }
 }
 

@@ -89,7 +89,7 @@ impl ReportFormat for Owners {
             }
         }
         for gone in report.findings.gone()? {
-            shares.add_gone(&gone?);
+            shares.add_gone(report, &gone?);
         }
         let ranked = ranked(&shares);
         write_index(&ranked, folder.create(INDEX)?)?;
@@ -205,7 +205,7 @@ fn write_summary(report: &Report<'_>, owner: &Ranked<'_>, out: &mut dyn Write) -
         let resources = counted(recheck.resources.len() as u64, "resource");
         writeln!(out, "Only {resources} and what names them was looked at; nothing is said of the rest.\n")?;
     }
-    let dark = share.counts.of(ComplianceType::InsufficientData) + share.not_seen;
+    let dark = share.counts.of(ComplianceType::InsufficientData) + share.not_seen + share.set_aside;
     if dark > 0 {
         writeln!(out, "What could not be seen is no pass and not resolved: {}.\n", counted(dark, "result"))?;
     }
@@ -213,7 +213,9 @@ fn write_summary(report: &Report<'_>, owner: &Ranked<'_>, out: &mut dyn Write) -
         let gaps = counted(report.gaps.len() as u64, "thing");
         writeln!(out, "This run could not see {gaps} in all; whose they are is not always known (`coverage.json`).\n")?;
     }
-    write_list(report, out, "New or worse since the run before", &share.news, share.more_news)?;
+    if report.over_time.comparison.is_some() {
+        write_list(report, out, "New or worse since the run before", &share.news, share.more_news)?;
+    }
     write_list(report, out, "The worst", &share.worst, share.more_worst)?;
     writeln!(out, "All that is open is in `findings.csv` beside this file; what is good is in the run's own.")
 }

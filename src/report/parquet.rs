@@ -188,7 +188,7 @@ fn push_finding(
         Cell::maybe(owner_source.as_deref()),
         Cell::maybe(lifecycle.map(|lifecycle| lifecycle.change.as_str())),
         lifecycle.map_or(Cell::Null, |lifecycle| Cell::Time(&lifecycle.first_observed_at)),
-        lifecycle.map_or(Cell::Null, |lifecycle| Cell::Time(&lifecycle.last_observed_at)),
+        lifecycle.and_then(|lifecycle| lifecycle.last_observed_at.as_deref()).map_or(Cell::Null, Cell::Time),
         Cell::maybe(lifecycle.and_then(|lifecycle| lifecycle.last_known).map(ComplianceType::as_str)),
         Cell::maybe(gone_reason),
     ])

@@ -171,7 +171,8 @@ mod tests {
             lifecycle: change.map(|change| Lifecycle {
                 change,
                 first_observed_at: "2026-11-20T02:00:00Z".to_owned(),
-                last_observed_at: "2026-11-20T02:00:00Z".to_owned(),
+                last_observed_at: Some("2026-11-20T02:00:00Z".to_owned()),
+                was: None,
                 last_known: (change == Change::NotSeen).then_some(ComplianceType::NonCompliant),
             }),
         }

@@ -8,6 +8,7 @@ use std::io;
 use super::Report;
 use super::blind_spot::BlindSpot;
 use super::digest::Digest;
+use super::out_of_sight::{OutOfSight, what_to_do};
 use super::page::{Page, TEXT};
 use super::text::{counted, grouped, short};
 use super::tone::Tone;
@@ -17,6 +18,8 @@ use crate::inventory::Region;
 
 /// Causes named before the rest is only counted.
 const SPOTS: usize = 12;
+/// Reasons named why violations of earlier runs are out of sight.
+const REASONS: usize = 8;
 /// Accounts named per cause or reason.
 const ACCOUNTS: usize = 5;
 /// Services in the table of calls.
@@ -31,7 +34,7 @@ pub(super) fn write(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -
 fn write_blind(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -> io::Result<()> {
     page.heading("What could not be seen", "")?;
     let unknown = report.counts.of(ComplianceType::InsufficientData);
-    if digest.blind.is_empty() {
+    if digest.blind.is_empty() && digest.out_of_sight.total == 0 {
         return page.line(2, "Nothing: every call that mattered was answered.");
     }
     if unknown > 0 {
@@ -45,9 +48,28 @@ fn write_blind(page: &mut Page<'_>, report: &Report<'_>, digest: &Digest) -> io:
     for spot in digest.blind.iter().take(SPOTS) {
         write_spot(page, report, spot)?;
     }
-    match digest.blind.len().saturating_sub(SPOTS) as u64 {
-        0 => Ok(()),
-        more => page.line(2, &format!("… and {} in coverage.json", counted(more, "more cause"))),
+    let more = digest.blind.len().saturating_sub(SPOTS) as u64;
+    if more > 0 {
+        page.line(2, &format!("… and {} in coverage.json", counted(more, "more cause")))?;
+    }
+    write_out_of_sight(page, &digest.out_of_sight, !digest.blind.is_empty())
+}
+
+fn write_out_of_sight(page: &mut Page<'_>, out_of_sight: &OutOfSight, after_others: bool) -> io::Result<()> {
+    let Some(said) = out_of_sight.in_words() else { return Ok(()) };
+    if after_others {
+        page.line(0, "")?;
+    }
+    page.wrapped(2, 2, None, &said)?;
+    let reasons = out_of_sight.by_count(REASONS);
+    for (reason, count) in &reasons {
+        page.line(0, "")?;
+        page.labelled(&grouped(*count), Tone::Worrying, &short(reason, 400))?;
+        page.wrapped(TEXT, TEXT + 2, None, &format!("→ {}", what_to_do(reason)))?;
+    }
+    match out_of_sight.rest_in_words(&reasons) {
+        Some(rest) => page.line(2, &rest),
+        None => Ok(()),
     }
 }
 
@@ -72,7 +94,8 @@ fn write_spot(page: &mut Page<'_>, report: &Report<'_>, spot: &BlindSpot) -> io:
         page.line(TEXT, &format!("• … and {} in coverage.json", counted(more, "more account")))?;
     }
     if !spot.example.is_empty() {
-        page.wrapped(TEXT, TEXT + 1, Some(Tone::Quiet), &format!("“{}”", short(&spot.example, 300)))?;
+        let lead = if spot.has_others { "for example: " } else { "" };
+        page.wrapped(TEXT, TEXT + 1, Some(Tone::Quiet), &format!("{lead}“{}”", short(&spot.example, 300)))?;
     }
     match remedy(spot) {
         Some(remedy) => page.wrapped(TEXT, TEXT + 2, None, &format!("→ {remedy}")),

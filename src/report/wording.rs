@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::accounts::{Accounts, Sight};
 use super::blind_spot::BlindSpot;
 use super::digest::{Digest, Violations};
 use super::text::{NAME, counted, grouped, short, value, visible, words};
@@ -55,15 +56,31 @@ pub(super) fn verdict_on(report: &Report<'_>, found: Violations) -> (Verdict, &'
         let text = format!("no violation was seen, but {} unknown{excepted}", are(unknown, "result"));
         return (Verdict::Unsure, "NOT KNOWN", text);
     }
+    let hidden = report.over_time.hidden();
+    if hidden > 0 {
+        let what = counted(hidden, "violation");
+        let text = format!("no violation was seen, but {what} of earlier runs could not be looked at again{excepted}");
+        return (Verdict::Unsure, "NOT KNOWN", text);
+    }
     if good + report.counts.excepted == 0 {
         return (Verdict::Unsure, "NOTHING TO JUDGE", "no control applies to what was seen".to_owned());
     }
-    if report.gaps.is_empty() {
-        (Verdict::Good, "COMPLIANT", format!("{} good{excepted}", are(good, "result")))
-    } else {
+    let aside = match report.over_time.comparison.as_ref().map_or(0, |comparison| comparison.set_aside) {
+        0 => String::new(),
+        count => format!("; {} of earlier runs that nobody asks for any more", counted(count, "violation")),
+    };
+    let text = format!("{} good{excepted}", are(good, "result"));
+    if !report.gaps.is_empty() {
         let gaps = counted(report.gaps.len() as u64, "thing");
-        let text = format!("{} good{excepted}; {gaps} that no control reads could not be seen", are(good, "result"));
-        (Verdict::Good, "COMPLIANT", text)
+        let text = format!("{text}; {gaps} that no control reads could not be seen{aside}");
+        return (Verdict::Unsure, "COMPLIANT WHERE SEEN", text);
+    }
+    match Accounts::of(report).count(Sight::Dark) {
+        0 => (Verdict::Good, "COMPLIANT", format!("{text}{aside}")),
+        dark => {
+            let text = format!("{text}; nothing of {} was seen{aside}", counted(dark, "account"));
+            (Verdict::Unsure, "COMPLIANT WHERE SEEN", text)
+        }
     }
 }
 
@@ -256,6 +273,11 @@ pub(super) fn remedy(spot: &BlindSpot) -> Option<String> {
         ("malformed", _) => {
             "AWS answered in a form that pipewarden does not know: report it with the message".to_owned()
         }
+        // It lists the archive of a trail: no account that is missing would fill a hole there.
+        ("outside", "s3:ListBucket") => {
+            "see why the trail wrote nothing then: its logging, the bucket's policy and lifecycle; what was not logged cannot be seen later".to_owned()
+        }
+        ("undecided", _) => "each says what it lacks: column `gaps` of findings.csv".to_owned(),
         ("outside", _) => "add the account that owns it to the run, or have it judged there".to_owned(),
         ("unresolved", _) => "only a deployment resolves this value: audit the account it is deployed to".to_owned(),
         _ => return None,

@@ -11,7 +11,7 @@ use super::gone::{GONE, GoneWriter};
 use super::sight::{Finders, Sight};
 use super::{FindingSpool, RunDirectory};
 use crate::finding::ResourceRef;
-use crate::report::{Comparison, FindingPass, OverTime, Report};
+use crate::report::{FindingPass, OverTime, Report};
 
 impl RunDirectory {
     /// Compares the findings of this run with those of `full` that `is_about` says this run is about.
@@ -44,18 +44,14 @@ impl RunDirectory {
             earlier = Some(Earlier { started_at: &before.observed_at, findings });
         }
         compare::<RunError>(earlier, report.findings.findings()?, &sight, &at, &mut |compared| {
-            tally.add(&compared);
+            tally.add(&compared, report);
             match compared {
                 Compared::Finding(finding, _) => spool.push(finding),
                 Compared::Gone(gone) => lost.push(&gone),
             }
         })?;
         lost.finish()?;
-        let comparison = before.as_ref().map(|before| Comparison {
-            previous: before.report.run().clone(),
-            violations: tally.violations,
-            remediation: tally.remediation,
-        });
+        let comparison = before.as_ref().map(|before| tally.comparison(before));
         Ok((spool.finish()?, OverTime { comparison, ..OverTime::default() }))
     }
 }

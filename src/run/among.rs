@@ -3,8 +3,8 @@
 //! In: a run's findings as they were judged. Out: the same with their lifecycle, what is gone, and what a report shows of
 //! the runs before. It reads only finished runs, so that a killed run that goes on says what an unbroken one would.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -15,14 +15,12 @@ use super::comparison::{Compared, Earlier, Merged, Tally, compare, known};
 use super::directory::run_ids;
 use super::gone::{GONE, GoneWriter};
 use super::sight::{Finders, Seen, Sight};
-use super::stored_report::{STORED_REPORT, StoredReport};
+use super::stored_report::{STORED_REPORT, StoredReport, over_time_of};
 use super::{FindingSpool, MANIFEST, Manifest, RunDirectory, RunError, RunId, SPOOL};
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::inventory::ResourceUid;
-use crate::report::{Comparison, OverTime, Report, RunInfo, TrendPoint};
+use crate::report::{Comparison, OverTime, Remediation, Report, RunInfo, TREND_RUNS, TrendPoint};
 
-/// Runs of a trend, the newest included.
-const TREND: usize = 30;
 /// A run may judge the inventories of a run that judged the inventories of another, and so on; a plan that lies about it
 /// must not lead in circles.
 const HOPS: usize = 16;
@@ -39,6 +37,16 @@ impl Before {
     pub(super) fn read(run: &RunDirectory) -> Result<Self, RunError> {
         run.manifest()?;
         Ok(Self { report: run.stored_report()?, observed_at: run.observed_at() })
+    }
+}
+
+impl Tally {
+    /// What a report says of it.
+    pub(super) fn comparison(self, before: &Before) -> Comparison {
+        let previous = before.report.run().clone();
+        let observed_at = Some(before.observed_at.clone()).filter(|at| *at != previous.started_at);
+        let Self { violations, remediation, set_aside, .. } = self;
+        Comparison { previous, observed_at, violations, remediation, set_aside }
     }
 }
 
@@ -101,7 +109,7 @@ impl RunDirectory {
             other: more.into_iter().map(|finding| Ok(Arc::new(finding))).peekable(),
         };
         compare::<RunError>(earlier, later, &sight, &at, &mut |compared| {
-            tally.add(&compared);
+            tally.add(&compared, report);
             match compared {
                 Compared::Finding(finding, _) => spool.push(finding),
                 Compared::Gone(gone) => lost.push(&gone),
@@ -113,12 +121,12 @@ impl RunDirectory {
             // Other policies judged the same inventories: nobody mended anything.
             tally.remediation.clear();
         }
-        let comparison = before.map(|before| Comparison {
-            previous: before.report.run().clone(),
-            violations: tally.violations,
-            remediation: tally.remediation,
-        });
-        let trend = self.trend(report, &spool)?;
+        let comparison = before.as_ref().map(|before| tally.comparison(before));
+        let known = before.as_ref().map(|before| before.report.over_time());
+        let mut trend = self.trend(report, &spool, known)?;
+        if let Some(newest) = trend.last_mut() {
+            newest.remediation = comparison.as_ref().map(|comparison| comparison.remediation.clone());
+        }
         Ok((spool, OverTime { comparison, trend, ..OverTime::default() }))
     }
 
@@ -176,7 +184,7 @@ impl RunDirectory {
         let mut looks: BTreeSet<String> = BTreeSet::new();
         for finding in known(stored.source())? {
             let finding = finding?;
-            let last = finding.lifecycle.as_ref().map(|lifecycle| &lifecycle.last_observed_at);
+            let last = finding.lifecycle.as_ref().and_then(|lifecycle| lifecycle.last_observed_at.as_ref());
             looks.extend(last.filter(|last| **last != own).cloned());
         }
         let id = |at: String| RunId::at(OffsetDateTime::parse(&at, &Rfc3339).ok()?).ok();
@@ -195,7 +203,13 @@ impl RunDirectory {
     }
 
     /// The newest finished runs of the organization that looked at AWS before this one, and this one, oldest first.
-    fn trend(&self, report: &Report<'_>, spool: &FindingSpool) -> Result<Vec<TrendPoint>, RunError> {
+    /// `known` is what the run that this one is compared with had to say of them.
+    fn trend(
+        &self,
+        report: &Report<'_>,
+        spool: &FindingSpool,
+        known: Option<&OverTime>,
+    ) -> Result<Vec<TrendPoint>, RunError> {
         let Some(runs) = self.path().parent() else { return Ok(Vec::new()) };
         let mut earlier: Vec<Manifest> = Vec::new();
         for run_id in run_ids(runs)?.into_iter().rev().filter(|id| *id < self.plan().run_id) {
@@ -206,7 +220,8 @@ impl RunDirectory {
             if manifest.run.organization == report.run.organization && manifest.inventories_of().is_none() {
                 earlier.push(manifest);
             }
-            if earlier.len() == TREND {
+            // One more, which says whether the policies of the oldest that is shown are others.
+            if earlier.len() == TREND_RUNS {
                 break;
             }
         }
@@ -218,16 +233,30 @@ impl RunDirectory {
             gaps: report.gaps.len() as u64,
             calls: report.calls,
             other_policies: earlier.first().is_some_and(|before| differ(&before.run, &report.run)),
+            remediation: None,
         };
         let mut points: Vec<TrendPoint> = Vec::new();
-        for (place, manifest) in earlier.iter().enumerate().take(TREND - 1) {
+        for (place, manifest) in earlier.iter().enumerate().take(TREND_RUNS - 1) {
             let before = earlier.get(place + 1);
-            points.push(manifest.trend_point(before.is_some_and(|before| differ(&before.run, &manifest.run))));
+            let mut point = manifest.trend_point(before.is_some_and(|before| differ(&before.run, &manifest.run)));
+            point.remediation = remediation_of(&point.run_id, known, runs);
+            points.push(point);
         }
         points.reverse();
         points.push(newest);
         Ok(points)
     }
+}
+
+/// What a run resolved: as the newest run that is compared with says of those before it, which needs no other file, or
+/// else as its own report says. None where nothing was compared.
+fn remediation_of(run_id: &str, known: Option<&OverTime>, runs: &Path) -> Option<BTreeMap<Severity, Remediation>> {
+    let told = known.and_then(|known| {
+        let of_newest = known.trend.last().is_some_and(|newest| newest.run_id == run_id);
+        let own = known.comparison.as_ref().filter(|_| of_newest).map(|comparison| comparison.remediation.clone());
+        own.or_else(|| known.trend.iter().find(|point| point.run_id == run_id)?.remediation.clone())
+    });
+    told.or_else(|| Some(over_time_of(&runs.join(run_id).join(STORED_REPORT)).ok()?.comparison?.remediation))
 }
 
 /// Whether numbers may jump between two runs though nothing changed in AWS.
@@ -257,6 +286,7 @@ impl Manifest {
             gaps: self.gaps,
             calls: self.calls,
             other_policies,
+            remediation: None,
         }
     }
 }

@@ -14,8 +14,8 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::sight::{Look, Sight};
-use crate::finding::{Change, ComplianceType, Finding, Gone, Lifecycle, Severity};
-use crate::report::{FindingPass, FindingSource, Remediation};
+use crate::finding::{Change, ComplianceType, Finding, Gone, Lifecycle, Severity, Was};
+use crate::report::{FindingPass, FindingSource, Remediation, Report};
 
 /// For how many days something that cannot be looked at is carried on from run to run.
 pub const CARRIED_FOR_DAYS: i64 = 400;
@@ -37,11 +37,20 @@ pub(super) struct Tally {
     pub(super) at: String,
     pub(super) violations: BTreeMap<Change, u64>,
     pub(super) remediation: BTreeMap<Severity, Remediation>,
+    /// Of those not seen: what is not asked any more, and was told of before.
+    pub(super) set_aside: u64,
 }
 
 impl Tally {
-    /// Counts what a comparison found.
-    pub(super) fn add(&mut self, compared: &Compared) {
+    /// Counts what a comparison of the run that `report` is of found.
+    pub(super) fn add(&mut self, compared: &Compared, report: &Report<'_>) {
+        self.count(compared);
+        if let Compared::Gone(gone) = compared {
+            self.set_aside += u64::from(report.asks_no_more(gone, &self.earlier));
+        }
+    }
+
+    fn count(&mut self, compared: &Compared) {
         let change = match compared {
             Compared::Finding(finding, before) => {
                 let Some(lifecycle) = &finding.lifecycle else { return };
@@ -95,6 +104,7 @@ struct Before<'a> {
     /// What was seen when somebody could look last; none where nobody ever could.
     known: Option<ComplianceType>,
     first: &'a str,
+    /// When somebody could look last, of what is known.
     last: &'a str,
 }
 
@@ -110,7 +120,7 @@ impl<'a> Before<'a> {
             finding,
             known,
             first: lifecycle.map_or(earlier, |lifecycle| lifecycle.first_observed_at.as_str()),
-            last: lifecycle.map_or(earlier, |lifecycle| lifecycle.last_observed_at.as_str()),
+            last: lifecycle.and_then(|lifecycle| lifecycle.last_observed_at.as_deref()).unwrap_or(earlier),
         }
     }
 
@@ -129,20 +139,24 @@ fn lifecycle(now: &Finding, before: Option<&Before<'_>>, at: &str) -> Lifecycle 
     let since = |change, first: &str| Lifecycle {
         change,
         first_observed_at: first.to_owned(),
-        last_observed_at: at.to_owned(),
+        // What nobody can look at now and nobody ever could was never observed.
+        last_observed_at: (now.compliance != ComplianceType::InsufficientData).then(|| at.to_owned()),
         last_known: None,
+        was: None,
     };
     let Some(before) = before else { return since(Change::New, at) };
     match (now.compliance, before.known) {
         (ComplianceType::InsufficientData, Some(known)) => Lifecycle {
             change: Change::NotSeen,
             first_observed_at: before.first.to_owned(),
-            last_observed_at: before.last.to_owned(),
+            last_observed_at: Some(before.last.to_owned()),
             last_known: Some(known),
+            was: None,
         },
         (ComplianceType::InsufficientData, None) => since(Change::Unchanged, before.first),
         (ComplianceType::NonCompliant, Some(ComplianceType::NonCompliant)) => {
-            since(changed(now, before.finding), before.first)
+            let change = changed(now, before.finding);
+            Lifecycle { was: was(change, before.finding), ..since(change, before.first) }
         }
         (_, Some(ComplianceType::NonCompliant)) => since(Change::Resolved, at),
         (ComplianceType::NonCompliant, _) | (_, None) => since(Change::New, at),
@@ -165,6 +179,14 @@ fn changed(now: &Finding, before: &Finding) -> Change {
     }
 }
 
+/// What a violation that is worse or better now was before.
+fn was(change: Change, before: &Finding) -> Option<Was> {
+    matches!(change, Change::Worsened | Change::Improved).then(|| Was {
+        severity: before.severity,
+        exception: before.exception.as_ref().map(|exception| exception.id.clone()),
+    })
+}
+
 /// What became of a finding of the earlier run that the later one has not: nothing is to be said of what was no violation.
 fn gone(before: &Before<'_>, sight: &Sight<'_>, at: &str) -> Option<Gone> {
     if !before.was_violation() {
@@ -179,8 +201,9 @@ fn gone(before: &Before<'_>, sight: &Sight<'_>, at: &str) -> Option<Gone> {
     let lifecycle = Lifecycle {
         change,
         first_observed_at: before.first.to_owned(),
-        last_observed_at: before.last.to_owned(),
+        last_observed_at: Some(before.last.to_owned()),
         last_known: Some(ComplianceType::NonCompliant),
+        was: None,
     };
     let finding = Finding {
         compliance: ComplianceType::NonCompliant,
@@ -336,12 +359,17 @@ mod tests {
     }
 
     fn known_since(mut finding: Finding, last_known: Option<ComplianceType>) -> Finding {
-        let last = if last_known.is_some() { "2026-11-12T02:00:00Z" } else { BEFORE };
+        let last = match (last_known, finding.compliance) {
+            (Some(_), _) => Some("2026-11-12T02:00:00Z"),
+            (None, ComplianceType::InsufficientData) => None,
+            (None, _) => Some(BEFORE),
+        };
         finding.lifecycle = Some(Lifecycle {
             change: Change::Unchanged,
             first_observed_at: "2026-11-11T02:00:00Z".to_owned(),
-            last_observed_at: last.to_owned(),
+            last_observed_at: last.map(str::to_owned),
             last_known,
+            was: None,
         });
         finding
     }
@@ -370,12 +398,13 @@ mod tests {
         };
         const FIRST: &str = "2026-11-11T02:00:00Z";
         const LAST: &str = "2026-11-12T02:00:00Z";
+        const NEVER: &str = "never";
         let before = |compliance| Some(known_since(finding(compliance), None));
         let unseen = |known| Some(known_since(finding(Unknown), Some(known)));
         let cases = [
             (None, Bad, Change::New, NOW, NOW),
             (None, Good, Change::New, NOW, NOW),
-            (None, Unknown, Change::New, NOW, NOW),
+            (None, Unknown, Change::New, NOW, NEVER),
             (before(Bad), Bad, Change::Unchanged, FIRST, NOW),
             (before(Good), Bad, Change::New, NOW, NOW),
             (before(No), Bad, Change::New, NOW, NOW),
@@ -392,15 +421,41 @@ mod tests {
             (before(Bad), Unknown, Change::NotSeen, FIRST, BEFORE),
             (before(Good), Unknown, Change::NotSeen, FIRST, BEFORE),
             (unseen(Bad), Unknown, Change::NotSeen, FIRST, LAST),
-            (before(Unknown), Unknown, Change::Unchanged, FIRST, NOW),
+            (before(Unknown), Unknown, Change::Unchanged, FIRST, NEVER),
         ];
         for (earlier, now, change, first, last) in cases {
             let before = earlier.as_ref().map(|earlier| Before::of(earlier, BEFORE));
             let got = lifecycle(&finding(now), before.as_ref(), NOW);
-            let said = (got.change, got.first_observed_at.as_str(), got.last_observed_at.as_str());
+            let said = (got.change, got.first_observed_at.as_str(), got.last_observed_at.as_deref().unwrap_or(NEVER));
             assert_eq!(said, (change, first, last), "{earlier:?} → {now}");
             assert_eq!(got.last_known.is_some(), change == Change::NotSeen);
         }
+    }
+
+    /// Earlier versions wrote the start of each run for it.
+    #[test]
+    fn what_an_earlier_version_called_observed_and_nobody_saw_is_called_so_no_more() {
+        let mut before = known_since(finding(ComplianceType::InsufficientData), None);
+        before.lifecycle.as_mut().unwrap().last_observed_at = Some(BEFORE.to_owned());
+        let mut stored = serde_json::to_value(&before).unwrap();
+        assert_eq!(stored["lifecycle"]["lastObservedAt"], BEFORE);
+        let before: Finding = serde_json::from_value(stored.clone()).unwrap();
+        let now = lifecycle(&finding(ComplianceType::InsufficientData), Some(&Before::of(&before, BEFORE)), NOW);
+        assert_eq!((now.change, &now.last_observed_at), (Change::Unchanged, &None));
+        stored["lifecycle"] = serde_json::to_value(&now).unwrap();
+        assert!(stored["lifecycle"].get("lastObservedAt").is_none(), "{stored}");
+        assert_eq!(serde_json::from_value::<Finding>(stored).unwrap().lifecycle, Some(now));
+    }
+
+    #[test]
+    fn what_is_worse_or_better_says_what_it_was() {
+        let bad = || finding(ComplianceType::NonCompliant);
+        let of = |before: &Finding, now: &Finding| lifecycle(now, Some(&Before::of(before, BEFORE)), NOW).was;
+        let was = |severity, exception: Option<&str>| Some(Was { severity, exception: exception.map(str::to_owned) });
+        assert_eq!(of(&bad(), &severity(bad(), Severity::Critical)), was(Severity::High, None));
+        assert_eq!(of(&excepted(bad()), &bad()), was(Severity::High, Some("x")));
+        assert_eq!(of(&bad(), &bad()), None);
+        assert_eq!(of(&bad(), &finding(ComplianceType::Compliant)), None);
     }
 
     #[test]
@@ -431,7 +486,7 @@ mod tests {
         let mut tally = Tally { earlier: BEFORE.to_owned(), at: NOW.to_owned(), ..Tally::default() };
         let mut good = finding(ComplianceType::Compliant);
         good.lifecycle = Some(lifecycle(&good, Some(&Before::of(&before, BEFORE)), NOW));
-        tally.add(&Compared::Finding(good, Some(Arc::new(before))));
+        tally.count(&Compared::Finding(good, Some(Arc::new(before))));
         assert_eq!(tally.violations, BTreeMap::from([(Change::Resolved, 1)]));
         let remediation = tally.remediation.get(&Severity::High).copied().unwrap();
         assert_eq!((remediation.resolved, remediation.mean_hours()), (1, Some(24.0)));
@@ -733,7 +788,7 @@ mod tests {
                 let resolved = put(&mut run, &runs);
                 for finding in &resolved {
                     let last = &finding.lifecycle.as_ref().unwrap().last_observed_at;
-                    let last = runs.iter().position(|run| run.at == *last).unwrap_or(day);
+                    let last = runs.iter().position(|run| Some(&run.at) == last.as_ref()).unwrap_or(day);
                     let was_mended = !still_bad(world, (&worlds[last], &blinds[last]), finding);
                     prop_assert!(was_mended, "day {day}: {} was never mended", finding.resource.uid);
                 }
@@ -742,8 +797,8 @@ mod tests {
                 let mut less = observe(world, &blind.and(&more), &at);
                 for finding in put(&mut less, &runs) {
                     let is_named = finding.resource.type_name == TypeName::BUCKET;
-                    let last = runs.iter().position(|run| run.at == finding.lifecycle.as_ref().unwrap().last_observed_at);
-                    let last = last.unwrap_or(day);
+                    let last = finding.lifecycle.as_ref().unwrap().last_observed_at.as_ref();
+                    let last = runs.iter().position(|run| Some(&run.at) == last).unwrap_or(day);
                     let was_mended = !still_bad(world, (&worlds[last], &blinds[last]), &finding);
                     // A place that nobody looked at before and nobody was to look at now names nothing that was known;
                     // where a call failed there instead, more caution is taken, so what is only named may be resolved
@@ -814,7 +869,7 @@ mod tests {
                     assert!(told.reason.starts_with(reason), "{} is not {reason}", told.reason);
                     let lifecycle = told.finding.lifecycle.as_ref().unwrap();
                     assert_eq!(lifecycle.first_observed_at, "2026-11-20T02:00:00Z");
-                    assert_eq!(lifecycle.last_observed_at, "2026-11-20T02:00:00Z");
+                    assert_eq!(lifecycle.last_observed_at.as_deref(), Some("2026-11-20T02:00:00Z"));
                     assert_eq!(json!(lifecycle.last_known), json!("NonCompliant"));
                 }
                 runs.push(run);

@@ -14,7 +14,7 @@ use super::sight::{Finders, Sight};
 use super::{FindingSpool, RunDirectory, RunError};
 use crate::finding::{Change, ComplianceType, Finding, Gone, Lifecycle};
 use crate::inventory::ResourceUid;
-use crate::report::{Comparison, Difference, Differing, FindingSource, GonePass};
+use crate::report::{Difference, Differing, FindingSource, GonePass};
 
 /// Compares two finished runs and gives each violation that changed to `take`.
 ///
@@ -45,17 +45,10 @@ pub fn difference(
             Compared::Gone(gone) => Compared::Gone(told.word_on(gone)?),
             finding @ Compared::Finding(..) => finding,
         };
-        tally.add(&compared);
+        tally.add(&compared, &report);
         differing(compared, own.borrow().as_ref()).map_or(Ok(()), &mut *take)
     })?;
-    Ok(Difference {
-        run: report.run.clone(),
-        comparison: Comparison {
-            previous: before.report.run().clone(),
-            violations: tally.violations,
-            remediation: tally.remediation,
-        },
-    })
+    Ok(Difference { run: report.run.clone(), comparison: tally.comparison(&before) })
 }
 
 /// What a page or document says of it; nothing where nothing changed or nothing was ever a violation.

@@ -175,6 +175,11 @@ impl StoredReport {
         &self.run
     }
 
+    /// How the run stood among those before it.
+    pub(super) fn over_time(&self) -> &OverTime {
+        &self.over_time
+    }
+
     /// What the run could see.
     pub(super) fn seen(&self, finders: &Finders) -> Seen {
         Seen::of(&self.coverage, &self.gaps, finders)

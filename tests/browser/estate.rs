@@ -10,7 +10,7 @@ use std::sync::Arc;
 use pipewarden::evaluate::Policies;
 use pipewarden::finding::{
     Change, ComplianceType, Control, ExceptionRef, Finding, Framework, Gone, Lifecycle, Owner, OwnerSource,
-    ResourceRef, Severity, StableIds,
+    ResourceRef, Severity, StableIds, Was,
 };
 use pipewarden::inventory::{
     AccountId, Affects, CallCounts, Coverage, CoverageKey, Gap, GapCause, Region, ResourceUid, Skip, TypeName,
@@ -272,7 +272,7 @@ impl Estate {
             .into(),
         };
         OverTime {
-            comparison: Some(Comparison { previous, violations, remediation }),
+            comparison: Some(Comparison { previous, observed_at: None, violations, remediation, set_aside: 0 }),
             trend,
             delivery: Some(delivery),
             recheck: None,
@@ -297,6 +297,7 @@ impl Estate {
             gaps: self.gaps.len() as u64 + chance(before) % 5,
             calls: self.coverage.totals(),
             other_policies: before == 11,
+            remediation: Some(BTreeMap::from([(Severity::Critical, Remediation { resolved: 1, total_hours: 30.0 })])),
         }
     }
 
@@ -423,7 +424,8 @@ impl Estate {
             finding.lifecycle = Some(Lifecycle {
                 change,
                 first_observed_at: day(20),
-                last_observed_at: day(u64::from(change != Change::Resolved)),
+                last_observed_at: Some(day(u64::from(change != Change::Resolved))),
+                was: None,
                 last_known: (change == Change::NotSeen).then_some(ComplianceType::NonCompliant),
             });
             Gone { finding, reason: self.names.of("the resource is there no more", number) }
@@ -512,7 +514,11 @@ fn lifecycle(compliance: ComplianceType, chance: u64) -> Lifecycle {
     Lifecycle {
         change,
         first_observed_at: day(if change == Change::New { 0 } else { chance / 100 % 150 }),
-        last_observed_at: day(u64::from(change == Change::NotSeen)),
+        // What is unknown and was never known was never observed.
+        last_observed_at: (compliance != ComplianceType::InsufficientData || change == Change::NotSeen)
+            .then(|| day(u64::from(change == Change::NotSeen))),
+        was: matches!(change, Change::Worsened | Change::Improved)
+            .then(|| Was { severity: Severity::Medium, exception: None }),
         // Every third was good before.
         last_known: (change == Change::NotSeen).then_some(if chance.is_multiple_of(3) {
             ComplianceType::Compliant

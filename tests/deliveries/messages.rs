@@ -252,7 +252,7 @@ fn an_owner_is_told_when_something_of_theirs_changed() {
         let server = Server::start().await;
         sealed(out.path(), FIRST, Vec::new(), &[]);
         let mut calm = changed(owned(violated(B, HOME, "index"), "search"), Change::Unchanged);
-        calm.lifecycle.as_mut().unwrap().last_observed_at = "2026-11-22T02:00:00Z".to_owned();
+        calm.lifecycle.as_mut().unwrap().last_observed_at = Some("2026-11-22T02:00:00Z".to_owned());
         let mut dark =
             changed(owned(finding(A, HOME, "dark", ComplianceType::InsufficientData), "payments"), Change::NotSeen);
         dark.lifecycle.as_mut().unwrap().last_known = Some(ComplianceType::NonCompliant);

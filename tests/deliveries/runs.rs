@@ -52,7 +52,8 @@ pub(super) fn finding(account: &str, region: &str, name: &str, compliance: Compl
 
 pub(super) fn changed(finding: Finding, change: pipewarden::finding::Change) -> Finding {
     let at = "2026-11-20T02:00:00Z".to_owned();
-    let lifecycle = Lifecycle { change, first_observed_at: at.clone(), last_observed_at: at, last_known: None };
+    let lifecycle =
+        Lifecycle { change, first_observed_at: at.clone(), last_observed_at: Some(at), last_known: None, was: None };
     Finding { lifecycle: Some(lifecycle), ..finding }
 }
 

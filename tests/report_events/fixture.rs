@@ -177,8 +177,13 @@ pub(super) fn changed(mut finding: Finding, change: Change, last_known: Option<C
     finding.lifecycle = Some(Lifecycle {
         change,
         first_observed_at: if new { STARTED } else { BEFORE }.to_owned(),
-        last_observed_at: if change == Change::NotSeen { BEFORE } else { STARTED }.to_owned(),
+        last_observed_at: if finding.compliance == ComplianceType::InsufficientData && last_known.is_none() {
+            None
+        } else {
+            Some(if change == Change::NotSeen { BEFORE } else { STARTED }.to_owned())
+        },
         last_known,
+        was: None,
     });
     finding
 }
@@ -220,7 +225,7 @@ pub(super) fn mixed() -> Fixture {
     excepted.exception = Some(exception());
     fixture.add(excepted);
     fixture.add(changed(on(InsufficientData, "lost-sight"), Change::NotSeen, Some(NonCompliant)));
-    fixture.add(on(InsufficientData, "never-seen"));
+    fixture.add(changed(on(InsufficientData, "never-seen"), Change::Unchanged, None));
     fixture.add(changed(on(Compliant, "good"), Change::Unchanged, None));
     fixture.add(changed(on(Compliant, "mended"), Change::Resolved, None));
     fixture.add(changed(on(NotApplicable, "staging"), Change::Unchanged, None));

@@ -75,7 +75,7 @@ fn each_standing_has_its_activity_status_and_result() {
     assert_eq!(stands("known"), ["Update", "In Progress", "Fail", "Critical"]);
     assert_eq!(stands("excepted"), ["Update", "Suppressed", "Fail", "Critical"]);
     assert_eq!(stands("lost-sight"), ["Update", "In Progress", "Warning", "Critical"]);
-    assert_eq!(stands("never-seen"), ["Create", "New", "Warning", "Critical"]);
+    assert_eq!(stands("never-seen"), ["Update", "In Progress", "Warning", "Critical"]);
     assert_eq!(stands("hidden"), ["Update", "In Progress", "Warning", "Critical"]);
     assert_eq!(stands("good"), ["Update", "Resolved", "Pass", "Informational"]);
     assert_eq!(stands("mended"), ["Close", "Resolved", "Pass", "Informational"]);

@@ -64,10 +64,11 @@ pub(super) fn conclude(run_id: &RunId, options: &StageOptions) -> Result<Value, 
     let Asked { config, secrets, .. } = &asked;
     let ended = Ended { concluded, is_kept, run: &run, out, config, sessions: &sessions, secrets };
     let exit = options.deliver.deliver(&runtime, &kept, ended)?;
-    let counts = run.manifest().map_err(|error| Failure::failed(&error))?.counts;
+    let manifest = run.manifest().map_err(|error| Failure::failed(&error))?;
+    let hidden = run.stored_report().map_err(|error| Failure::failed(&error))?.report().over_time.hidden();
     Ok(json!({
         "runId": run_id,
-        "verdict": verdict(&counts),
+        "verdict": verdict(&manifest.counts, manifest.gaps + hidden),
         "exitCode": exit as u8,
         "report": kept.place(&run),
     }))
@@ -108,10 +109,12 @@ fn exit_of_finished(run: &RunDirectory, options: &StageOptions) -> Result<Exit, 
 }
 
 /// What was not seen is never called good.
-fn verdict(counts: &Counts) -> ComplianceType {
+fn verdict(counts: &Counts, unseen: u64) -> ComplianceType {
+    let of = |compliance| counts.of(compliance) > 0;
+    let is_judged = of(ComplianceType::Compliant) || counts.excepted > 0;
     if counts.violations.values().any(|count| *count > 0) {
         ComplianceType::NonCompliant
-    } else if counts.of(ComplianceType::InsufficientData) > 0 {
+    } else if of(ComplianceType::InsufficientData) || unseen > 0 || !is_judged {
         ComplianceType::InsufficientData
     } else {
         ComplianceType::Compliant
@@ -134,8 +137,10 @@ mod tests {
         };
         let good = (ComplianceType::Compliant, 3);
         let unknown = (ComplianceType::InsufficientData, 1);
-        assert_eq!(verdict(&counts(&[good], &[])), ComplianceType::Compliant);
-        assert_eq!(verdict(&counts(&[good, unknown], &[])), ComplianceType::InsufficientData);
-        assert_eq!(verdict(&counts(&[good, unknown], &[(Severity::Low, 1)])), ComplianceType::NonCompliant);
+        assert_eq!(verdict(&counts(&[good], &[]), 0), ComplianceType::Compliant);
+        assert_eq!(verdict(&counts(&[good], &[]), 1), ComplianceType::InsufficientData);
+        assert_eq!(verdict(&counts(&[], &[]), 0), ComplianceType::InsufficientData);
+        assert_eq!(verdict(&counts(&[good, unknown], &[]), 0), ComplianceType::InsufficientData);
+        assert_eq!(verdict(&counts(&[good, unknown], &[(Severity::Low, 1)]), 1), ComplianceType::NonCompliant);
     }
 }

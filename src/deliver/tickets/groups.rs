@@ -259,7 +259,13 @@ mod tests {
 
     fn said(finding: Finding, change: Change) -> Finding {
         let at = "2026-11-20T02:00:00Z".to_owned();
-        let lifecycle = Lifecycle { change, first_observed_at: at.clone(), last_observed_at: at, last_known: None };
+        let lifecycle = Lifecycle {
+            change,
+            first_observed_at: at.clone(),
+            last_observed_at: Some(at),
+            last_known: None,
+            was: None,
+        };
         Finding { lifecycle: Some(lifecycle), ..finding }
     }
 

@@ -21,7 +21,7 @@ use serde_json::Value;
 use super::block;
 use super::dictionary::Dictionary;
 use super::was_violation;
-use crate::finding::{Change, ComplianceType, ExceptionRef, Finding, Gone, Lifecycle, ResourceRef, Severity};
+use crate::finding::{Change, ComplianceType, ExceptionRef, Finding, Gone, Lifecycle, ResourceRef, Severity, Was};
 
 /// A chunk holds so many findings.
 const FINDINGS: usize = 8192;
@@ -53,6 +53,8 @@ struct Details<'a> {
     last_observed: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_known: Option<ComplianceType>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    was: Option<&'a Was>,
     #[serde(skip_serializing_if = "Option::is_none")]
     gone: Option<&'a str>,
 }
@@ -116,7 +118,10 @@ impl Chunk {
             gaps: Some(finding.gaps.as_slice()).filter(|gaps| !gaps.is_empty()),
             exception: finding.exception.as_ref(),
             owner_from: finding.owner.as_ref().map(|owner| owner.source.to_string()),
-            last_observed: lifecycle.map(|lifecycle| dictionary.time(&lifecycle.last_observed_at)),
+            last_observed: lifecycle
+                .and_then(|lifecycle| lifecycle.last_observed_at.as_deref())
+                .map(|last| dictionary.time(last)),
+            was: lifecycle.and_then(|lifecycle| lifecycle.was.as_ref()),
             last_known: lifecycle.and_then(|lifecycle| lifecycle.last_known).or(gone.map(|_| finding.compliance)),
             gone,
         };

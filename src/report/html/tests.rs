@@ -282,7 +282,8 @@ fn what_is_gone_says_why_and_only_what_was_looked_at_is_resolved() {
         finding.lifecycle = change.map(|change| Lifecycle {
             change,
             first_observed_at: "2026-11-01T02:00:00Z".to_owned(),
-            last_observed_at: "2026-11-20T02:00:00Z".to_owned(),
+            last_observed_at: Some("2026-11-20T02:00:00Z".to_owned()),
+            was: None,
             last_known: None,
         });
         Gone { finding, reason: reason.to_owned() }
@@ -371,7 +372,8 @@ fn what_was_not_seen_says_whether_it_was_a_violation() {
         finding.lifecycle = Some(Lifecycle {
             change: Change::NotSeen,
             first_observed_at: "2026-11-01T02:00:00Z".to_owned(),
-            last_observed_at: "2026-11-20T02:00:00Z".to_owned(),
+            last_observed_at: Some("2026-11-20T02:00:00Z".to_owned()),
+            was: None,
             last_known,
         });
         finding
@@ -412,7 +414,8 @@ fn many() -> Source {
             finding.lifecycle = Some(Lifecycle {
                 change: if random(20) == 0 { Change::New } else { Change::Unchanged },
                 first_observed_at: format!("2026-10-{:02}T02:00:00Z", 1 + random(31)),
-                last_observed_at: "2026-11-21T02:00:00Z".to_owned(),
+                last_observed_at: Some("2026-11-21T02:00:00Z".to_owned()),
+                was: None,
                 last_known: None,
             });
             finding

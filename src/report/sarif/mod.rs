@@ -267,7 +267,7 @@ impl<'a> Logs<'a> {
                 first_observed_at: lifecycle.map(|lifecycle| lifecycle.first_observed_at.as_str()),
                 gaps: &finding.gaps,
                 last_known: last_known.or(reason.map(|_| finding.compliance)).map(ComplianceType::as_str),
-                last_observed_at: lifecycle.map(|lifecycle| lifecycle.last_observed_at.as_str()),
+                last_observed_at: lifecycle.and_then(|lifecycle| lifecycle.last_observed_at.as_deref()),
                 organizational_unit: account.map(|account| account.organizational_unit_path.as_str()),
                 owner: finding.owner.as_ref().map(|owner| owner.name.as_str()),
                 owner_source: finding.owner.as_ref().map(|owner| owner.source.to_string()),
@@ -291,7 +291,8 @@ impl<'a> Logs<'a> {
         let unseen = reason.is_some() || finding.compliance == ComplianceType::InsufficientData;
         let known = match &finding.lifecycle {
             Some(lifecycle) if unseen && was_violated => {
-                format!(" It was a violation when it was last seen, {}.", lifecycle.last_observed_at)
+                let at = lifecycle.last_observed_at.as_ref().map_or_else(String::new, |at| format!(", {at}"));
+                format!(" It was a violation when it was last seen{at}.")
             }
             _ => String::new(),
         };

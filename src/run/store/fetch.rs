@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use futures_util::StreamExt as _;
 
 use super::{AT_ONCE, Fetched, Store, StoreError};
+use crate::report::TREND_RUNS;
 use crate::run::directory::{FAILED, RUNS};
 use crate::run::gone::GONE;
 use crate::run::{MANIFEST, PLAN, PRUNED, RunDirectory, RunId, SIGNATURE, SPOOL, STORED_REPORT};
 
-/// Former runs that are looked at: a trend has thirty, and some are of other kinds.
-const FORMER: usize = 40;
+/// Former runs that are looked at: those of a trend, and some are of other kinds.
+const FORMER: usize = TREND_RUNS + TREND_RUNS / 3;
 
 /// Folders of the layout, which may stand beside a configuration.
 const NO_SETTINGS: &[&str] = &[RUNS, PRUNED, "rechecks", "stages", "deliveries", "history", "fan-out"];

@@ -2,14 +2,15 @@
 //!
 //! In: a report, its tally and its accounts. Out: the panel on coverage, in the same words as the other pages for people.
 
-use super::accounts::{Accounts, Sight};
 use super::element::{CLOSE_PANEL, Piece, account, add, bar, legend, linked, open_panel, share, text};
 use super::links::Filter;
 use super::tally::Tally;
-use crate::finding::ComplianceType;
+use crate::finding::{Change, ComplianceType};
 use crate::inventory::Region;
 use crate::report::Report;
+use crate::report::accounts::{Accounts, Sight};
 use crate::report::blind_spot::BlindSpot;
+use crate::report::out_of_sight::what_to_do;
 use crate::report::text::{NAME, counted, grouped};
 use crate::report::wording::{account_label, calls_by_service, regions_in_words, remedy, skipped_by_reason};
 
@@ -48,6 +49,7 @@ pub(super) fn panel(report: &Report<'_>, tally: &Tally, accounts: &Accounts<'_>)
     out.push_str("</div>\n</div>\n");
     out.push_str(&dark(report, accounts));
     out.push_str(&blind(report, tally));
+    out.push_str(&out_of_sight(tally));
     out.push_str(&left_out(report));
     out.push_str(&calls_table(report));
     out.push_str(CLOSE_PANEL);
@@ -96,6 +98,8 @@ fn blind(report: &Report<'_>, tally: &Tally) -> String {
     if tally.digest.blind.is_empty() {
         return if report.calls.calls() == 0 {
             "<h3>Blind spots</h3>\n<p>No call was made in this run, so nothing says what can be seen.</p>\n".to_owned()
+        } else if tally.digest.out_of_sight.total > 0 {
+            String::new()
         } else {
             "<h3>Blind spots</h3>\n<p>None: every call that mattered was answered.</p>\n".to_owned()
         };
@@ -123,6 +127,36 @@ fn blind(report: &Report<'_>, tally: &Tally) -> String {
     let more = tally.digest.blind.len().saturating_sub(SPOTS) as u64;
     if more > 0 {
         add(&mut out, format_args!("<p>… and {} in <code>coverage.json</code></p>\n", counted(more, "more cause")));
+    }
+    out
+}
+
+/// Violations of earlier runs that nobody could look at again.
+fn out_of_sight(tally: &Tally) -> String {
+    let all = &tally.digest.out_of_sight;
+    let Some(said) = all.in_words() else { return String::new() };
+    let mut out = format!(
+        "<h3>Out of sight</h3>\n<p>{} <a href=\"{}\">All that was not seen this time</a></p>\n\
+         <div class=\"wide\"><table>\n<caption>Why violations of earlier runs could not be looked at again</caption>\n\
+         <thead><tr><th scope=\"col\" class=\"number\">violations</th><th scope=\"col\">why</th><th scope=\"col\">what to do</th></tr></thead>\n<tbody>\n",
+        text(&said, 500),
+        Filter::change(Change::NotSeen).href()
+    );
+    let reasons = all.by_count(SPOTS);
+    for (reason, count) in &reasons {
+        add(
+            &mut out,
+            format_args!(
+                "<tr><td class=\"number\">{}</td><th scope=\"row\" class=\"long\">{}</th><td class=\"long\">{}</td></tr>\n",
+                grouped(*count),
+                text(reason, 400),
+                text(&what_to_do(reason), 400)
+            ),
+        );
+    }
+    out.push_str("</tbody></table></div>\n");
+    if let Some(rest) = all.rest_in_words(&reasons) {
+        add(&mut out, format_args!("<p>{}</p>\n", text(&rest, 200)));
     }
     out
 }

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use super::accounts::Accounts;
 use super::element::{CLOSE_PANEL, add, class, label, linked, number_cell, open_panel, text, title};
 use super::links::Filter;
 use super::tally::{SeverityTally, Tally};
 use crate::finding::{Change, Severity};
+use crate::report::accounts::Accounts;
 use crate::report::text::{counted, grouped};
 use crate::report::wording::{Verdict, looked_at, verdict};
 use crate::report::{Comparison, Report};
@@ -17,13 +17,10 @@ use crate::report::{Comparison, Report};
 pub(super) fn verdict_panel(report: &Report<'_>, tally: &Tally, accounts: &Accounts<'_>) -> String {
     let (found, name, sentence) = verdict(report, &tally.digest);
     let unseen = accounts.unseen_in_words();
-    let is_whole = unseen.is_none() && report.gaps.is_empty();
-    let (tone, name) = match found {
-        Verdict::Bad => ("bad", name),
-        Verdict::Good if is_whole => ("good", name),
-        // The same numbers as on a terminal, but green is only for what was seen as a whole.
-        Verdict::Good => ("unsure", "COMPLIANT WHERE SEEN"),
-        Verdict::Unsure => ("unsure", name),
+    let tone = match found {
+        Verdict::Bad => "bad",
+        Verdict::Unsure => "unsure",
+        Verdict::Good => "good",
     };
     let mut out = format!(
         "<section class=\"verdict {tone}\" id=\"overview-verdict\" aria-labelledby=\"overview-verdict-title\">\n\

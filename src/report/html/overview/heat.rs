@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::accounts::{Accounts, Sight};
 use super::element::{CLOSE_PANEL, add, float, open_panel, text};
 use super::links::Filter;
 use super::tally::{NO_UNIT, Results, Tally};
 use crate::report::Report;
+use crate::report::accounts::{Accounts, Sight};
 use crate::report::text::{counted, grouped};
 
 /// Units with a row of their own.

@@ -4,7 +4,6 @@
 //! does it. Each panel is a file. Everything that somebody else chose the name of is escaped; there is no style attribute and
 //! no handler, which the page's policy forbids. What is shown is bounded, and says what it leaves out and where that is.
 
-mod accounts;
 mod coverage;
 mod delivery;
 mod element;
@@ -24,10 +23,10 @@ mod tests;
 
 use std::io::{self, Write};
 
-use self::accounts::Accounts;
 use self::tally::Tally;
 use crate::finding::Finding;
 use crate::report::Report;
+use crate::report::accounts::Accounts;
 
 const NAVIGATION: &str = "<nav class=\"contents\" aria-label=\"Parts of the overview\">\n<a href=\"#overview-new\">New</a>\n<a href=\"#overview-fixes\">Fixes</a>\n\
                           <a href=\"#overview-coverage\">Coverage</a>\n<a href=\"#overview-heat\">Where</a>\n<a href=\"#overview-trend\">Trend</a>\n\

@@ -2,6 +2,8 @@
 //!
 //! In: a report and its tally. Out: two panels. "Soon" is counted from the start of the run, never from a clock.
 
+use std::collections::BTreeMap;
+
 use time::Date;
 use time::macros::format_description;
 
@@ -94,7 +96,7 @@ fn ends(count: u64) -> String {
 /// How long violations stood, and how old open ones are.
 pub(super) fn remediation_panel(report: &Report<'_>, tally: &Tally) -> String {
     let mut out = open_panel("remediation", "Time to remediate");
-    let Some(comparison) = &report.over_time.comparison else {
+    let Some(mended) = Mended::of(report) else {
         out.push_str("<p>Not known: that takes a run before this one.</p>\n");
         out.push_str(CLOSE_PANEL);
         return out;
@@ -102,14 +104,14 @@ pub(super) fn remediation_panel(report: &Report<'_>, tally: &Tally) -> String {
     add(
         &mut out,
         format_args!(
-            "<div class=\"wide\"><table>\n<caption>Violations that were resolved since {}, from the run that first saw them to this one, and the oldest that are open</caption>\n\
+            "<div class=\"wide\"><table>\n<caption>Violations that were resolved {}, from the run that first saw them to the one that saw them resolved, and the oldest that are open</caption>\n\
              <thead><tr><th scope=\"col\">severity</th><th scope=\"col\" class=\"number\">resolved</th><th scope=\"col\" class=\"number\">mean time</th>\
              <th scope=\"col\" class=\"number\">open</th><th scope=\"col\">oldest open one since</th></tr></thead>\n<tbody>\n",
-            moment(&comparison.previous.started_at)
+            mended.frame()
         ),
     );
     for severity in Severity::ALL {
-        let remediation = comparison.remediation.get(&severity).copied().unwrap_or_default();
+        let remediation = mended.remediation.get(&severity).copied().unwrap_or_default();
         let one = tally.severities.get(&severity);
         let oldest = one.and_then(|one| one.oldest.as_deref());
         let oldest = oldest.map_or_else(
@@ -138,6 +140,47 @@ pub(super) fn remediation_panel(report: &Report<'_>, tally: &Tally) -> String {
     out.push_str("<p class=\"quiet\">A run sees a violation only when it looks: these times are as exact as runs are frequent. What was not seen this time is not resolved, and counts nowhere here.</p>\n");
     out.push_str(CLOSE_PANEL);
     out
+}
+
+/// What the runs of the trend resolved, as far as they were compared with others.
+struct Mended<'a> {
+    /// How many runs were.
+    runs: u64,
+    /// When the first of them began, if there is more than one.
+    from: &'a str,
+    /// When the run before this one began.
+    previous: &'a str,
+    remediation: BTreeMap<Severity, Remediation>,
+}
+
+impl<'a> Mended<'a> {
+    fn of(report: &'a Report<'_>) -> Option<Self> {
+        let comparison = report.over_time.comparison.as_ref()?;
+        let own = (report.run.started_at.as_str(), &comparison.remediation);
+        let earlier = report.over_time.trend.iter().filter(|point| point.run_id != report.run.run_id);
+        let known = earlier.filter_map(|point| Some((point.started_at.as_str(), point.remediation.as_ref()?)));
+        let mut mended =
+            Self { runs: 0, from: "", previous: &comparison.previous.started_at, remediation: BTreeMap::new() };
+        for (started_at, remediation) in known.chain([own]) {
+            if mended.runs == 0 {
+                mended.from = started_at;
+            }
+            mended.runs += 1;
+            for (severity, one) in remediation {
+                let sum = mended.remediation.entry(*severity).or_default();
+                *sum = sum.and(*one);
+            }
+        }
+        Some(mended)
+    }
+
+    /// `in 30 runs since 2026-10-22 02:00 UTC`
+    fn frame(&self) -> String {
+        match self.runs {
+            0 | 1 => format!("since {}", moment(self.previous)),
+            runs => format!("in {} since {}", counted(runs, "run"), moment(self.from)),
+        }
+    }
 }
 
 /// A mean in words; nothing resolved has none.

@@ -7,10 +7,8 @@ use super::element::{CLOSE_PANEL, add, class, float, open_panel, text, title};
 use super::headline::moment;
 use crate::finding::{ComplianceType, Severity};
 use crate::report::text::{counted, grouped};
-use crate::report::{Report, TrendPoint};
+use crate::report::{Report, TREND_RUNS, TrendPoint};
 
-/// Runs drawn; more would be too narrow to see.
-const RUNS: usize = 60;
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 56.0;
 const RIGHT: f64 = 8.0;
@@ -26,7 +24,7 @@ const BOTTOM: f64 = 322.0;
 pub(super) fn panel(report: &Report<'_>) -> String {
     let mut out = open_panel("trend", "Trend");
     let all = &report.over_time.trend;
-    let points: Vec<&TrendPoint> = all.iter().skip(all.len().saturating_sub(RUNS)).collect();
+    let points: Vec<&TrendPoint> = all.iter().skip(all.len().saturating_sub(TREND_RUNS)).collect();
     if points.len() < 2 {
         out.push_str(
             "<p>A trend needs at least two runs that are kept; this is the first that this report knows of.</p>\n",

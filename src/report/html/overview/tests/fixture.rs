@@ -132,8 +132,9 @@ fn lifecycle(change: Change, since: &str) -> Lifecycle {
     Lifecycle {
         change,
         first_observed_at: format!("{since}T02:00:00Z"),
-        last_observed_at: "2026-11-21T02:00:00Z".to_owned(),
+        last_observed_at: Some("2026-11-21T02:00:00Z".to_owned()),
         last_known: None,
+        was: None,
     }
 }
 
@@ -235,6 +236,26 @@ impl Fixture {
         self.findings.last_mut().unwrap()
     }
 
+    /// A violation of a control that is not asked any more; `was_told` by an earlier run, or the run before saw it.
+    pub(super) fn hide(&mut self, reason: &str, was_told: bool) {
+        let mut finding = self.findings[0].clone();
+        finding.control = "switched-off".to_owned();
+        finding.id = Finding::stable_id(&finding.control, &finding.resource);
+        finding.compliance = ComplianceType::NonCompliant;
+        let last = if was_told { "2026-11-12T02:00:00Z" } else { "2026-11-20T02:00:00Z" };
+        let seen = lifecycle(Change::NotSeen, "2026-11-11");
+        let last_known = Some(ComplianceType::NonCompliant);
+        finding.lifecycle = Some(Lifecycle { last_observed_at: Some(last.to_owned()), last_known, ..seen });
+        self.gone.push(Gone { finding, reason: reason.to_owned() });
+        self.over_time.comparison = Some(Comparison {
+            previous: run("2026-11-20"),
+            observed_at: None,
+            violations: BTreeMap::from([(Change::NotSeen, 1)]),
+            remediation: BTreeMap::new(),
+            set_aside: u64::from(was_told),
+        });
+    }
+
     fn sorted(mut self) -> Self {
         self.findings.sort_by(|a, b| a.sort_key().cmp(&b.sort_key()));
         self.gaps.sort();
@@ -323,6 +344,8 @@ impl Fixture {
         ];
         fixture.over_time.comparison = Some(Comparison {
             previous: run("2026-11-20"),
+            observed_at: None,
+            set_aside: 0,
             violations: changes.into_iter().collect(),
             remediation: BTreeMap::from([
                 (Severity::Critical, Remediation { resolved: 1, total_hours: 72.0 }),
@@ -435,6 +458,13 @@ fn trend() -> Vec<TrendPoint> {
                 gaps: day % 5,
                 calls: CallCounts { ok: 300, denied: day % 5, ..CallCounts::default() },
                 other_policies: day == 15,
+                // The first was compared with none; every other one mended something.
+                remediation: (day > 8).then(|| {
+                    BTreeMap::from([(
+                        Severity::Critical,
+                        Remediation { resolved: day % 2, total_hours: 24.0 * (day % 2) as f64 },
+                    )])
+                }),
             }
         })
         .collect()

@@ -257,9 +257,44 @@ fn exceptions_that_end_soon_are_counted_from_the_run_and_not_from_a_clock() {
 #[test]
 fn time_to_remediate_is_a_mean_of_what_was_resolved() {
     let remediation = words(panel(&checked(&Fixture::typical()), "remediation"));
-    assert!(remediation.contains("Critical 1 3.0 days 3"), "{remediation}");
+    // Six runs before this one resolved one each after a day, and this one another after three.
+    assert!(remediation.contains("resolved in 13 runs since 2026-11-09 02:00 UTC"), "{remediation}");
+    assert!(remediation.contains("Critical 7 30.9 hours 3"), "{remediation}");
     assert!(remediation.contains("Medium 0 – 0 –"), "nothing resolved has no mean: {remediation}");
     assert!(remediation.contains("2026-10-22 02:00 UTC 30 days"), "{remediation}");
+}
+
+#[test]
+fn time_to_remediate_of_a_second_run_speaks_of_it_alone() {
+    let mut fixture = Fixture::typical();
+    fixture.over_time.trend.clear();
+    let remediation = words(panel(&checked(&fixture), "remediation"));
+    assert!(remediation.contains("resolved since 2026-11-20 02:00 UTC"), "{remediation}");
+    assert!(remediation.contains("Critical 1 3.0 days 3"), "{remediation}");
+}
+
+#[test]
+fn what_is_out_of_sight_is_no_compliance_and_has_its_reasons() {
+    let mut fixture = Fixture::good();
+    fixture.hide("control `switched-off` was not asked in this run", false);
+    let page = checked(&fixture);
+    let verdict = words(panel(&page, "verdict"));
+    assert!(page.contains("class=\"verdict unsure\"") && verdict.contains("NOT KNOWN"), "{verdict}");
+    assert!(verdict.contains("1 violation of earlier runs could not be looked at again"), "{verdict}");
+    let coverage = words(panel(&page, "coverage"));
+    assert!(coverage.contains("was not asked in this run ask the control again"), "{coverage}");
+    assert!(!coverage.contains("every call that mattered was answered"), "{coverage}");
+    // Told once, it is outside of the question.
+    let mut fixture = Fixture::good();
+    fixture.hide("control `switched-off` was not asked in this run", true);
+    let page = checked(&fixture);
+    let verdict = words(panel(&page, "verdict"));
+    assert!(page.contains("class=\"verdict good\"") && verdict.contains("nobody asks for any more"), "{verdict}");
+    let coverage = words(panel(&page, "coverage"));
+    assert!(
+        coverage.contains("1 violation of earlier runs") && coverage.contains("as an earlier run told"),
+        "{coverage}"
+    );
 }
 
 #[test]

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use super::Report;
+use super::text::counted;
 use crate::inventory::{AccountId, GapCause, Region};
-use crate::report::Report;
-use crate::report::text::counted;
 
 /// How much was seen of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
