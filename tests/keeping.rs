@@ -128,7 +128,7 @@ fn a_configuration_means_the_same_wherever_the_program_is_started() {
             String::from_utf8_lossy(&output.stderr)
         );
     }
-    let demo = ["demo", "--accounts", "1", "--pipelines", "1", "--no-limits", "--fail-on", "none", "--config"];
+    let demo = ["demo", "--accounts", "1", "--pipelines", "1", "--no-limits", "--config"];
     let output = pipewarden(&[&demo[..], &["conf/pipewarden.toml"]].concat(), folder.path());
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     // The place where it was looked for is told.

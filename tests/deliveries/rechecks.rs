@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use pipewarden::deliver::{Outcome, Status, read_record};
 use pipewarden::finding::{ComplianceType, Finding};
 use pipewarden::inventory::Region;
+use pipewarden::report::FindingSource as _;
 use pipewarden::run::{RunDirectory, list};
 use pipewarden::simulate::{Simulation, SimulationOptions, SimulationServer};
 use serde_json::{Value, json};
@@ -100,6 +101,13 @@ fn lasting(finding: &Value) -> Value {
     finding
 }
 
+/// Everything that a run says something of, gone or not.
+fn looked_at(run: &RunDirectory) -> BTreeSet<String> {
+    let spool = run.findings().unwrap();
+    let gone: Vec<String> = spool.gone().unwrap().map(|gone| id_of(&gone.unwrap().finding)).collect();
+    findings_of(run).values().map(id_of).chain(gone).collect()
+}
+
 fn archived(hub: &Hub) -> BTreeSet<&str> {
     hub.iter().filter(|(_, one)| one["RecordState"] == "ARCHIVED").map(|(id, _)| id.as_str()).collect()
 }
@@ -120,11 +128,14 @@ fn a_recheck_tells_what_it_saw_and_the_nights_say_neither_it_nor_each_other_agai
     let new: BTreeSet<String> = seen.difference(&known).cloned().collect();
     let told = heard.imported();
     assert!(!new.is_empty() && told.is_superset(&new), "{new:?} {told:?}");
-    assert!(told.is_subset(&seen), "what was not looked at is not told");
+    let looked = looked_at(&recheck);
+    assert!(told.is_subset(&looked) && looked.len() < before.len(), "what was not looked at is not told");
     let hub = &outcomes["security-hub"];
-    assert_eq!((hub.sent, hub.sent + hub.unchanged), (told.len() as u64, seen.len() as u64));
+    let same = seen.difference(&told).count() as u64;
+    assert_eq!((hub.sent, hub.unchanged), (told.len() as u64, same));
     let after = heard.hub();
-    assert!(archived(&after).is_empty(), "what was not looked at is not over");
+    // What the gate itself was blamed for is over with it; what was not looked at is not.
+    assert!(archived(&after).iter().all(|id| told.contains(*id) && !seen.contains(*id)));
     for (id, finding) in &before {
         // The gate that is gone is evidence of other controls, too; what is as it was is not told again.
         let is_told = told.contains(id);
@@ -158,7 +169,7 @@ fn a_recheck_tells_what_it_saw_and_the_nights_say_neither_it_nor_each_other_agai
     heard.deliver(&next);
     let told = heard.imported();
     assert!(told.is_disjoint(&seen), "{:?}", told.intersection(&seen).collect::<Vec<_>>());
-    assert!(archived(&heard.hub()).is_empty());
+    assert!(archived(&heard.hub()).iter().all(|id| !seen.contains(*id)));
 }
 
 #[test]
@@ -210,6 +221,8 @@ fn what_a_recheck_could_not_see_is_not_over() {
 /// One address for all of AWS: what deliveries ask is answered by a server that writes it down, all else by the simulated
 /// organization.
 async fn gateway(server: &Server, organization: String) -> String {
+    // Another test may have been first, and then it is there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let listener = tokio::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let (world, client) = (Arc::clone(&server.world), reqwest::Client::new());

@@ -25,9 +25,10 @@ const MOST_SETTINGS: usize = 5_000;
 /// What a memory was when it was fetched, beside it: words that come in meanwhile are told from this process's own.
 pub(super) const FETCHED: &str = "fetched";
 
-/// Whether a file is what a delivery remembers.
+/// Whether a file is what a delivery remembers; reports of runs may be JSON Lines, too.
 pub(super) fn is_memory(name: &str) -> bool {
-    Path::new(name).extension().is_some_and(|extension| extension == "jsonl")
+    let file = name.strip_prefix("deliveries/").map(Path::new);
+    file.and_then(Path::extension).is_some_and(|extension| extension == "jsonl")
 }
 
 /// The name of a file of a run.
@@ -243,5 +244,19 @@ impl Store {
         self.fetched().remove(name);
         // What cannot be removed now goes with the folder.
         let _ = std::fs::remove_file(self.path(name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_in_json_lines_is_no_memory() {
+        assert!(is_memory("deliveries/security-hub.jsonl"));
+        for name in ["runs/20261121T020000Z/findings.ocsf.jsonl", "deliveries/20261121T020000Z.json", "stages/x.jsonl"]
+        {
+            assert!(!is_memory(name), "{name}");
+        }
     }
 }
