@@ -153,6 +153,7 @@ const ALSO: &[(&str, &str, &str)] = &[
     ("ring", "run", "signatures of manifests"),
     ("base64", "run", "signatures of manifests"),
     ("aws_sdk_kms", "cli", "manifests are signed"),
+    ("aws_sdk_secretsmanager", "cli", "tokens by the names of variables, with the identity that runs the program"),
     ("aws_sdk_s3", "run", "runs are kept in a bucket, in a file of its own"),
     ("aws_smithy_runtime_api", "run", "what S3 answers with a refusal"),
     ("aws_types", "run", "the shared SDK configuration"),

@@ -101,6 +101,25 @@ fn the_first_thing_that_does_not_hold_is_named() {
     fails(at, &["verify", "--all"], &["the chain is broken", named(&runs[1])]);
 }
 
+#[test]
+fn a_run_that_was_taken_away_at_the_oldest_end_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let runs = runs(at, 3);
+    let kept = fs::read(runs[0].join("manifest.json")).unwrap();
+    fs::remove_dir_all(&runs[0]).unwrap();
+    let words = ["broken at its oldest end", named(&runs[0]), named(&runs[1]), "check the runs without --all"];
+    fails(at, &["verify", "--all"], &words);
+    for run in &runs[1..] {
+        succeeds(at, &["verify", named(run)]);
+    }
+    // Pruning keeps the manifest, so that nobody has to be believed.
+    let pruned = at.join("pipewarden-out/pruned");
+    fs::create_dir(&pruned).unwrap();
+    fs::write(pruned.join(format!("{}.manifest.json", named(&runs[0]))), kept).unwrap();
+    succeeds(at, &["verify", "--all"]);
+}
+
 /// Gone when dropped.
 struct Signer {
     server: Child,

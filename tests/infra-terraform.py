@@ -91,7 +91,28 @@ def check_stacks(module, templates):
             problems.append(f"{kind}.{name}: {path.group(1)} makes roles, and no capability says so")
         if kind.endswith("_set") and "auto_deployment" not in body:
             problems.append(f"{kind}.{name}: new accounts are not reached")
+        if kind.endswith("_set") and not json.dumps(body.get("managed_execution", "")).lower().count('"active": true'):
+            problems.append(f"{kind}.{name}: operations of several Regions do not wait for each other")
     return deployed
+
+
+def check_patience(module):
+    """Hundreds of accounts, one after the other and within half an hour: that is what happens where nothing is said."""
+    sets = {name for kind, name in module["resource"] if kind == "aws_cloudformation_stack_set"}
+    instances = {name for kind, name in module["resource"] if kind == "aws_cloudformation_stack_set_instance"}
+    if not sets or sets != instances:
+        problems.append(f"stack sets {sorted(sets)} and instances {sorted(instances)}")
+    for (kind, name), body in module["resource"].items():
+        if not kind.startswith("aws_cloudformation_stack_set"):
+            continue
+        said = json.dumps(body.get("operation_preferences", ""))
+        if '"failure_tolerance_percentage": 100' not in said or '"max_concurrent_percentage": 25' not in said:
+            problems.append(f"{kind}.{name}: one account that fails ends the operation, or one comes after the other")
+        wanted = ("update",) if kind.endswith("_set") else ("create", "update", "delete")
+        said = json.dumps(body.get("timeouts", ""))
+        for operation in wanted:
+            if not re.search(rf'"{operation}": "[^0-9]*6h', said):
+                problems.append(f"{kind}.{name}: Terraform gives {operation} half an hour")
 
 
 def check_references(module, folder):
@@ -154,6 +175,7 @@ def main():
     elsewhere = {"infra/member/stack-set.yaml", "infra/ci/pipeline-stage.yaml"}
     for path in sorted(set(templates) - deployed - elsewhere):
         problems.append(f"{path} is not deployed")
+    check_patience(module)
     check_references(module, "module")
     check_outputs(module, templates)
     check_example(folder, module, templates)

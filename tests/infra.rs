@@ -229,9 +229,9 @@ fn data_outlives_its_stack_and_is_encrypted() {
             let kind = resource["Type"].as_str().unwrap();
             if keeps.contains(&kind) {
                 seen.insert(kind.to_owned());
-                for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
-                    assert_eq!(resource[policy], "Retain", "{path}: {name}: {policy}");
-                }
+                // A first deployment that fails leaves nothing behind that has its names.
+                assert_eq!(resource["DeletionPolicy"], "RetainExceptOnCreate", "{path}: {name}");
+                assert_eq!(resource["UpdateReplacePolicy"], "Retain", "{path}: {name}");
             }
             let properties = &resource["Properties"];
             match kind {
@@ -266,13 +266,157 @@ fn data_outlives_its_stack_and_is_encrypted() {
                         // CloudFormation waits for the hook's function and has no use for either.
                         assert!(path.contains("/hook/") || properties.get(set).is_some(), "{path}: {name}: {set}");
                     }
-                    assert_eq!(properties["ImageConfig"]["Command"], serde_json::json!(["lambda"]), "{path}: {name}");
+                    let command = words(&properties["ImageConfig"], "Command");
+                    assert_eq!(command.first(), Some(&"lambda"), "{path}: {name}");
                 }
                 _ => {}
             }
         }
     }
     assert_eq!(seen.len(), keeps.len(), "{seen:?}");
+}
+
+/// EventBridge names no account when it invokes a function, so a permission that wants one refuses every event, silently.
+#[test]
+fn rules_may_invoke_what_they_are_for() {
+    let mut looked_at = 0;
+    for path in paths() {
+        let permissions = resources(&path).iter().filter(|(_, resource)| resource["Type"] == "AWS::Lambda::Permission");
+        for (name, permission) in permissions {
+            let properties = &permission["Properties"];
+            if properties["Principal"] == "events.amazonaws.com" {
+                looked_at += 1;
+                assert!(properties.get("SourceAccount").is_none(), "{path}: {name} is of no use");
+                assert!(properties.get("SourceArn").is_some(), "{path}: {name} lets every rule in");
+            }
+        }
+    }
+    assert!(looked_at > 0);
+}
+
+/// What begins or concludes a run at night: its report is no fault, that nobody heard of it is one.
+#[test]
+fn a_night_that_reaches_nobody_is_a_failure() {
+    let asks = |command: &[&str]| {
+        let threshold = command.iter().position(|word| *word == "--fail-on").and_then(|at| command.get(at + 1));
+        // A gap (2) would come before a run that was not delivered (4).
+        threshold == Some(&"none") && command.contains(&"--fail-on-delivery") && !command.contains(&"--fail-on-gaps")
+    };
+    let task = &resources(HUB)["Task"]["Properties"]["ContainerDefinitions"][0]["Command"]["Fn::If"];
+    for branch in [1, 2] {
+        let command: Vec<&str> = task[branch].as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+        assert!(command[0] == "audit" && asks(&command), "{command:?}");
+    }
+    assert!(asks(&words(&resources(FAN_OUT)["Joiner"]["Properties"]["ImageConfig"], "Command")));
+    let document: Value = serde_json::from_str(&text(STATE_MACHINE)).unwrap();
+    let mut concluded = 0;
+    visit(&document, "", &mut |_, node| {
+        if let Some(array) = node.as_str().filter(|text| text.starts_with("States.Array('evaluate'")) {
+            let command: Vec<&str> = array.split('\'').collect();
+            assert!(command.contains(&"--conclude") && command.contains(&"--fail-on-delivery"), "{array}");
+            assert!(array.contains("'--fail-on', 'none'") && !array.contains("gaps"), "{array}");
+            concluded += 1;
+        }
+    });
+    assert_eq!(concluded, 1);
+    // What is not delivered is not tried again by itself: nothing would be said that was not said, and more tickets opened.
+    assert!(!document.to_string().contains("Pipewarden.Undelivered"));
+    let stopped = &resources(HUB)["RunStopped"]["Properties"]["EventPattern"]["detail"]["$or"][0];
+    assert_eq!(stopped["containers"]["exitCode"], serde_json::json!([{"anything-but": [0, 1, 2]}]));
+}
+
+/// A metric without datapoints is asked further back than the alarm says, so silence has to be a number.
+#[test]
+fn silence_is_counted_by_the_hour() {
+    let alarm = &resources(HUB)["NoRun"]["Properties"];
+    let metrics = alarm["Metrics"].as_array().unwrap();
+    let asked = metrics.iter().find(|metric| metric["ReturnData"] == true).unwrap();
+    assert_eq!(asked["Expression"], "FILL(finished, 0)");
+    let finished = metrics.iter().find(|metric| metric["Id"] == "finished").unwrap();
+    assert_eq!(finished["MetricStat"]["Period"], 3600);
+    let counted = &resources(HUB)["RunsFinished"]["Properties"]["MetricTransformations"][0];
+    for (of_alarm, of_filter) in [("MetricName", "MetricName"), ("Namespace", "MetricNamespace")] {
+        assert_eq!(finished["MetricStat"]["Metric"][of_alarm], counted[of_filter]);
+    }
+    assert_eq!(alarm["TreatMissingData"], "breaching");
+    for count in ["EvaluationPeriods", "DatapointsToAlarm"] {
+        assert_eq!(alarm[count]["Ref"], "LongestSilenceHours");
+    }
+}
+
+/// Lambda takes images of its own Region, so one value of `ImageUri` has to do for all Regions of a StackSet.
+#[test]
+fn the_hook_takes_its_image_from_its_own_region() {
+    let image = &resources("infra/hook/template.yaml")["Function"]["Properties"]["Code"]["ImageUri"]["Fn::Sub"];
+    assert_eq!(image[0], "${Registry}.dkr.ecr.${AWS::Region}.amazonaws.com${Image}");
+    let digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+    for (given, region, expected) in [
+        ("111122223333.dkr.ecr.eu-central-1.amazonaws.com/a/b.c", "us-east-1", "us-east-1.amazonaws.com/a/b.c"),
+        ("111122223333.dkr.ecr.cn-north-1.amazonaws.com.cn/p", "cn-northwest-1", "cn-northwest-1.amazonaws.com.cn/p"),
+    ] {
+        let part = |name: &str| {
+            let select = &image[1][name]["Fn::Select"];
+            let split = &select[1]["Fn::Split"];
+            assert_eq!(split[1]["Ref"], "ImageUri");
+            let nth = usize::try_from(select[0].as_u64().unwrap()).unwrap();
+            format!("{given}@{digest}").split(split[0].as_str().unwrap()).nth(nth).unwrap().to_owned()
+        };
+        let filled = image[0].as_str().unwrap().replace("${Registry}", &part("Registry"));
+        let filled = filled.replace("${AWS::Region}", region).replace("${Image}", &part("Image"));
+        assert_eq!(filled, format!("111122223333.dkr.ecr.{expected}@{digest}"));
+    }
+}
+
+/// As AWS's own deployment kit has them from `DescribeVpcEndpointServices`.
+#[test]
+fn endpoints_have_the_names_of_their_partition() {
+    let mut seen = 0;
+    for (name, endpoint) in resources(HUB).iter().filter(|(_, one)| one["Type"] == "AWS::EC2::VPCEndpoint") {
+        let service = &endpoint["Properties"]["ServiceName"];
+        let differs = ["StsEndpoint", "EcrApiEndpoint", "EcrImagesEndpoint"].contains(&name.as_str());
+        let elsewhere = if differs { &service["Fn::If"][2] } else { service };
+        let elsewhere = elsewhere["Fn::Sub"].as_str().unwrap();
+        assert!(elsewhere.starts_with("com.amazonaws.${AWS::Region}."), "{name}: {elsewhere}");
+        if differs {
+            assert_eq!(service["Fn::If"][0], "InChina");
+            assert_eq!(service["Fn::If"][1]["Fn::Sub"], format!("cn.{elsewhere}"), "{name}");
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 6);
+    assert_eq!(templates()[HUB]["Conditions"]["InChina"]["Fn::Equals"][1], "aws-cn");
+}
+
+/// The same address of the template is no change, whatever lies there.
+#[test]
+fn another_version_changes_the_stack_set() {
+    let properties = &resources("infra/member/stack-set.yaml")["MemberRoles"]["Properties"];
+    assert!(properties["Description"]["Fn::Sub"].as_str().unwrap().contains("${Version}"));
+    assert!(templates()["infra/member/stack-set.yaml"]["Parameters"]["Version"].get("Default").is_none());
+    for guide in ["infra/README.md", "docs/operations.md"] {
+        let guide = text(guide);
+        let upload = guide.lines().find(|line| line.contains("aws s3 cp infra/member/template.json")).unwrap();
+        assert!(upload.contains("/member-$VERSION.json"), "{upload}");
+        for part in ["Version=$VERSION", "pipewarden-member-here"] {
+            assert!(guide.contains(part), "{part}");
+        }
+    }
+}
+
+/// Athena works in the Glue catalog of its Region, of which it wants to see the default database too:
+/// <https://docs.aws.amazon.com/athena/latest/ug/fine-grained-access-to-glue-resources.html>
+#[test]
+fn athena_may_see_the_default_database_and_nothing_in_it() {
+    let default = "arn:${AWS::Partition}:glue:${AWS::Region}:${AWS::AccountId}:database/default";
+    let on_default: Vec<Vec<&str>> = allowing(HISTORY)
+        .iter()
+        .filter(|(_, statement)| statement["Resource"].to_string().contains("default"))
+        .map(|(_, statement)| {
+            assert_eq!(statement["Resource"]["Fn::Sub"], default);
+            words(statement, "Action")
+        })
+        .collect();
+    assert_eq!(on_default, [["glue:GetDatabase"]]);
 }
 
 fn only_tls(path: &str, name: &str) -> bool {
@@ -589,6 +733,8 @@ fn the_roles_allow_what_a_whole_audit_calls_and_nothing_else() {
     let delivered = KINDS.iter().flat_map(|kind| kind.actions());
     let trail = ["cloudtrail:ListPublicKeys", "s3:ListBucket", "s3:GetObject"];
     let signed = ["kms:GetPublicKey", "kms:Sign"];
+    // The program's own, never a collector's.
+    let secrets = ["secretsmanager:GetSecretValue"];
     // What the configuration may ask of a session; STS wants it allowed on both sides.
     let session = ["sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"];
     let known: BTreeSet<&str> = DIRECTORY_ACTIONS
@@ -597,6 +743,7 @@ fn the_roles_allow_what_a_whole_audit_calls_and_nothing_else() {
         .chain(&STORE_ACTIONS)
         .chain(&trail)
         .chain(&signed)
+        .chain(&secrets)
         .chain(&session)
         .copied()
         .collect();
@@ -608,6 +755,49 @@ fn the_roles_allow_what_a_whole_audit_calls_and_nothing_else() {
         .filter(|action| !hub.contains(**action) && **action != "securityhub:BatchImportFindings")
         .collect();
     assert!(lacking.is_empty(), "{HUB} does not allow {lacking:?}");
+}
+
+/// One list for tasks and functions, and one role that reads what is on it.
+#[test]
+fn the_hub_reads_the_secrets_of_its_list_and_nobody_reads_another() {
+    let list = serde_json::json!({"Fn::If": ["WithSecrets", {"Ref": "Secrets"}, {"Ref": "AWS::NoValue"}]});
+    let mut functions = 0;
+    for path in [FAN_OUT, RECHECK] {
+        for (name, function) in resources(path).iter().filter(|(_, one)| one["Type"] == "AWS::Lambda::Function") {
+            functions += 1;
+            let variables = &function["Properties"]["Environment"]["Variables"];
+            assert_eq!(variables["PIPEWARDEN_SECRETS"], list, "{path}: {name}");
+            // Its right to read them is the role's.
+            assert_eq!(function["Properties"]["Role"]["Ref"], "AuditRoleArn", "{path}: {name}");
+        }
+    }
+    assert_eq!(functions, 3);
+    let container = &resources(HUB)["Task"]["Properties"]["ContainerDefinitions"][0];
+    assert!(container.get("Secrets").is_none(), "what ECS hands out is in the environment of every stage");
+    let variable = serde_json::json!({"Name": "PIPEWARDEN_SECRETS", "Value": {"Ref": "Secrets"}});
+    assert!(container["Environment"].as_array().unwrap().iter().any(|one| one["Fn::If"][1] == variable));
+    assert_eq!(templates()[HUB]["Outputs"]["Secrets"]["Value"]["Ref"], "Secrets");
+
+    let arns = serde_json::json!({"Fn::Split": [",", {"Ref": "SecretArns"}]});
+    let mut readers = Vec::new();
+    for path in paths() {
+        for (place, statement) in allowing(&path) {
+            if words(statement, "Action").iter().any(|action| action.starts_with("secretsmanager:Get")) {
+                assert_eq!(words(statement, "Action"), ["secretsmanager:GetSecretValue"], "{place}");
+                assert_eq!(statement["Resource"], arns, "{place}");
+                readers.push(place);
+            }
+        }
+    }
+    assert_eq!(readers, [format!("{HUB}: ReadSecrets")]);
+    let reads = &resources(HUB)["ReadSecrets"]["Properties"];
+    assert_eq!(reads["RoleName"]["Ref"], "AuditRole");
+    let decrypts: Vec<&Value> =
+        statements(&reads["PolicyDocument"]).into_iter().filter(|one| one["Action"] == "kms:Decrypt").collect();
+    assert_eq!(decrypts.len(), 1);
+    let condition = &decrypts[0]["Condition"]["StringLike"];
+    assert_eq!(condition["kms:EncryptionContext:SecretARN"], arns);
+    assert!(condition["kms:ViaService"]["Fn::Sub"].as_str().unwrap().starts_with("secretsmanager."));
 }
 
 #[test]

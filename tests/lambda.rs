@@ -12,19 +12,19 @@ use serde_json::{Value, json};
 
 /// What was posted: the path, the error's type if it is one, the body.
 #[derive(Debug)]
-struct Posted {
-    path: String,
-    kind: Option<String>,
-    body: Value,
+pub(crate) struct Posted {
+    pub(crate) path: String,
+    pub(crate) kind: Option<String>,
+    pub(crate) body: Value,
 }
 
 /// The runtime API: hands out events one after the other, and listens to what is said of them.
-struct Api {
-    address: String,
+pub(crate) struct Api {
+    pub(crate) address: String,
     posted: Receiver<Posted>,
 }
 
-fn request(stream: &TcpStream) -> Option<(String, Vec<String>, Vec<u8>)> {
+pub(crate) fn request(stream: &TcpStream) -> Option<(String, Vec<String>, Vec<u8>)> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let mut first = String::new();
     reader.read_line(&mut first).ok().filter(|read| *read > 0)?;
@@ -52,7 +52,7 @@ fn respond(mut stream: &TcpStream, headers: &str, body: &str) {
 
 impl Api {
     /// Each event comes with the time that is left for it.
-    fn start(events: Vec<(String, Duration)>) -> Self {
+    pub(crate) fn start(events: Vec<(String, Duration)>) -> Self {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = server.local_addr().unwrap().to_string();
         let (send, posted) = channel();
@@ -87,13 +87,13 @@ impl Api {
         Self { address, posted }
     }
 
-    fn next(&self) -> Posted {
+    pub(crate) fn next(&self) -> Posted {
         self.posted.recv_timeout(Duration::from_mins(4)).expect("the function says something of every event")
     }
 }
 
 /// Ends its process.
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -102,10 +102,16 @@ impl Drop for Running {
     }
 }
 
-fn binary() -> Command {
+pub(crate) fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pipewarden"));
-    for name in ["AWS_LAMBDA_RUNTIME_API", "PIPEWARDEN_CONFIG", "PIPEWARDEN_OUT", "PIPEWARDEN_POLICIES", "AWS_PROFILE"]
-    {
+    for name in [
+        "AWS_LAMBDA_RUNTIME_API",
+        "PIPEWARDEN_CONFIG",
+        "PIPEWARDEN_OUT",
+        "PIPEWARDEN_POLICIES",
+        "PIPEWARDEN_SECRETS",
+        "AWS_PROFILE",
+    ] {
         command.env_remove(name);
     }
     command.env("AWS_ACCESS_KEY_ID", "AKIATEST").env("AWS_SECRET_ACCESS_KEY", "test").env("AWS_REGION", "eu-central-1");
@@ -121,7 +127,7 @@ fn function(api: &Api, folder: &Path, arguments: &[&str]) -> Running {
 }
 
 /// The simulated organization as a process of its own; its address.
-fn simulation(accounts: &str) -> (Running, String) {
+pub(crate) fn simulation(accounts: &str) -> (Running, String) {
     let mut command = binary();
     command.args([
         "simulate",
@@ -141,11 +147,11 @@ fn simulation(accounts: &str) -> (Running, String) {
     (Running(child), address)
 }
 
-fn plenty(events: &[Value]) -> Vec<(String, Duration)> {
+pub(crate) fn plenty(events: &[Value]) -> Vec<(String, Duration)> {
     events.iter().map(|event| (event.to_string(), Duration::from_mins(15))).collect()
 }
 
-fn call(source: &str, name: &str, account: &str, region: &str, parameters: Value) -> Value {
+pub(crate) fn call(source: &str, name: &str, account: &str, region: &str, parameters: Value) -> Value {
     json!({
         "version": "0", "detail-type": "AWS API Call via CloudTrail", "source": format!("aws.{source}"), "account": account,
         "region": region,

@@ -40,6 +40,8 @@ mod history;
 mod hosts;
 /// Templates of `infra/`: lint, rights, Terraform's module.
 mod infra;
+/// What is kept beside runs: memories that several machines share, and the configuration.
+mod keeping;
 /// `pipewarden lambda` against a runtime API on loopback.
 mod lambda;
 /// Findings over runs: every kind of change against the known truth, pruning, `diff` and `runs`.
@@ -64,6 +66,8 @@ mod report_events;
 mod run;
 /// Secrets in free text of every type, searched for in every file of a run.
 mod secrets;
+/// Secrets that the program fetches, from servers on loopback.
+mod secrets_manager;
 /// Image, release build and workflows, as far as reading them tells.
 mod shipping;
 /// The fan-out's state machine, executed.

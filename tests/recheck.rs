@@ -22,9 +22,9 @@ use time::{Duration, OffsetDateTime};
 use crate::audit::{collect, configuration};
 use crate::{hosts, loopback};
 
-type Key = (String, String, String, String);
+pub(crate) type Key = (String, String, String, String);
 
-fn world() -> SimulationOptions {
+pub(crate) fn world() -> SimulationOptions {
     SimulationOptions { accounts: 6, pipelines_per_account_region: 2, limits: false, ..SimulationOptions::default() }
 }
 
@@ -32,11 +32,11 @@ fn hour(number: i64) -> OffsetDateTime {
     world().now + Duration::hours(number)
 }
 
-struct World {
-    simulation: Simulation,
+pub(crate) struct World {
+    pub(crate) simulation: Simulation,
     config: Config,
     policies: Policies,
-    out: tempfile::TempDir,
+    pub(crate) out: tempfile::TempDir,
 }
 
 fn key(finding: &Finding) -> Key {
@@ -44,13 +44,13 @@ fn key(finding: &Finding) -> Key {
     (finding.control.clone(), resource.uid.to_string(), resource.account.to_string(), resource.region.to_string())
 }
 
-fn findings_of(run: &RunDirectory) -> BTreeMap<Key, Finding> {
+pub(crate) fn findings_of(run: &RunDirectory) -> BTreeMap<Key, Finding> {
     let spool = run.findings().unwrap();
     spool.findings().unwrap().map(|finding| Finding::clone(&finding.unwrap())).map(|f| (key(&f), f)).collect()
 }
 
 impl World {
-    fn new(options: SimulationOptions) -> Self {
+    pub(crate) fn new(options: SimulationOptions) -> Self {
         let simulation = Simulation::new(options);
         let mut config = configuration();
         config.rules.delegated_administrators.extend(simulation.trusted_administrators());
@@ -68,7 +68,7 @@ impl World {
     }
 
     /// A full run; `change` is done to its inventories, as if the organization had been so then.
-    fn night(&self, at: i64, change: &dyn Fn(&RunDirectory)) -> RunDirectory {
+    pub(crate) fn night(&self, at: i64, change: &dyn Fn(&RunDirectory)) -> RunDirectory {
         let plan = Plan::new(RunId::at(hour(at)).unwrap(), json!({}), 1);
         let run = RunDirectory::create(self.out.path(), plan).unwrap();
         executor().block_on(collect(&self.simulation, &self.config, &run));
@@ -109,7 +109,7 @@ impl World {
         Ok(run)
     }
 
-    fn rechecked(&self, at: i64, arns: &[&str], hours: Option<i64>) -> RunDirectory {
+    pub(crate) fn rechecked(&self, at: i64, arns: &[&str], hours: Option<i64>) -> RunDirectory {
         let folder = self.out.path().join(format!("rechecks-{at}"));
         executor().block_on(self.recheck(&folder, at, arns, hours)).unwrap()
     }
@@ -212,7 +212,7 @@ fn without_a_young_full_run_nothing_is_good_and_what_is_bad_is_the_same() {
 }
 
 /// A production pipeline of which the full run knows a violated approval control.
-fn ungated(world: &World) -> (String, String) {
+pub(crate) fn ungated(world: &World) -> (String, String) {
     let truth = world.simulation.truth();
     let (key, _) = truth
         .findings
@@ -225,7 +225,7 @@ fn ungated(world: &World) -> (String, String) {
 }
 
 /// Puts an approval before everything that a pipeline deploys.
-fn gate(run: &RunDirectory, uid: &str, account: &str) {
+pub(crate) fn gate(run: &RunDirectory, uid: &str, account: &str) {
     let account = account.parse().unwrap();
     let mut inventory = run.read_inventory(Some(&account), INVENTORY).unwrap();
     let pipeline = inventory.resources.iter_mut().find(|resource| resource.uid.as_str() == uid).unwrap();
@@ -263,20 +263,23 @@ fn a_gate_that_was_removed_since_the_night_is_new() {
     assert!(over_time.trend.is_empty());
 }
 
+/// Puts a copy of a pipeline beside it.
+pub(crate) fn copy(run: &RunDirectory, uid: &str, account: &str, name: &str) {
+    let account = account.parse().unwrap();
+    let mut inventory = run.read_inventory(Some(&account), INVENTORY).unwrap();
+    let mut copy = inventory.resources.iter().find(|resource| resource.uid.as_str() == uid).unwrap().clone();
+    copy.uid = pipewarden::inventory::ResourceUid(name.to_owned());
+    inventory.resources.push(copy);
+    inventory.normalise();
+    run.write_inventory(Some(&account), INVENTORY, &inventory).unwrap();
+}
+
 #[test]
 fn a_deleted_resource_is_gone_and_nothing_else_is_resolved() {
     let world = World::new(SimulationOptions { denials: false, ..world() });
     let (uid, account) = ungated(&world);
     let deleted = format!("{uid}-deleted");
-    world.night(0, &|run| {
-        let account = account.parse().unwrap();
-        let mut inventory = run.read_inventory(Some(&account), INVENTORY).unwrap();
-        let mut copy = inventory.resources.iter().find(|resource| resource.uid.as_str() == uid).unwrap().clone();
-        copy.uid = pipewarden::inventory::ResourceUid(deleted.clone());
-        inventory.resources.push(copy);
-        inventory.normalise();
-        run.write_inventory(Some(&account), INVENTORY, &inventory).unwrap();
-    });
+    world.night(0, &|run| copy(run, &uid, &account, &deleted));
     let run = world.rechecked(2, &[&deleted], None);
     assert!(findings_of(&run).keys().all(|key| key.1 != deleted));
     let spool = run.findings().unwrap();

@@ -18,7 +18,7 @@ use crate::audit::audit;
 /// Whose answer is about the very variables in which secrets are planted.
 const ABOUT_SECRETS: [&str; 2] = ["codebuild-no-plaintext-secrets", "codepipeline-actions-no-plaintext-secrets"];
 
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -28,7 +28,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// What a file says to whoever can read its format.
-fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     let bytes = fs::read(path).unwrap();
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     match extension {

@@ -4,6 +4,10 @@ locals {
   tags         = { owner = "pipewarden", environment = var.environment }
   function_cpu = lower(var.architecture)
   hub          = aws_cloudformation_stack.hub.outputs
+
+  # One map for the list that tasks and functions read, and for the ARNs that their role may read.
+  secrets     = join(",", [for name, place in var.secrets : "${name}=${place}"])
+  secret_arns = join(",", distinct([for place in values(var.secrets) : join(":", slice(split(":", split("#", place)[0]), 0, 7))]))
 }
 
 resource "aws_cloudformation_stack" "hub" {
@@ -23,12 +27,17 @@ resource "aws_cloudformation_stack" "hub" {
     RepositoryArn      = var.repository_arn
     Architecture       = var.architecture
     ConfigKey          = var.config_key
+    Secrets            = local.secrets
+    SecretArns         = local.secret_arns
     Environment        = var.environment
     ScheduleExpression = var.schedule_expression
     ScheduleTimeZone   = var.schedule_time_zone
     ScheduleState      = var.fan_out ? "DISABLED" : "ENABLED"
   }, var.hub_parameters)
 }
+
+# Instances are made, changed and removed as their own resource says; what a stack set prefers is for changes of its template. With
+# the defaults of either, an account comes after the other, the first that fails ends it, and Terraform waits half an hour.
 
 # The member role of every account; its trust names the audit role, which has to be there before.
 resource "aws_cloudformation_stack_set" "member" {
@@ -62,6 +71,10 @@ resource "aws_cloudformation_stack_set" "member" {
     max_concurrent_percentage    = 25
   }
 
+  timeouts {
+    update = "6h"
+  }
+
   lifecycle {
     # The service writes its own role here.
     ignore_changes = [administration_role_arn]
@@ -74,6 +87,17 @@ resource "aws_cloudformation_stack_set_instance" "member" {
 
   deployment_targets {
     organizational_unit_ids = var.organizational_unit_ids
+  }
+
+  operation_preferences {
+    failure_tolerance_percentage = 100
+    max_concurrent_percentage    = 25
+  }
+
+  timeouts {
+    create = "6h"
+    update = "6h"
+    delete = "6h"
   }
 }
 
@@ -107,6 +131,7 @@ resource "aws_cloudformation_stack" "fan_out" {
     ReportBucket       = local.hub["ReportBucket"]
     KeyArn             = local.hub["KeyArn"]
     ConfigKey          = var.config_key
+    Secrets            = local.secrets
     AuditRoleArn       = local.hub["AuditRoleArn"]
     AuditRoleName      = local.hub["AuditRoleName"]
     ExecutionRoleArn   = local.hub["ExecutionRoleArn"]
@@ -136,6 +161,7 @@ resource "aws_cloudformation_stack" "recheck" {
     ReportBucket   = local.hub["ReportBucket"]
     KeyArn         = local.hub["KeyArn"]
     ConfigKey      = var.config_key
+    Secrets        = local.secrets
     AuditRoleArn   = local.hub["AuditRoleArn"]
     AuditRoleName  = local.hub["AuditRoleName"]
     AlarmTopicArn  = local.hub["AlarmTopicArn"]
@@ -167,6 +193,15 @@ resource "aws_cloudformation_stack_set" "forward" {
     active = true
   }
 
+  operation_preferences {
+    failure_tolerance_percentage = 100
+    max_concurrent_percentage    = 25
+  }
+
+  timeouts {
+    update = "6h"
+  }
+
   lifecycle {
     ignore_changes = [administration_role_arn]
   }
@@ -180,6 +215,17 @@ resource "aws_cloudformation_stack_set_instance" "forward" {
 
   deployment_targets {
     organizational_unit_ids = var.organizational_unit_ids
+  }
+
+  operation_preferences {
+    failure_tolerance_percentage = 100
+    max_concurrent_percentage    = 25
+  }
+
+  timeouts {
+    create = "6h"
+    update = "6h"
+    delete = "6h"
   }
 }
 
@@ -231,6 +277,19 @@ resource "aws_cloudformation_stack_set" "hook" {
     retain_stacks_on_account_removal = false
   }
 
+  managed_execution {
+    active = true
+  }
+
+  operation_preferences {
+    failure_tolerance_percentage = 100
+    max_concurrent_percentage    = 25
+  }
+
+  timeouts {
+    update = "6h"
+  }
+
   lifecycle {
     ignore_changes = [administration_role_arn]
   }
@@ -244,5 +303,16 @@ resource "aws_cloudformation_stack_set_instance" "hook" {
 
   deployment_targets {
     organizational_unit_ids = var.organizational_unit_ids
+  }
+
+  operation_preferences {
+    failure_tolerance_percentage = 100
+    max_concurrent_percentage    = 25
+  }
+
+  timeouts {
+    create = "6h"
+    update = "6h"
+    delete = "6h"
   }
 }

@@ -116,6 +116,20 @@ variable "schedule_time_zone" {
   default     = "UTC"
 }
 
+variable "secrets" {
+  description = "ARNs of secrets in Secrets Manager by the variables that the configuration file names; #KEY behind one takes one key of a JSON secret"
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition = alltrue([
+      for name, place in var.secrets : can(regex("^[A-Za-z_][A-Za-z0-9_]*$", name)) &&
+      can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+(:[^:,#[:space:]]*:[^:,#[:space:]]*:[^:,#[:space:]]*)?(#[^,#[:space:]]+)?$", place))
+    ])
+    error_message = "Names of variables, each with the ARN of a secret and, behind a #, one of its keys."
+  }
+}
+
 variable "hub_parameters" {
   description = "Further parameters of infra/hub/template.yaml, by their names there"
   type        = map(string)
@@ -141,7 +155,7 @@ variable "recheck" {
 }
 
 variable "recheck_regions" {
-  description = "Regions whose changes are forwarded; with that of IAM, us-east-1 in the partition aws"
+  description = "Regions whose changes are forwarded; with that of IAM, us-east-1 in the partition aws. Not of the management account, which stack sets leave out: deploy infra/recheck/member.yaml there by hand"
   type        = list(string)
   default     = []
 }
@@ -165,7 +179,7 @@ variable "history_parameters" {
 }
 
 variable "hook_regions" {
-  description = "Regions in which CloudFormation asks pipewarden before it provisions; none: no hook"
+  description = "Regions in which CloudFormation asks pipewarden before it provisions; none: no hook. The image has to be in each of them, under the same name. Not in the management account, which stack sets leave out"
   type        = list(string)
   default     = []
 }

@@ -14,6 +14,7 @@ use super::options::{BeginOptions, PolicyOptions, ReportOptions, RunOptions, jud
 use super::policies;
 use super::recheck;
 use super::runs;
+use super::secrets::Secrets;
 use super::sign;
 use crate::inventory::AccountId;
 use crate::run::RunDirectory;
@@ -63,17 +64,18 @@ pub(super) struct Audited {
 /// Audits everything.
 pub(super) fn audited(args: &AuditArgs) -> Result<Audited, Failure> {
     let profile = args.aws.profile.as_deref();
+    let secrets = Secrets::open(&args.aws)?;
     let mut config = args.run.resolve_as(profile)?;
     config.audit.single_account = args.aws.single_account;
     let policies = policies::load(&config, &args.policies, time::OffsetDateTime::now_utc())?;
-    let hosts = aws::source_hosts(&config)?;
+    let hosts = aws::source_hosts(&config, &secrets)?;
     let kept = args.run.open(profile)?;
     kept.tell_place(&mut config);
     kept.fingerprint_key(&config)?;
     kept.fetch_for_run(args.begin, args.history.history)?;
     kept.fetch(async |store| store.fetch_folder("deliveries/", &|_| true).await)?;
     let folder = args.run.within(&kept);
-    let redaction = fingerprint::redaction(&config, &folder.out)?;
+    let redaction = fingerprint::redaction(&config, &folder.out, &secrets)?;
     let runtime = aws::runtime()?;
     let sdk = runtime.block_on(aws::from_environment(&args.aws, config.home_region.as_ref()));
     let (run, sessions) = runtime.block_on(async {
@@ -105,7 +107,8 @@ pub(super) fn audited(args: &AuditArgs) -> Result<Audited, Failure> {
     let sent = kept.send_run(&run);
     let is_kept = sent.is_ok();
     let concluded = concluded.and_then(|exit| sent.map(|()| exit));
-    let ended = Ended { concluded, is_kept, run: &run, out: &folder.out, config: &config, sessions: &sessions };
+    let (out, secrets) = (&folder.out, &secrets);
+    let ended = Ended { concluded, is_kept, run: &run, out, config: &config, sessions: &sessions, secrets };
     let exit = args.deliver.deliver(&runtime, &kept, ended)?;
     if kept.is_bucket() {
         runs::not_pruned(&config);

@@ -10,14 +10,15 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use clap::Args;
 
 use super::failure::Failure;
-use crate::collect::git_hosts::{Secrets, SourceHosts};
+use super::secrets::Secrets;
+use crate::collect::git_hosts::{self, SourceHosts};
 use crate::collect::{CallGate, Scope};
 use crate::config::Config;
 use crate::inventory::{AccountId, Arn, Partition, Redaction, Region};
 use crate::organization::Sessions;
 
 /// How AWS is reached.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(super) struct AwsOptions {
     /// Profile of the AWS configuration to use
     #[arg(long, value_name = "NAME")]
@@ -74,11 +75,11 @@ pub(super) fn for_loopback(endpoint_url: &str, region: &Region) -> SdkConfig {
         .build()
 }
 
-/// The configured source hosts, with their secrets from the environment and from files.
-pub(super) fn source_hosts(config: &Config) -> Result<SourceHosts, Failure> {
-    let variable = |name: &str| std::env::var(name).ok();
-    let file = |path: &std::path::Path| std::fs::read(path);
-    config.source_hosts(&Secrets { variable: &variable, file: &file }).map_err(Failure::usage)
+/// The configured source hosts, with their secrets.
+pub(super) fn source_hosts(config: &Config, secrets: &Secrets) -> Result<SourceHosts, Failure> {
+    let file = |path: &std::path::Path| config.read_named(path);
+    let read = git_hosts::Secrets { variable: secrets, file: &file };
+    config.source_hosts(&read).map_err(|error| secrets.failure(error))
 }
 
 /// Finds out whose credentials these are, and prepares the way into every account.

@@ -12,6 +12,7 @@ use super::fingerprint;
 use super::options::{BeginOptions, PolicyOptions, ReportOptions, RunOptions, print, question, say};
 use super::policies;
 use super::progress::Shown;
+use super::secrets::Secrets;
 use super::stage::{self, Stage, StageOptions};
 use crate::audit::{Collection, CollectionError};
 use crate::config::Config;
@@ -80,15 +81,16 @@ pub(super) fn run(args: &CollectArgs) -> Result<Exit, Failure> {
         return part(&stage, args);
     }
     let profile = args.aws.profile.as_deref();
+    let secrets = Secrets::open(&args.aws)?;
     let mut config = args.run.resolve_as(profile)?;
     config.audit.single_account = args.aws.single_account;
     let policies = policies::load_undated(&config, &args.policies)?;
-    let hosts = aws::source_hosts(&config)?;
+    let hosts = aws::source_hosts(&config, &secrets)?;
     let kept = args.run.open(profile)?;
     kept.fingerprint_key(&config)?;
     kept.fetch_for_run(args.begin, args.history.history)?;
     let folder = args.run.within(&kept);
-    let redaction = fingerprint::redaction(&config, &folder.out)?;
+    let redaction = fingerprint::redaction(&config, &folder.out, &secrets)?;
     let runtime = aws::runtime()?;
     let run = runtime.block_on(async {
         let sdk = aws::from_environment(&args.aws, config.home_region.as_ref()).await;

@@ -19,11 +19,12 @@ use super::failure::Failure;
 use super::kept::{Kept, StoreOptions};
 use super::options::{named_run, print, say};
 use super::recheck::RECHECKS;
-use crate::collect::git_hosts::{Secrets, SourceHosts};
+use super::secrets::Secrets;
+use crate::collect::git_hosts::{self, SourceHosts};
 use crate::config::Config;
 use crate::deliver::{
-    FailedRun, Notice, Outcome, Pace, Package, Status, Target, Way, deliver_all, notify_failure, open_all, preview_all,
-    table, write_record,
+    FailedRun, Notice, Outcome, Pace, Package, PreviewLine, Status, Target, Way, deliver_all, notify_failure, open_all,
+    preview_all, table, write_record,
 };
 use crate::inventory::Redaction;
 use crate::organization::Sessions;
@@ -70,6 +71,9 @@ pub(super) struct DeliverOptions {
 
 pub(super) fn run(args: &DeliverArgs) -> Result<Exit, Failure> {
     let profile = args.profile.as_deref();
+    let options =
+        AwsOptions { profile: args.profile.clone(), endpoint_url: args.endpoint_url.clone(), single_account: false };
+    let secrets = Secrets::open(&options)?;
     let mut config = args.store.configuration(args.config.as_deref(), profile)?;
     let kept = Kept::open(&args.out, &args.store, profile)?;
     kept.tell_place(&mut config);
@@ -89,14 +93,9 @@ pub(super) fn run(args: &DeliverArgs) -> Result<Exit, Failure> {
     let out = folder_of_runs(&run).unwrap_or_else(|| kept.folder().to_owned());
     let runtime = aws::runtime()?;
     let exit = runtime.block_on(async {
-        let options = AwsOptions {
-            profile: args.profile.clone(),
-            endpoint_url: args.endpoint_url.clone(),
-            single_account: false,
-        };
         let sdk = aws::from_environment(&options, config.home_region.as_ref()).await;
         let sessions = aws::sessions(sdk, &config, SourceHosts::default(), Redaction::default()).await?;
-        let way = Ready { config: &config, sessions: &sessions, out: &out, targets };
+        let way = Ready { config: &config, sessions: &sessions, secrets: &secrets, out: &out, targets };
         if args.dry_run {
             return way.preview(&run).await;
         }
@@ -155,7 +154,7 @@ fn is_complete(outcomes: &[Outcome]) -> bool {
 impl DeliverOptions {
     /// Delivers what has just ended, brings what receivers remember to where it is kept, and says how the program ends.
     pub(super) fn deliver(self, runtime: &Runtime, kept: &Kept, ended: Ended<'_>) -> Result<Exit, Failure> {
-        let Ended { mut concluded, is_kept, run, out, config, sessions } = ended;
+        let Ended { mut concluded, is_kept, run, out, config, sessions, secrets } = ended;
         if self.no_deliver || config.deliveries.is_empty() {
             kept.send_beside()?;
             return concluded;
@@ -166,9 +165,9 @@ impl DeliverOptions {
         // that is ended in the middle of it would say it again.
         for slow in [false, true] {
             let targets: Vec<&Target> =
-                config.deliveries.targets.iter().filter(|target| SLOW.contains(&target.kind) == slow).collect();
+                config.deliveries.targets.iter().filter(|target| target.takes_one_by_one() == slow).collect();
             if !targets.is_empty() {
-                let ready = Ready { config, sessions, out, targets };
+                let ready = Ready { config, sessions, secrets, out, targets };
                 concluded = runtime.block_on(self.after(concluded, is_over, run, &ready));
             }
             kept.send_beside()?;
@@ -200,9 +199,6 @@ impl DeliverOptions {
     }
 }
 
-/// Receivers that take things one by one.
-const SLOW: [&str; 2] = ["github", "jira"];
-
 /// A run that has just ended, one way or another.
 pub(super) struct Ended<'a> {
     /// How.
@@ -217,21 +213,23 @@ pub(super) struct Ended<'a> {
     pub(super) config: &'a Config,
     /// The way to them.
     pub(super) sessions: &'a Sessions,
+    /// What they are shown.
+    pub(super) secrets: &'a Secrets,
 }
 
 /// Everything that a delivery needs.
 struct Ready<'a> {
     config: &'a Config,
     sessions: &'a Sessions,
+    secrets: &'a Secrets,
     out: &'a Path,
     targets: Vec<&'a Target>,
 }
 
 impl Ready<'_> {
     fn open(&self) -> Vec<crate::deliver::Opened<'_>> {
-        let variable = |name: &str| std::env::var(name).ok();
-        let file = |path: &Path| std::fs::read(path);
-        let secrets = Secrets { variable: &variable, file: &file };
+        let file = |path: &Path| self.config.read_named(path);
+        let secrets = git_hosts::Secrets { variable: self.secrets, file: &file };
         let way = Way { sessions: self.sessions, secrets: &secrets, pace: Arc::new(Patience) };
         open_all(&self.targets, &way)
     }
@@ -302,8 +300,12 @@ impl Ready<'_> {
                 }
                 Ok((receiver, preview)) => {
                     lines.push(format!("{name}: {}", visible(&receiver)));
-                    for thing in &preview.things {
-                        lines.push(format!("    {:>9} {} ({} bytes)", thing.count, visible(&thing.what), thing.bytes));
+                    for PreviewLine { what, count, bytes } in &preview.things {
+                        let what = visible(what);
+                        lines.push(match count {
+                            0 => format!("    {what}"),
+                            _ => format!("    {count:>9} {what} ({bytes} bytes)"),
+                        });
                     }
                     if preview.things.is_empty() {
                         lines.push("    nothing to send".to_owned());

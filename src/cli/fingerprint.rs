@@ -11,6 +11,8 @@ use std::path::Path;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::failure::Failure;
+use super::secrets::Secrets;
+use crate::collect::git_hosts::Variables as _;
 use crate::config::Config;
 use crate::inventory::{Redaction, hex};
 
@@ -20,12 +22,15 @@ pub(super) const FILE: &str = "fingerprint.key";
 const LENGTH: usize = 32;
 
 /// How this run takes secrets out.
-pub(super) fn redaction(config: &Config, out: &Path) -> Result<Redaction, Failure> {
-    let secrets = &config.written.secrets;
+pub(super) fn redaction(config: &Config, out: &Path, secrets: &Secrets) -> Result<Redaction, Failure> {
+    let written = &config.written.secrets;
     // A configuration that names both was refused when it was read.
-    let (key, source) = match (&secrets.fingerprint_key_env, &secrets.fingerprint_key_file) {
+    let (key, source) = match (&written.fingerprint_key_env, &written.fingerprint_key_file) {
         (Some(name), _) => {
-            let value = std::env::var(name).map_err(|_| {
+            let value = secrets.value(name).map_err(|problem| {
+                secrets.failure(format!("{}: `secrets.fingerprint_key_env`: {problem}", config.file))
+            })?;
+            let value = value.ok_or_else(|| {
                 Failure::usage(format!(
                     "{}: `secrets.fingerprint_key_env` names the variable {name}, which is not set",
                     config.file
@@ -34,19 +39,14 @@ pub(super) fn redaction(config: &Config, out: &Path) -> Result<Redaction, Failur
             (value.into_bytes(), format!("the variable {name}"))
         }
         (None, Some(path)) => {
-            let key = fs::read(path).map_err(|error| {
+            let path = config.within(path);
+            let key = fs::read(&path).map_err(|error| {
                 let (file, path) = (&config.file, path.display());
                 Failure::usage(format!("{file}: `secrets.fingerprint_key_file`: {path} cannot be read: {error}"))
             })?;
             (key, path.display().to_string())
         }
-        (None, None) => {
-            let path = out.join(FILE);
-            let key = own_key(out, &path).map_err(|error| {
-                Failure::because(format!("{} cannot be read or made: {error}; name a folder that this user may write with --out, or a key under `[secrets]`", path.display()))
-            })?;
-            (key, path.display().to_string())
-        }
+        (None, None) => beside(out)?,
     };
     Redaction::with_key(key.trim_ascii()).ok_or_else(|| {
         Failure::usage(format!(
@@ -54,6 +54,15 @@ pub(super) fn redaction(config: &Config, out: &Path) -> Result<Redaction, Failur
             Redaction::SHORTEST_KEY
         ))
     })
+}
+
+/// The key beside the runs, which is made where there is none, and where it stands.
+pub(super) fn beside(out: &Path) -> Result<(Vec<u8>, String), Failure> {
+    let path = out.join(FILE);
+    let key = own_key(out, &path).map_err(|error| {
+        Failure::because(format!("{} cannot be read or made: {error}; name a folder that this user may write with --out, or a key under `[secrets]`", path.display()))
+    })?;
+    Ok((key, path.display().to_string()))
 }
 
 fn own_key(out: &Path, path: &Path) -> std::io::Result<Vec<u8>> {
@@ -96,9 +105,9 @@ mod tests {
     fn the_key_beside_the_runs_is_made_once_and_is_nobody_elses() {
         let out = tempfile::tempdir().unwrap();
         let folder = out.path().join("new");
-        let first = redaction(&config(""), &folder).unwrap().redact("X", "hunter2");
-        assert_eq!(redaction(&config(""), &folder).unwrap().redact("X", "hunter2"), first);
-        assert_ne!(redaction(&config(""), out.path()).unwrap().redact("X", "hunter2"), first);
+        let first = redaction(&config(""), &folder, &Secrets::default()).unwrap().redact("X", "hunter2");
+        assert_eq!(redaction(&config(""), &folder, &Secrets::default()).unwrap().redact("X", "hunter2"), first);
+        assert_ne!(redaction(&config(""), out.path(), &Secrets::default()).unwrap().redact("X", "hunter2"), first);
         let left: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, [FILE]);
         #[cfg(unix)]
@@ -114,14 +123,17 @@ mod tests {
         let out = tempfile::tempdir().unwrap();
         let path = out.path().join("key");
         let named = config(&format!("[secrets]\nfingerprint_key_file = {:?}", path.display().to_string()));
-        assert!(redaction(&named, out.path()).is_err());
+        assert!(redaction(&named, out.path(), &Secrets::default()).is_err());
         fs::write(&path, "short").unwrap();
-        assert!(redaction(&named, out.path()).is_err());
+        assert!(redaction(&named, out.path(), &Secrets::default()).is_err());
         fs::write(&path, "0123456789abcdef\n").unwrap();
         let expected = Redaction::with_key(b"0123456789abcdef").unwrap();
-        assert_eq!(redaction(&named, out.path()).unwrap().redact("X", "v"), expected.redact("X", "v"));
+        assert_eq!(
+            redaction(&named, out.path(), &Secrets::default()).unwrap().redact("X", "v"),
+            expected.redact("X", "v")
+        );
         assert!(!out.path().join(FILE).exists());
         let missing = config("[secrets]\nfingerprint_key_env = \"PIPEWARDEN_TEST_NO_SUCH_VARIABLE\"");
-        assert!(redaction(&missing, out.path()).is_err());
+        assert!(redaction(&missing, out.path(), &Secrets::default()).is_err());
     }
 }

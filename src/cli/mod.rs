@@ -29,6 +29,7 @@ mod recheck;
 mod report;
 mod role;
 mod runs;
+mod secrets;
 mod sign;
 mod simulate;
 mod stage;

@@ -17,6 +17,7 @@ use super::kept::Kept;
 use super::options::{RunOptions, question, say};
 use super::policies;
 use super::runs;
+use super::secrets::Secrets;
 use super::sign;
 use crate::audit::{Beside, Evaluation, Recheck, RecheckError, Rechecked, Target};
 use crate::config::Config;
@@ -81,11 +82,12 @@ fn stranger(arn: &str) -> String {
 /// Looks, judges, reports and delivers.
 pub(super) fn rechecked(args: &AuditArgs, targets: &[Target]) -> Result<Outcome, Failure> {
     let profile = args.aws.profile.as_deref();
+    let secrets = Secrets::open(&args.aws)?;
     let mut config = args.run.resolve_as(profile)?;
     config.audit.single_account = args.aws.single_account;
     let now = OffsetDateTime::now_utc();
     let policies = policies::load(&config, &args.policies, now)?;
-    let hosts = aws::source_hosts(&config)?;
+    let hosts = aws::source_hosts(&config, &secrets)?;
     let kept = args.run.open(profile)?;
     kept.tell_place_under(ROOT, &mut config);
     kept.fingerprint_key(&config)?;
@@ -100,7 +102,7 @@ pub(super) fn rechecked(args: &AuditArgs, targets: &[Target]) -> Result<Outcome,
         store.fetch_folder("deliveries/", &|_| true).await
     })?;
     let out = kept.folder();
-    let redaction = fingerprint::redaction(&config, out)?;
+    let redaction = fingerprint::redaction(&config, out, &secrets)?;
     let beside = Beside::find(out, now, args.full_run_hours, &alike).map_err(|error| Failure::failed(&error))?;
     let runtime = aws::runtime()?;
     let sdk = runtime.block_on(aws::from_environment(&args.aws, config.home_region.as_ref()));
@@ -159,7 +161,8 @@ pub(super) fn rechecked(args: &AuditArgs, targets: &[Target]) -> Result<Outcome,
     let sent = kept.send_run_under(ROOT, &run);
     let is_kept = sent.is_ok();
     let concluded = concluded.and_then(|exit| sent.map(|()| exit));
-    let ended = Ended { concluded, is_kept, run: &run, out, config: &config, sessions: &sessions };
+    let secrets = &secrets;
+    let ended = Ended { concluded, is_kept, run: &run, out, config: &config, sessions: &sessions, secrets };
     let exit = args.deliver.deliver(&runtime, &kept, ended)?;
     if kept.is_bucket() {
         runs::not_pruned(&config);

@@ -16,9 +16,10 @@ use super::failure::Failure;
 use super::options::{print, say};
 use crate::audit::ACCOUNT_ACTIONS;
 use crate::collect::COLLECTORS;
-use crate::config::Written;
+use crate::config::Config;
 use crate::deliver::{Grant, KINDS, Target};
 use crate::history::ACCOUNT_SOURCES;
+use crate::inventory::{Partition, Region};
 use crate::organization::DIRECTORY_ACTIONS;
 
 /// Which role.
@@ -89,8 +90,8 @@ pub(super) fn run(args: &RoleArgs) -> Result<Exit, Failure> {
         (Form::Policy, role) => {
             let policy = match (args.deliveries, role) {
                 (true, RoleOf::Audit) => {
-                    let targets = targets(args)?;
-                    let policy = delivering(&targets, targets.is_empty() && args.config.is_none());
+                    let (targets, partition) = targets(args)?;
+                    let policy = delivering(&targets, partition, targets.is_empty() && args.config.is_none());
                     // IAM takes no policy without a statement.
                     if policy.pointer("/Statement/0").is_none() {
                         say("what is configured calls no AWS service, so there is nothing to allow");
@@ -143,17 +144,25 @@ fn of_deliveries(role: RoleOf) -> Vec<&'static str> {
     actions.into_iter().collect()
 }
 
-fn targets(args: &RoleArgs) -> Result<Vec<Target>, Failure> {
-    let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
-    Ok(written.resolve(&file).map_err(Failure::usage)?.deliveries.targets)
+fn targets(args: &RoleArgs) -> Result<(Vec<Target>, Partition), Failure> {
+    let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
+    let partition = partition(config.home_region, &|name| std::env::var(name).ok());
+    Ok((config.deliveries.targets, partition))
+}
+
+/// Of the home Region, which the configuration names, or the environment as the SDKs read it. AWS is not asked.
+fn partition(home: Option<Region>, variable: &dyn Fn(&str) -> Option<String>) -> Partition {
+    let of_environment =
+        || ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| variable(name)?.parse().ok());
+    home.or_else(of_environment).as_ref().map_or(Partition::Aws, Partition::of_region)
 }
 
 /// A policy of exactly what is configured; of everything that could be, where nobody names a configuration.
-fn delivering(targets: &[Target], all: bool) -> Value {
+fn delivering(targets: &[Target], partition: Partition, all: bool) -> Value {
     let grants: Vec<Grant> = if all {
         vec![Grant { actions: of_deliveries(RoleOf::Audit), resources: vec!["*".to_owned()] }]
     } else {
-        targets.iter().flat_map(|target| target.receiver.grants()).collect()
+        targets.iter().flat_map(|target| target.receiver.grants(partition)).collect()
     };
     let mut by_actions: BTreeMap<BTreeSet<&str>, BTreeSet<String>> = BTreeMap::new();
     for grant in grants {
@@ -358,14 +367,14 @@ mod tests {
 
     #[test]
     fn deliveries_may_do_what_is_configured_and_no_more() {
-        let everything = delivering(&[], true);
+        let everything = delivering(&[], Partition::Aws, true);
         assert_eq!(everything["Statement"][0]["Action"], json!(of_deliveries(RoleOf::Audit)));
         let tables = BTreeMap::from([(
             "s3".to_owned(),
             json!([{"name": "a", "bucket": "archive"}, {"name": "b", "bucket": "vault", "prefix": "x/"}]),
         )]);
         let deliveries = crate::deliver::Deliveries::read(&tables).unwrap();
-        let policy = delivering(&deliveries.targets, false);
+        let policy = delivering(&deliveries.targets, Partition::Aws, false);
         let text = policy.to_string();
         assert!(!text.contains("\"*\"") && !text.contains("sns:") && !text.contains("kms:"), "{text}");
         let on_buckets = json!(["arn:aws:s3:::archive", "arn:aws:s3:::vault"]);
@@ -375,11 +384,38 @@ mod tests {
     }
 
     #[test]
+    fn resources_are_in_the_partition_of_the_home_region() {
+        let nothing = |_: &str| None;
+        let environment = |name: &str| (name == "AWS_DEFAULT_REGION").then(|| "us-gov-west-1".to_owned());
+        let home = || Some("cn-north-1".parse().unwrap());
+        assert_eq!(partition(home(), &environment), Partition::AwsCn);
+        assert_eq!(partition(None, &environment), Partition::AwsUsGov);
+        assert_eq!(partition(None, &nothing), Partition::Aws);
+        let tables = BTreeMap::from([
+            ("s3".to_owned(), json!({"bucket": "archive"})),
+            ("security_hub".to_owned(), json!({"role": "PipewardenDeliver"})),
+            ("email".to_owned(), json!({"from": "audit@example.com", "to": ["security@example.com"]})),
+        ]);
+        let deliveries = crate::deliver::Deliveries::read(&tables).unwrap();
+        let text = delivering(&deliveries.targets, Partition::AwsCn, false).to_string();
+        assert!(text.contains("arn:aws-cn:iam::*:role/PipewardenDeliver"), "{text}");
+        assert!(text.contains("arn:aws-cn:s3:::archive") && text.contains("arn:aws-cn:ses:"), "{text}");
+        assert!(!text.contains("arn:aws:"), "{text}");
+        let tables = BTreeMap::from([(
+            "security_hub".to_owned(),
+            json!({"role": "arn:{partition}:iam::{account}:role/team/PipewardenDeliver"}),
+        )]);
+        let deliveries = crate::deliver::Deliveries::read(&tables).unwrap();
+        let text = delivering(&deliveries.targets, Partition::AwsUsGov, false).to_string();
+        assert!(text.contains("arn:aws-us-gov:iam::*:role/team/PipewardenDeliver"), "{text}");
+    }
+
+    #[test]
     fn a_configuration_that_calls_no_aws_service_is_allowed_nothing() {
         let tables = BTreeMap::from([("webhook".to_owned(), json!({"url_env": "HOOK", "format": "slack"}))]);
         let deliveries = crate::deliver::Deliveries::read(&tables).unwrap();
         for targets in [deliveries.targets, Vec::new()] {
-            assert_eq!(delivering(&targets, false)["Statement"], json!([]));
+            assert_eq!(delivering(&targets, Partition::Aws, false)["Statement"], json!([]));
         }
     }
 

@@ -153,6 +153,12 @@ struct Row {
     violations: BTreeMap<Change, u64>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     remediation: BTreeMap<Severity, Remediation>,
+    /// The run whose inventories it judged again: it shows AWS as that one does, and is no point of a trend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inventories_of: Option<String>,
+    /// Id of the organization; empty for a single account without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization: Option<String>,
 }
 
 impl Row {
@@ -180,6 +186,8 @@ impl Row {
             compared_with: comparison.as_ref().map(|comparison| comparison.previous.run_id.clone()),
             violations: comparison.as_ref().map(|comparison| comparison.violations.clone()).unwrap_or_default(),
             remediation: comparison.map(|comparison| comparison.remediation).unwrap_or_default(),
+            inventories_of: manifest.and_then(|manifest| manifest.inventories_of()).map(|run| run.to_string()),
+            organization: manifest.map(|manifest| manifest.run.organization.clone()),
         }
     }
 
@@ -273,18 +281,43 @@ fn write_table(rows: &[Row], folder: &Path, out: &mut dyn Write) -> io::Result<(
             row.chain.unwrap_or_default()
         )?;
     }
-    let finished: Vec<&Row> = rows.iter().filter(|row| row.verdict.is_some()).collect();
-    if finished.len() > 1 {
+    let all = trends(rows);
+    for (organization, trend) in &all {
+        write_trend(organization, trend, all.len() > 1, out)?;
+    }
+    Ok(())
+}
+
+/// The runs of each organization that looked at AWS, oldest first: one folder may keep several organizations, whose numbers
+/// say nothing of each other.
+fn trends(rows: &[Row]) -> BTreeMap<&str, Vec<&Row>> {
+    let mut trends: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.verdict.is_some() && row.inventories_of.is_none()) {
+        trends.entry(row.organization.as_deref().unwrap_or_default()).or_default().push(row);
+    }
+    trends
+}
+
+fn write_trend(organization: &str, trend: &[&Row], among_others: bool, out: &mut dyn Write) -> io::Result<()> {
+    let remediated = remediated(trend);
+    if trend.len() > 1 || !remediated.is_empty() {
         writeln!(out)?;
+        match organization {
+            _ if !among_others => {}
+            "" => writeln!(out, "a single account")?,
+            id => writeln!(out, "organization {}", visible(id))?,
+        }
+    }
+    if trend.len() > 1 {
         let line = |name: &str, of: &dyn Fn(&Row) -> u64, out: &mut dyn Write| {
-            let numbers: Vec<u64> = finished.iter().map(|row| of(row)).collect();
+            let numbers: Vec<u64> = trend.iter().map(|row| of(row)).collect();
             let (first, last) = (numbers.first().copied().unwrap_or(0), numbers.last().copied().unwrap_or(0));
             writeln!(out, "{name:<12} {}  {first} → {last}", sparkline(&numbers))
         };
         line("violations", &Row::all_violations, out)?;
         line("unknown", &Row::unknown, out)?;
     }
-    for (severity, remediation) in remediated(rows).iter().rev() {
+    for (severity, remediation) in remediated.iter().rev() {
         let Some(mean) = remediation.mean_hours() else { continue };
         let (days, resolved) = (mean / 24.0, remediation.resolved);
         writeln!(out, "time to remediate {severity}: {days:.1} days on average over {resolved} resolved")?;
@@ -292,10 +325,10 @@ fn write_table(rows: &[Row], folder: &Path, out: &mut dyn Write) -> io::Result<(
     Ok(())
 }
 
-/// Over all runs: what each resolved since the run before it.
-fn remediated(rows: &[Row]) -> BTreeMap<Severity, Remediation> {
+/// Over the runs of an organization: what each resolved since the run before it.
+fn remediated(trend: &[&Row]) -> BTreeMap<Severity, Remediation> {
     let mut sums: BTreeMap<Severity, Remediation> = BTreeMap::new();
-    for (severity, one) in rows.iter().flat_map(|row| &row.remediation) {
+    for (severity, one) in trend.iter().flat_map(|row| &row.remediation) {
         let sum = sums.entry(*severity).or_default();
         *sum = sum.and(*one);
     }
@@ -318,16 +351,24 @@ fn sparkline(numbers: &[u64]) -> String {
 struct Document<'a> {
     schema_version: u32,
     runs: &'a [Row],
-    /// Over all of them.
-    remediation: BTreeMap<Severity, Remediation>,
+    /// Over the runs of each organization, by its id; empty for a single account without one.
+    remediation: BTreeMap<&'a str, BTreeMap<Severity, Remediation>>,
 }
 
 fn write_json(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
+    let of_each = trends(rows).into_iter().map(|(organization, trend)| (organization, remediated(&trend)));
+    let remediation = of_each.filter(|(_, remediation)| !remediation.is_empty()).collect();
     serde_json::to_writer_pretty(
         &mut *out,
-        &Document { schema_version: crate::report::SCHEMA_VERSION, runs: rows, remediation: remediated(rows) },
+        &Document { schema_version: crate::report::SCHEMA_VERSION, runs: rows, remediation },
     )?;
     writeln!(out)
+}
+
+/// An id as AWS gives it; anything else in its place was put there by hand, and may not run in a spreadsheet.
+fn plain(id: &str) -> String {
+    let is_plain = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') && !id.starts_with('-');
+    if is_plain { id.to_owned() } else { "unreadable".to_owned() }
 }
 
 /// Only ids, words of our own and numbers, so nothing has to be quoted.
@@ -335,7 +376,7 @@ fn write_csv(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
     write!(
         out,
         "run_id,started_at,state,verdict,critical,high,medium,low,excepted,unknown,gaps,accounts,compared_with,new,\
-         worsened,improved,unchanged,resolved,not_seen,chain\r\n"
+         worsened,improved,unchanged,resolved,not_seen,chain,inventories_of,organization\r\n"
     )?;
     for row in rows {
         let mut cells = vec![
@@ -360,6 +401,8 @@ fn write_csv(rows: &[Row], out: &mut dyn Write) -> io::Result<()> {
             ),
         );
         cells.push(row.chain.unwrap_or_default().to_owned());
+        cells.push(row.inventories_of.clone().unwrap_or_default());
+        cells.push(row.organization.as_deref().map_or_else(String::new, plain));
         write!(out, "{}\r\n", cells.join(","))?;
     }
     Ok(())
@@ -388,5 +431,71 @@ mod tests {
         assert_eq!(verdict(&good, 1, 0), "compliant where seen");
         assert_eq!(verdict(&good, 0, 1), "not known");
         assert_eq!(verdict(&Counts::default(), 0, 0), "nothing judged");
+    }
+
+    /// A finished run of an organization, with violations that were resolved in it.
+    fn row(day: u8, organization: &str, violations: u64, resolved: u64) -> Row {
+        let counts = Counts { violations: BTreeMap::from([(Severity::High, violations)]), ..Counts::default() };
+        let remediation = Remediation { resolved, total_hours: 48.0 };
+        Row {
+            run_id: format!("202611{day:02}T020000Z"),
+            started_at: format!("2026-11-{day:02}T02:00:00Z"),
+            state: "finished",
+            problem: None,
+            verdict: Some("not compliant"),
+            counts: Some(counts),
+            accounts: 1,
+            gaps: 0,
+            chain: Some("holds"),
+            compared_with: None,
+            violations: BTreeMap::new(),
+            remediation: (resolved > 0).then_some((Severity::High, remediation)).into_iter().collect(),
+            inventories_of: None,
+            organization: Some(organization.to_owned()),
+        }
+    }
+
+    fn table(rows: &[Row]) -> String {
+        let mut out = Vec::new();
+        write_table(rows, Path::new("pipewarden-out"), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_trend_is_of_one_organization_and_of_runs_that_looked() {
+        let mut rows = vec![row(1, "o-exampleorg1", 4, 0), row(2, "o-exampleorg2", 900, 0)];
+        rows.extend([row(3, "o-exampleorg1", 2, 1), row(4, "", 7, 0), row(5, "o-exampleorg2", 450, 4)]);
+        rows.push(Row { inventories_of: Some(rows[2].run_id.clone()), ..row(6, "o-exampleorg1", 50, 0) });
+        let said = table(&rows);
+        assert_eq!(said.lines().filter(|line| line.starts_with("202611")).count(), 6, "all are listed: {said}");
+        let (_, trends) = said.split_once("\n\n").unwrap();
+        assert_eq!(
+            trends,
+            "organization o-exampleorg1\nviolations   █▄  4 → 2\nunknown      ▁▁  0 → 0\n\
+             time to remediate HIGH: 2.0 days on average over 1 resolved\n\n\
+             organization o-exampleorg2\nviolations   █▄  900 → 450\nunknown      ▁▁  0 → 0\n\
+             time to remediate HIGH: 0.5 days on average over 4 resolved\n"
+        );
+        let mut json = Vec::new();
+        write_json(&rows, &mut json).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        assert_eq!(json["remediation"]["o-exampleorg1"]["HIGH"]["resolved"], 1);
+        assert_eq!(json["remediation"].as_object().unwrap().len(), 2);
+        assert_eq!(
+            (&json["runs"][3]["organization"], &json["runs"][5]["inventoriesOf"]),
+            (&"".into(), &"20261103T020000Z".into())
+        );
+        assert!(!table(&rows[..1]).contains("organization"), "of one organization nothing has to be said");
+    }
+
+    #[test]
+    fn the_csv_ends_with_the_organization_and_has_no_formula() {
+        let mut out = Vec::new();
+        write_csv(&[row(1, "o-exampleorg1", 4, 0), row(2, "=cmd|' /C calc'!A0", 1, 0), row(3, "", 1, 0)], &mut out)
+            .unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let last: Vec<&str> = text.lines().map(|line| line.rsplit(',').next().unwrap()).collect();
+        assert_eq!(last, ["organization", "o-exampleorg1", "unreadable", ""]);
+        assert!(text.lines().all(|line| line.split(',').count() == 22), "{text}");
     }
 }

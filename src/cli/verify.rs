@@ -14,7 +14,7 @@ use super::kept::{Kept, StoreOptions};
 use super::options::{named_run, print};
 use crate::report::visible;
 use crate::run::{
-    FAILED, Link, ListedRun, MANIFEST, PublicKey, RunError, RunId, RunState, STORED_REPORT, Signed, Verified,
+    FAILED, Link, ListedRun, MANIFEST, PRUNED, PublicKey, RunError, RunId, RunState, STORED_REPORT, Signed, Verified,
     leads_back_to, list, run_folder, verify,
 };
 
@@ -23,7 +23,7 @@ use crate::run::{
 pub(super) struct VerifyArgs {
     /// The runs, each by its folder or id [default: the newest in --out]
     runs: Vec<PathBuf>,
-    /// All finished runs in --out, oldest first, and that none is missing between them
+    /// All finished runs in --out, oldest first, and that none is missing (in a bucket: none between them)
     #[arg(long, conflicts_with = "runs")]
     all: bool,
     /// Folder that keeps the runs, or `s3://BUCKET/PREFIX`
@@ -57,12 +57,14 @@ pub(super) fn run(args: &VerifyArgs) -> Result<Exit, Failure> {
     let mut seen: BTreeSet<String> = BTreeSet::new();
     for path in paths {
         let verified = verified(&path, key.as_ref(), &kept)?;
-        if let (true, Some(before)) = (args.all, &before) {
-            follows(&path, before, &verified, &seen)?;
-        }
+        let told = match &before {
+            _ if !args.all => None,
+            Some(before) => follows(&path, before, &verified, &seen)?,
+            None => begins(&verified, kept.is_bucket())?,
+        };
         seen.insert(verified.manifest.run.run_id.clone());
         let line = sentence(&verified);
-        print(&|out| writeln!(out, "{line}"))?;
+        print(&|out| told.iter().chain([&line]).try_for_each(|line| writeln!(out, "{line}")))?;
         before = Some(verified);
     }
     Ok(Exit::Compliant)
@@ -115,21 +117,43 @@ fn all(out: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(with.into_iter().map(|run| run.path).collect())
 }
 
+/// The oldest run must be the first of its chain, or follow one whose manifest was kept when it was pruned. In a bucket
+/// others remove runs, and keep nothing of them: what that leaves unproven is said.
+fn begins(verified: &Verified, in_a_bucket: bool) -> Result<Option<String>, Failure> {
+    let Link::Gone(former) = &verified.previous else { return Ok(None) };
+    let run = &verified.manifest.run.run_id;
+    if in_a_bucket {
+        return Ok(Some(format!(
+            "not proven: which runs there were before {run}. It follows {former}, of which nothing is left: a lifecycle rule ends \
+             objects that way, and so does whoever may delete them"
+        )));
+    }
+    Err(Failure::because(format!(
+        "the chain is broken at its oldest end: run {run} follows {former}, of which nothing is here, not even the manifest that \
+         `pipewarden runs --prune` keeps in {PRUNED}/; it was taken away, or this is a copy of a part of the runs: bring it back, or \
+         check the runs without --all"
+    )))
+}
+
 /// Between two runs of one folder there must be no other one but those that were pruned: a run that was taken away leaves
 /// its name in the next. Runs of several machines that were made at the same time follow the same one, which is here.
-fn follows(folder: &Path, before: &Verified, verified: &Verified, seen: &BTreeSet<String>) -> Result<(), Failure> {
+fn follows(
+    folder: &Path,
+    before: &Verified,
+    verified: &Verified,
+    seen: &BTreeSet<String>,
+) -> Result<Option<String>, Failure> {
     let expected = &before.manifest.run.run_id;
     let folder = std::path::absolute(folder).map_err(|error| Failure::failed(&error))?;
     let until = expected.parse().map_err(|error: RunError| Failure::failed(&error))?;
     if leads_back_to(&folder, &verified.manifest, &until).map_err(|error| Failure::failed(&error))? {
-        return Ok(());
+        return Ok(None);
     }
     let run = &verified.manifest.run.run_id;
     if let Link::Holds(parent) = &verified.previous
         && seen.contains(parent.as_str())
     {
-        let line = format!("{run} was made at the same time as {expected}: it follows {parent} too");
-        return print(&|out| writeln!(out, "{line}"));
+        return Ok(Some(format!("{run} was made at the same time as {expected}: it follows {parent} too")));
     }
     let found = verified.manifest.previous.as_ref();
     let found = found.map_or_else(|| "no run".to_owned(), |previous| format!("run {}", previous.run_id));

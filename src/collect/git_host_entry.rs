@@ -250,7 +250,8 @@ impl HostEntry {
     pub(super) fn credential(&self, secrets: &Secrets<'_>) -> Result<Credential, HostError> {
         self.check()?;
         if let Some(name) = &self.token_env {
-            let token = (secrets.variable)(name).unwrap_or_default().trim().to_owned();
+            let value = secrets.variable.value(name).map_err(|problem| self.wrong("token_env", problem))?;
+            let token = value.unwrap_or_default().trim().to_owned();
             if token.is_empty() {
                 let problem =
                     format!("the environment variable `{name}` is not set; set it to a token, or remove the host");
@@ -281,10 +282,25 @@ impl HostEntry {
 
 /// How the secrets that entries name are read.
 pub struct Secrets<'a> {
-    /// The value of an environment variable.
-    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// Values of environment variables.
+    pub variable: &'a dyn Variables,
     /// The content of a file.
     pub file: &'a dyn Fn(&Path) -> std::io::Result<Vec<u8>>,
+}
+
+/// Values by the names of environment variables, wherever they are.
+pub trait Variables {
+    /// The value, if there is one.
+    ///
+    /// # Errors
+    /// Why it cannot be had although something was named for it, and how to mend that, without a word of the value.
+    fn value(&self, name: &str) -> Result<Option<String>, String>;
+}
+
+impl<F: Fn(&str) -> Option<String>> Variables for F {
+    fn value(&self, name: &str) -> Result<Option<String>, String> {
+        Ok(self(name))
+    }
 }
 
 impl fmt::Debug for Secrets<'_> {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::call::CallError;
 use super::git_history::{HostedMerge, HostedRange, Review};
 use super::git_host_entry::{Credential, InstallationToken, Secret};
-pub use super::git_host_entry::{HostEntry, HostError, HostProvider, Misplaced, Secrets};
+pub use super::git_host_entry::{HostEntry, HostError, HostProvider, Misplaced, Secrets, Variables};
 use super::git_http::{Answer, Ask, Http, Refusal, Scheme, never};
 use super::git_sheet::{Once, Sheet, Told};
 use super::git_source::{Provider, Source, SourceSeen};

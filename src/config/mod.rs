@@ -85,9 +85,41 @@ pub struct Config {
     pub held: Option<std::sync::Arc<dyn std::fmt::Debug + Send + Sync>>,
     /// Path of the file, for messages.
     pub file: String,
+    /// The folder that relative paths in the file lead into; empty: the one that the program was started in.
+    pub folder: PathBuf,
 }
 
 impl Config {
+    /// Reads a file; defaults if there is none. Relative paths in it lead into its folder, wherever the program was
+    /// started.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it cannot be read, parsed or used.
+    pub fn read(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let (written, file) = Written::read(path)?;
+        written.resolve_in(&file, path.and_then(Path::parent).unwrap_or(Path::new("")))
+    }
+
+    /// Where a path leads that the file names.
+    #[must_use]
+    pub fn within(&self, path: &Path) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// Reads a file that the file names.
+    ///
+    /// # Errors
+    /// What the system says, with the place where it was looked for, if that is not what is written.
+    pub fn read_named(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        let there = self.within(path);
+        std::fs::read(&there).map_err(|error| {
+            if there == path {
+                return error;
+            }
+            std::io::Error::new(error.kind(), format!("{}: {error}", there.display()))
+        })
+    }
+
     /// How deployments are measured at a moment.
     ///
     /// # Errors
@@ -136,11 +168,20 @@ impl Written {
         Ok((written, file))
     }
 
-    /// Reads every value into the type that the stages take.
+    /// As [`Self::resolve_in`], in the folder that the program was started in.
     ///
     /// # Errors
     /// [`ConfigError::Value`] for the first that cannot be used.
     pub fn resolve(self, file: &str) -> Result<Config, ConfigError> {
+        self.resolve_in(file, Path::new(""))
+    }
+
+    /// Reads every value into the type that the stages take; relative paths lead into `folder`. What is written stays as it
+    /// is: two machines that keep the same file in other places ask the same.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] for the first that cannot be used.
+    pub fn resolve_in(self, file: &str, folder: &Path) -> Result<Config, ConfigError> {
         let wrong =
             |key: &str, problem: String| ConfigError::Value { file: file.to_owned(), key: key.to_owned(), problem };
         if let Some(key) = &self.signing.kms_key
@@ -185,6 +226,7 @@ impl Written {
             .map_err(|problem| wrong("owners.contacts", problem))?;
         let deliveries = crate::deliver::Deliveries::read_with(&self.deliveries, &contacts)
             .map_err(|misconfigured| wrong(&misconfigured.key, misconfigured.problem))?;
+        let within = |paths: &[PathBuf]| paths.iter().map(|path| folder.join(path)).collect();
         let audit = AuditOptions {
             filter,
             sessions: self.sessions(file)?,
@@ -201,13 +243,14 @@ impl Written {
             home_region,
             rules: self.rules(file)?,
             settings,
-            policies: self.policies.clone(),
+            policies: Policies { folders: within(&self.policies.folders), ..self.policies.clone() },
             exceptions: self.exceptions.clone(),
             deliveries,
-            owners: self.owners(file)?,
+            owners: self.owners(file, folder)?,
             file: file.to_owned(),
+            folder: folder.to_owned(),
             held: None,
-            incidents: self.history.incidents.clone(),
+            incidents: within(&self.history.incidents),
             written: self,
         })
     }
@@ -293,6 +336,24 @@ mod tests {
         assert_eq!(config.audit.sessions.hops.len(), 1);
         assert_eq!(config.audit.regions, RegionChoice::Enabled);
         assert_eq!(config.settings, Settings::default());
+    }
+
+    #[test]
+    fn relative_paths_lead_into_the_folder_of_the_file_and_the_question_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("OWNERS"), "* platform\n").unwrap();
+        let file = folder.path().join("pipewarden.toml");
+        let text = "[owners]\nfile = \"OWNERS\"\n[policies]\nfolders = [\"ours\", \"/abs\"]\n[history]\nincidents = [\"i.csv\"]\n";
+        std::fs::write(&file, text).unwrap();
+        let config = Config::read(Some(&file)).unwrap();
+        assert_eq!(config.policies.folders, [folder.path().join("ours"), PathBuf::from("/abs")]);
+        assert_eq!(config.incidents, [folder.path().join("i.csv")]);
+        assert!(config.owners.mapping != crate::owners::Mapping::default());
+        assert_eq!(config.within(Path::new("app.pem")), folder.path().join("app.pem"));
+        assert_eq!(config.within(Path::new("/run/secrets/app.pem")), Path::new("/run/secrets/app.pem"));
+        // Wherever it lies, it asks the same.
+        assert_eq!(config.written, toml::from_str::<Written>(text).unwrap());
+        assert_eq!(Config::read(None).unwrap().within(Path::new("x")), Path::new("x"));
     }
 
     #[test]

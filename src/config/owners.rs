@@ -3,7 +3,7 @@
 //! In: the table, and the mapping file that it names. Out: [`Owners`], or every line of the file that cannot be read.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -39,14 +39,15 @@ impl WrittenOwners {
 }
 
 impl Written {
-    pub(super) fn owners(&self, file: &str) -> Result<Owners, ConfigError> {
+    pub(super) fn owners(&self, file: &str, folder: &Path) -> Result<Owners, ConfigError> {
         let wrong = |problem| ConfigError::Value { file: file.to_owned(), key: "owners.file".to_owned(), problem };
         let mapping = match &self.owners.file {
             None => Mapping::default(),
             Some(path) => {
+                let path = folder.join(path);
                 let shown = path.display();
-                let text =
-                    std::fs::read_to_string(path).map_err(|error| wrong(format!("{shown} cannot be read: {error}")))?;
+                let text = std::fs::read_to_string(&path)
+                    .map_err(|error| wrong(format!("{shown} cannot be read: {error}")))?;
                 text.parse().map_err(|error| wrong(format!("{shown}:\n{error}")))?
             }
         };

@@ -83,19 +83,23 @@ impl Told {
 
     /// The finding without what changes in every run.
     pub(super) fn lasting(&self) -> Value {
-        let mut value = self.value.clone();
-        if let Some(fields) = value.as_object_mut() {
-            for key in OF_THE_RUN {
-                fields.remove(key);
-            }
-        }
-        if let Some(Value::Object(fields)) = value.get_mut("ProductFields") {
-            for key in OF_THE_RUN_IN_PRODUCT_FIELDS {
-                fields.remove(key);
-            }
-        }
-        value
+        lasting(self.value.clone())
     }
+}
+
+/// A finding without what changes in every run.
+pub(super) fn lasting(mut finding: Value) -> Value {
+    if let Some(fields) = finding.as_object_mut() {
+        for key in OF_THE_RUN {
+            fields.remove(key);
+        }
+    }
+    if let Some(Value::Object(fields)) = finding.get_mut("ProductFields") {
+        for key in OF_THE_RUN_IN_PRODUCT_FIELDS {
+            fields.remove(key);
+        }
+    }
+    finding
 }
 
 fn product_arn(partition: Partition, region: &Region, account: &AccountId) -> String {

@@ -1,28 +1,22 @@
 //! What a delivery remembers between runs: the number of an owner's issue, the batches that were taken.
 //!
-//! In: keys and values of one delivery. Out: an append-only file of JSON Lines in `<out>/deliveries/<name>.jsonl`, of
-//! which the last line of a key counts, so that a killed delivery loses at most what it did not yet hear of.
+//! In: keys and values of one delivery. Out: a file of JSON Lines in `<out>/deliveries/<name>.jsonl`, of which the last line
+//! of a key counts, so that a killed delivery loses at most what it did not yet hear of. Lines are only ever added, until
+//! most of them are out of date: then the file is written anew, under another name first.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::DeliveryError;
-use crate::run::lock;
+use crate::inventory::json_lines::PendingFile;
+use crate::run::{LastWords, Word, lock, write_words};
 
 /// Name of the folder beside the runs.
 const FOLDER: &str = "deliveries";
-
-#[derive(Serialize, Deserialize)]
-struct Line {
-    key: String,
-    /// Null: forgotten.
-    value: Value,
-}
 
 /// The memory of one delivery.
 #[derive(Debug)]
@@ -31,11 +25,14 @@ pub struct Memory {
     entries: BTreeMap<String, Value>,
     /// None: only looked at.
     file: Option<File>,
+    /// Locked for as long as it is open; a file of its own, because the memory's may be replaced.
+    _lock: Option<File>,
 }
 
 impl Memory {
     /// Opens the memory of the delivery `name` in the folder that keeps the runs, and holds it until it is dropped: two
-    /// processes that deliver the same would each send what the other has sent.
+    /// processes that deliver the same would each send what the other has sent. If most of it is out of date, it is
+    /// written anew.
     ///
     /// # Errors
     /// [`DeliveryError::Memory`] if it cannot be read or written, [`DeliveryError::Busy`] if another process holds it. A
@@ -48,20 +45,23 @@ impl Memory {
             move |source| DeliveryError::Memory { action, path, source }
         };
         fs::create_dir_all(&folder).map_err(failed("write"))?;
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed("write"))?;
-        match lock(&file) {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(DeliveryError::Busy { name: name.to_owned(), path: path.display().to_string() });
-            }
-            // Some network file systems have no locks; there, keeping deliveries apart is up to whoever starts them.
-            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
-            Err(TryLockError::Error(error)) => return Err(failed("write")(error)),
-        }
-        let (entries, whole) = read(&path).map_err(failed("read"))?;
+        let locked = locked(&folder.join(format!(".{name}.lock"))).map_err(failed("write"))?;
+        let Some(locked) = locked else {
+            return Err(DeliveryError::Busy { name: name.to_owned(), path: path.display().to_string() });
+        };
+        let append = || OpenOptions::new().create(true).append(true).open(&path).map_err(failed("write"));
+        let words = LastWords::read(&path).map_err(failed("read"))?;
+        let mut file = append()?;
         // What follows must begin on a line of its own.
-        file.set_len(whole).map_err(failed("write"))?;
-        Ok(Self { path, entries, file: Some(file) })
+        file.set_len(words.bytes).map_err(failed("write"))?;
+        if words.is_stale() {
+            match write_anew(&path, &words.entries) {
+                Ok(()) => file = append()?,
+                // A long memory is as good as a short one.
+                Err(error) => tracing::warn!("{} could not be written anew: {error}", path.display()),
+            }
+        }
+        Ok(Self { path, entries: words.entries, file: Some(file), _lock: Some(locked) })
     }
 
     /// As [`Self::open`], for looking only: nothing is made or changed, and [`Self::put`] is refused.
@@ -70,12 +70,12 @@ impl Memory {
     /// [`DeliveryError::Memory`] if it cannot be read.
     pub fn look(out: &Path, name: &str) -> Result<Self, DeliveryError> {
         let path = out.join(FOLDER).join(format!("{name}.jsonl"));
-        let (entries, _) = read(&path).map_err(|source| DeliveryError::Memory {
+        let words = LastWords::read(&path).map_err(|source| DeliveryError::Memory {
             action: "read",
             path: path.display().to_string(),
             source,
         })?;
-        Ok(Self { path, entries, file: None })
+        Ok(Self { path, entries: words.entries, file: None, _lock: None })
     }
 
     /// What is remembered under a key.
@@ -105,15 +105,12 @@ impl Memory {
     /// # Errors
     /// As [`Self::put`].
     pub fn put_all(&mut self, entries: impl IntoIterator<Item = (String, Value)>) -> Result<(), DeliveryError> {
-        let lines: Vec<Line> = entries.into_iter().map(|(key, value)| Line { key, value }).collect();
+        let words: Vec<Word> = entries.into_iter().map(|(key, value)| Word { key, value }).collect();
         let write = |file: Option<&mut File>| {
             let file =
                 file.ok_or_else(|| io::Error::new(io::ErrorKind::PermissionDenied, "opened for looking only"))?;
             let mut text = Vec::new();
-            for line in &lines {
-                serde_json::to_writer(&mut text, line)?;
-                text.push(b'\n');
-            }
+            write_words(words.iter().map(|word| (word.key.as_str(), &word.value)), &mut text)?;
             file.write_all(&text)?;
             file.sync_data()
         };
@@ -122,48 +119,36 @@ impl Memory {
             path: self.path.display().to_string(),
             source,
         })?;
-        for Line { key, value } in lines {
-            if value.is_null() {
-                self.entries.remove(&key);
-            } else {
-                self.entries.insert(key, value);
-            }
-        }
+        words.into_iter().for_each(|word| word.enter(&mut self.entries));
         Ok(())
     }
 }
 
-/// The entries, and the length of all whole lines.
-fn read(path: &Path) -> io::Result<(BTreeMap<String, Value>, u64)> {
-    let mut entries = BTreeMap::new();
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((entries, 0)),
-        Err(error) => return Err(error),
-    };
-    let mut reader = BufReader::new(file);
-    let mut text = Vec::new();
-    let mut whole = 0;
-    loop {
-        text.clear();
-        let length = reader.read_until(b'\n', &mut text)?;
-        if text.last() != Some(&b'\n') {
-            return Ok((entries, whole));
-        }
-        let Line { key, value } = serde_json::from_slice(&text)?;
-        if value.is_null() {
-            entries.remove(&key);
-        } else {
-            entries.insert(key, value);
-        }
-        whole += length as u64;
+/// Takes the lock; none if another process has it.
+fn locked(path: &Path) -> io::Result<Option<File>> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    match lock(&file) {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        // Some network file systems have no locks; there, keeping deliveries apart is up to whoever starts them.
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(Some(file)),
+        Err(TryLockError::Error(error)) => Err(error),
     }
+}
+
+/// Replaces a memory by one that says each thing once; whenever this is interrupted, one of the two is there.
+fn write_anew(path: &Path, entries: &BTreeMap<String, Value>) -> io::Result<()> {
+    let mut file = PendingFile::create(path)?;
+    write_words(entries.iter().map(|(key, value)| (key.as_str(), value)), &mut file)?;
+    file.keep()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+
+    use super::*;
 
     #[test]
     fn the_last_word_on_a_key_counts_and_a_cut_line_is_dropped() {
@@ -196,5 +181,64 @@ mod tests {
         assert!(Memory::look(out.path(), "hub").is_ok() && Memory::open(out.path(), "topic").is_ok());
         drop(held);
         assert!(Memory::open(out.path(), "hub").is_ok());
+    }
+
+    /// Puts words into a memory that is opened again after each chunk, and answers what it has.
+    fn told(out: &Path, words: &[(u8, Option<u8>)], at_once: usize) -> BTreeMap<String, Value> {
+        for chunk in words.chunks(at_once) {
+            let mut memory = Memory::open(out, "hub").unwrap();
+            let entries = chunk.iter().map(|(key, value)| (format!("k/{key}"), json!(value)));
+            memory.put_all(entries).unwrap();
+        }
+        Memory::open(out, "hub").unwrap().entries
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn writing_a_memory_anew_never_changes_what_it_answers(
+            words in proptest::collection::vec((0..8_u8, proptest::option::of(0..4_u8)), 900..3_000),
+            at_once in 200..1_500_usize,
+        ) {
+            let out = tempfile::tempdir().unwrap();
+            let mut expected = BTreeMap::new();
+            for (key, value) in &words {
+                Word { key: format!("k/{key}"), value: json!(value) }.enter(&mut expected);
+            }
+            prop_assert_eq!(told(out.path(), &words, at_once), expected);
+            let lines = LastWords::read(&out.path().join("deliveries/hub.jsonl")).unwrap().lines;
+            prop_assert!(lines <= 1_016 + at_once as u64, "{} lines", lines);
+        }
+    }
+
+    #[test]
+    fn a_memory_killed_while_it_was_written_anew_is_the_old_or_the_new_one() {
+        let out = tempfile::tempdir().unwrap();
+        let words: Vec<(u8, Option<u8>)> =
+            (0..2_500_u32).map(|nth| (u8::try_from(nth % 5).unwrap(), Some(7))).collect();
+        let mut memory = Memory::open(out.path(), "hub").unwrap();
+        memory.put_all(words.iter().map(|(key, value)| (format!("k/{key}"), json!(value)))).unwrap();
+        let expected = memory.entries.clone();
+        drop(memory);
+        let path = out.path().join("deliveries/hub.jsonl");
+        let long = fs::read(&path).unwrap();
+        // Before it got its name, half of it is beside the old one.
+        let mut half = PendingFile::create(&path).unwrap();
+        half.write_all(b"{\"key\":\"k/0\",\"value\":7}\n{\"key\":\"k/1").unwrap();
+        half.flush().unwrap();
+        std::mem::forget(half);
+        assert_eq!(fs::read(&path).unwrap(), long);
+        assert_eq!(Memory::look(out.path(), "hub").unwrap().entries, expected);
+        // After that, it is the new one, and what is said from then on stands in it.
+        let mut memory = Memory::open(out.path(), "hub").unwrap();
+        assert_eq!(memory.entries, expected);
+        assert_eq!(LastWords::read(&path).unwrap().lines, 5);
+        memory.put("k/0", json!(8)).unwrap();
+        assert!(matches!(Memory::open(out.path(), "hub"), Err(DeliveryError::Busy { .. })), "it is still held");
+        drop(memory);
+        assert_eq!(Memory::open(out.path(), "hub").unwrap().get("k/0"), Some(&json!(8)));
+        let left: Vec<_> = fs::read_dir(path.parent().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert!(left.len() == 2 && left.iter().any(|name| name == ".hub.lock"), "{left:?}");
     }
 }

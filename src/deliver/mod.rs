@@ -68,12 +68,20 @@ pub struct Preview {
     pub unchanged: u64,
 }
 
+impl Preview {
+    /// Of a delivery that would refuse the run.
+    fn refused(why: &str) -> Self {
+        let line = PreviewLine { what: format!("nothing would be sent: {why}"), count: 0, bytes: 0 };
+        Self { things: vec![line], unchanged: 0 }
+    }
+}
+
 /// Things of one sort that would be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreviewLine {
     /// What they are, with the place where it matters: `findings to 111122223333 in eu-west-1`.
     pub what: String,
-    /// How many.
+    /// How many; none: a sentence on what would not be sent.
     pub count: u64,
     /// Their size.
     pub bytes: u64,

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::{Contacts, Delivery, DeliveryError, KINDS, Pace};
 use crate::collect::git_hosts::Secrets;
+use crate::inventory::Partition;
 use crate::organization::Sessions;
 
 /// Key of the address of reports, beside the tables.
@@ -34,6 +35,11 @@ pub trait Kind: Sync {
         &[]
     }
 
+    /// Whether it takes things one by one and slowly, so that others are told first.
+    fn takes_one_by_one(&self) -> bool {
+        false
+    }
+
     /// Reads one table, without `name`.
     ///
     /// # Errors
@@ -51,8 +57,8 @@ pub trait Kind: Sync {
 
 /// What the configuration says of one receiver, read and checked.
 pub trait Receiver: Debug + Send + Sync {
-    /// What the identity that delivers must be allowed, on which resources.
-    fn grants(&self) -> Vec<Grant>;
+    /// What the identity that delivers must be allowed, on which resources; those that name no Region are in `partition`.
+    fn grants(&self, partition: Partition) -> Vec<Grant>;
 
     /// Makes it ready; secrets are read now.
     ///
@@ -89,6 +95,14 @@ pub struct Target {
     pub kind: &'static str,
     /// Its settings.
     pub receiver: Arc<dyn Receiver>,
+}
+
+impl Target {
+    /// [`Kind::takes_one_by_one`]
+    #[must_use]
+    pub fn takes_one_by_one(&self) -> bool {
+        KINDS.iter().any(|kind| kind.table() == self.kind && kind.takes_one_by_one())
+    }
 }
 
 /// All configured receivers.

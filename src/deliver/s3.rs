@@ -23,6 +23,10 @@ use crate::inventory::{AccountId, Arn, Partition, Region};
 use crate::report::{FORMATS, ReportFormat};
 use crate::run::{FileEntry, MANIFEST, PLAN, RunError, SIGNATURE};
 
+/// Name of the format that is the page.
+const PAGE: &str = "html";
+/// The page that it has a link to, in runs with a history.
+const DELIVERY_PAGE: &str = "dora/dora.html";
 /// Files on their way at once.
 const FILES_AT_ONCE: usize = 6;
 
@@ -100,6 +104,10 @@ impl Settings {
         if self.formats.is_empty() || path == PLAN {
             return true;
         }
+        // The page on findings has a link to the page on delivery.
+        if path == DELIVERY_PAGE && self.formats.iter().any(|name| name == PAGE) {
+            return true;
+        }
         let asked = |format: &&&dyn ReportFormat| self.formats.iter().any(|name| name == format.name());
         FORMATS.iter().filter(asked).any(|format| is_of(path, format.name(), format.file_name()))
     }
@@ -155,9 +163,9 @@ struct Configured {
 }
 
 impl Receiver for Configured {
-    fn grants(&self) -> Vec<Grant> {
+    fn grants(&self, partition: Partition) -> Vec<Grant> {
         let region = self.settings.region().ok().flatten();
-        let partition = region.as_ref().map_or(Partition::Aws, Partition::of_region);
+        let partition = region.as_ref().map_or(partition, Partition::of_region);
         let bucket = format!("arn:{partition}:s3:::{}", self.settings.bucket);
         let mut on_objects = vec!["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"];
         if self.settings.object_lock_mode.is_some() {
@@ -362,6 +370,19 @@ mod tests {
         ] {
             assert_eq!(is_of(path, "sarif", "findings.sarif"), expected, "{path}");
         }
+    }
+
+    #[test]
+    fn the_page_takes_the_one_that_it_links_with_it() {
+        let of = |formats: &[&str]| {
+            let settings: Settings = serde_json::from_value(json!({"bucket": "archive", "formats": formats})).unwrap();
+            ["report.html", "dora/dora.html", "dora/metrics.csv", "findings.json", "plan.json"]
+                .map(|path| settings.wants(path))
+        };
+        assert_eq!(of(&["html"]), [true, true, false, false, true]);
+        assert_eq!(of(&["json"]), [false, false, false, true, true]);
+        assert_eq!(of(&[]), [true; 5]);
+        assert!(FORMATS.iter().any(|format| format.name() == PAGE));
     }
 
     #[test]

@@ -128,14 +128,14 @@ struct Configured {
 }
 
 impl Receiver for Configured {
-    fn grants(&self) -> Vec<Grant> {
+    fn grants(&self, partition: Partition) -> Vec<Grant> {
         let import = Grant { actions: vec!["securityhub:BatchImportFindings"], resources: vec!["*".to_owned()] };
         let enter = self.settings.role.as_ref().map(|role| Grant {
             actions: vec!["sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"],
             resources: vec![if role.starts_with("arn:") {
-                role.replace("{account}", "*").replace("{partition}", "aws")
+                role.replace("{account}", "*").replace("{partition}", partition.as_str())
             } else {
-                format!("arn:aws:iam::*:role/{role}")
+                format!("arn:{partition}:iam::*:role/{role}")
             }],
         });
         [Some(import), enter].into_iter().flatten().collect()
@@ -221,7 +221,7 @@ impl ToHub {
         let newest = newest(memory).filter(|newest| newest > this)?;
         let (Position(seen, run), Position(newest_seen, newest)) = (this, newest);
         Some(format!(
-            "nothing was sent: run {run} is older than run {newest}, which Security Hub has already (they show AWS as of {seen} and {newest_seen})"
+            "run {run} is older than run {newest}, which Security Hub has already (they show AWS as of {seen} and {newest_seen})"
         ))
     }
 }
@@ -373,8 +373,8 @@ impl Delivery for ToHub {
 
     async fn preview(&self, package: &Package<'_>, memory: &Memory) -> Result<Preview, DeliveryError> {
         let own = self.own();
-        if Self::too_old(&Position::of(package.run), memory).is_some() {
-            return Ok(Preview::default());
+        if let Some(why) = Self::too_old(&Position::of(package.run), memory) {
+            return Ok(Preview::refused(&why));
         }
         let mut preview = Preview::default();
         let mut sums: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
@@ -406,8 +406,8 @@ impl Delivery for ToHub {
 
     async fn deliver(&self, package: &Package<'_>, memory: &mut Memory) -> Result<Delivered, DeliveryError> {
         let (own, position) = (self.own(), Position::of(package.run));
-        if let Some(sentence) = Self::too_old(&position, memory) {
-            return Ok(Delivered { refused: vec![sentence], ..Delivered::default() });
+        if let Some(why) = Self::too_old(&position, memory) {
+            return Ok(Delivered { refused: vec![format!("nothing was sent: {why}")], ..Delivered::default() });
         }
         let mut pass = Pass::of(self, package, &own, memory)?;
         let memory = Mutex::new(memory);

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 
+use super::asff::lasting;
 use super::refusals::Refusals;
 use super::security_hub::{PENDING, key_of};
 use super::security_hub_import::{Batch, Imported, Item};
@@ -38,7 +39,7 @@ impl Tally {
                 for item in batch.items {
                     if let Some(problem) = failed.get(&item.id) {
                         self.refusals.add(format!("finding {}: {problem}", item.id));
-                        entries.extend(self.pend(&item));
+                        entries.extend(self.pend(&item, &lock(memory)));
                     } else {
                         self.delivered.sent += 1;
                         let pending = format!("{PENDING}{}", item.id);
@@ -58,15 +59,19 @@ impl Tally {
         if let Some((_, waiting)) = self.closed.get_mut(&(batch.account.clone(), batch.region.clone())) {
             *waiting += batch.items.len() as u64;
         }
-        let entries: Vec<_> = batch.items.iter().filter_map(|item| self.pend(item)).collect();
-        lock(memory).put_all(entries)
+        let mut memory = lock(memory);
+        let entries: Vec<_> = batch.items.iter().filter_map(|item| self.pend(item, &memory)).collect();
+        memory.put_all(entries)
     }
 
-    /// What is remembered of a finding that was not taken, if it is over.
-    fn pend(&mut self, item: &Item) -> Option<(String, Value)> {
+    /// What is remembered of a finding that was not taken, if it is over and that is not remembered yet.
+    fn pend(&mut self, item: &Item, memory: &Memory) -> Option<(String, Value)> {
         let entry = item.to_remember_until_taken()?;
         self.waiting.insert(item.id.clone());
-        Some((format!("{PENDING}{}", item.id), entry))
+        let key = format!("{PENDING}{}", item.id);
+        // Where Security Hub is off, this is said again every night.
+        let is_known = memory.get(&key).is_some_and(|known| without_times(known) == without_times(&entry));
+        (!is_known).then_some((key, entry))
     }
 
     pub(super) fn is_closed(&self, batch: &Batch) -> bool {
@@ -81,6 +86,15 @@ impl Tally {
         self.delivered.refused = self.refusals.into_sentences();
         self.delivered
     }
+}
+
+/// An entry without what changes in every run.
+fn without_times(entry: &Value) -> Value {
+    let mut entry = entry.clone();
+    if let Some(finding) = entry.get_mut("finding") {
+        *finding = lasting(finding.take());
+    }
+    entry
 }
 
 pub(super) fn lock<'a, 'b>(memory: &'a Mutex<&'b mut Memory>) -> std::sync::MutexGuard<'a, &'b mut Memory> {

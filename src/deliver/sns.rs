@@ -18,7 +18,7 @@ use super::{
     Receiver, Way, When,
 };
 use crate::collect::Scope;
-use crate::inventory::{Arn, Region};
+use crate::inventory::{Arn, Partition, Region};
 use crate::run::SPOOL;
 
 /// A subject must be shorter than 100 characters.
@@ -78,7 +78,7 @@ struct Configured {
 }
 
 impl Receiver for Configured {
-    fn grants(&self) -> Vec<Grant> {
+    fn grants(&self, _partition: Partition) -> Vec<Grant> {
         vec![Grant { actions: vec!["sns:Publish"], resources: vec![self.settings.topic_arn.clone()] }]
     }
 

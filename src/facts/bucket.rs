@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::joins::Joins;
+use super::let_in::LetIn;
 use super::policy_document::{PolicyDocument, Statement};
 use super::production::Environment;
 use super::seen::{Found, Seen, at, flag, list_at, name, number, property, tags, text_at};
@@ -125,15 +126,25 @@ fn put_use(facts: &mut Facts, name: &str, resource: &Resource, joins: &Joins) {
             other_use.add_if(&user.label, &production.clone().map(|production| !production));
         }
     }
-    // Only what lives beside the bucket is asked for: a gap anywhere would leave every bucket in doubt.
-    for kind in [TypeName::PIPELINE, TypeName::PROJECT, TypeName::DEPLOYMENT_GROUP] {
-        used_by.doubt(&joins.gaps.over(&resource.account, None, &kind));
-    }
-    used_by.doubt(joins.hidden_stores.get(&resource.account).map_or(&[], Vec::as_slice));
-    production_use.doubt(&joins.gaps.over(&resource.account, None, &TypeName::PIPELINE));
-    production_use.doubt(joins.hidden_releases.get(&resource.account).map_or(&[], Vec::as_slice));
-    other_use.doubt(&joins.gaps.over(&resource.account, None, &TypeName::PIPELINE));
-    other_use.doubt(joins.hidden_releases.get(&resource.account).map_or(&[], Vec::as_slice));
+    // Beside the bucket, and in accounts that its policy lets in: a gap anywhere would leave every bucket in doubt.
+    let home = &resource.account;
+    let let_in = LetIn::of(&property(resource, "PolicyDocument"), &["s3:PutObject", "s3:GetObject"]);
+    let why_stores = |account: &AccountId| {
+        let mut why = joins.hidden_in(account, &[TypeName::PIPELINE, TypeName::PROJECT, TypeName::DEPLOYMENT_GROUP]);
+        why.extend(joins.hidden_stores.get(account).into_iter().flatten().cloned());
+        why
+    };
+    let why_releases = |account: &AccountId| {
+        let mut why = joins.hidden_in(account, &[TypeName::PIPELINE]);
+        why.extend(joins.hidden_releases.get(account).into_iter().flatten().cloned());
+        why
+    };
+    used_by.doubt(&why_stores(home));
+    used_by.doubt(&joins.hidden_abroad(home, &let_in, why_stores));
+    let mut releases = why_releases(home);
+    releases.extend(joins.hidden_abroad(home, &let_in, why_releases));
+    production_use.doubt(&releases);
+    other_use.doubt(&releases);
     facts.put("artifactBucket", used_by.clone().decided().map(|users| !users.is_empty()));
     facts.put("usedBy", used_by.clone().decided());
 
@@ -456,6 +467,26 @@ mod tests {
         let known = facts(&[bucket(json!({}))]);
         assert_eq!(known["artifactBucket"], Fact::Bool(false));
         assert_eq!(known["usedBy"], Fact::Set(BTreeSet::new()));
+    }
+
+    #[test]
+    fn a_dark_account_that_the_policy_lets_in_may_store_its_artifacts_there() {
+        let dark = crate::inventory::Gap {
+            account: "222222222222".parse().unwrap(),
+            affects: crate::inventory::Affects::Account,
+            ..denied("sts:AssumeRole")
+        };
+        let joins = joins(&[member("111111111111", None), member("222222222222", None)], &[dark]);
+        let open = |principal: Value| {
+            let statement =
+                json!({"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*", "Principal": principal});
+            Bucket.facts(&bucket(json!({"PolicyDocument": {"Statement": statement}})), &joins)
+        };
+        let closed = open(json!({"AWS": "arn:aws:iam::111111111111:role/deploy"}));
+        assert_eq!(closed.known["artifactBucket"], Fact::Bool(false));
+        let open = open(json!({"AWS": "arn:aws:iam::222222222222:role/deploy"}));
+        assert!(open.unknown["artifactBucket"].join("").contains("sts:AssumeRole in 222222222222"));
+        assert!(open.unknown.contains_key("production"));
     }
 
     #[test]

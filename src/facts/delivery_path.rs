@@ -279,6 +279,11 @@ impl DeliveryPaths {
         self.users.entry(role.to_owned()).or_default().push(one);
     }
 
+    /// Accounts in which something was seen, but not what it uses.
+    pub(super) fn hiding(&self) -> impl Iterator<Item = &AccountId> {
+        self.hidden.keys()
+    }
+
     pub(super) fn users_of(&self, role: &str) -> &[RoleUse] {
         self.users.get(role).map_or(&[], Vec::as_slice)
     }
@@ -339,7 +344,7 @@ impl Joins {
 
     /// Why something in the account may use a role or a key that nobody saw it use.
     pub(super) fn hidden_uses(&self, account: &AccountId, kinds: &[TypeName]) -> Vec<String> {
-        let mut sentences: Vec<String> = kinds.iter().flat_map(|kind| self.gaps.over(account, None, kind)).collect();
+        let mut sentences = self.hidden_in(account, kinds);
         let hidden = self.delivery.hidden.get(account).into_iter().flatten();
         sentences.extend(hidden.filter(|(kind, _)| kinds.contains(kind)).map(|(_, sentence)| sentence.clone()));
         sentences

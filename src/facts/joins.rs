@@ -136,6 +136,8 @@ pub struct Joins {
     pub(super) denying_policies: BTreeMap<String, DenyingPolicy>,
     pub(super) attached_policies: BTreeMap<AccountId, AttachedPolicies>,
     pub(super) delivery: DeliveryPaths,
+    /// Accounts in which something may use buckets, keys or roles that nobody saw it use.
+    pub(super) not_seen_whole: BTreeSet<AccountId>,
 }
 
 impl Joins {
@@ -184,6 +186,7 @@ impl Joins {
             denying_policies: BTreeMap::new(),
             attached_policies: BTreeMap::new(),
             delivery: DeliveryPaths::default(),
+            not_seen_whole: BTreeSet::new(),
         }
     }
 
@@ -231,6 +234,7 @@ impl Joins {
     /// Answers the questions that need everything indexed: which pipelines deploy to production, and so which groups
     /// and buckets are production. Call it once, after the last [`Self::index`].
     pub fn finish(&mut self) {
+        self.not_seen_whole = self.find_not_seen_whole();
         for sentences in self
             .hidden_stores
             .values_mut()
@@ -277,6 +281,14 @@ impl Joins {
                 }
             }
         }
+    }
+
+    /// Nothing runs in an account that is closed.
+    fn find_not_seen_whole(&self) -> BTreeSet<AccountId> {
+        let kinds = [TypeName::PIPELINE, TypeName::PROJECT, TypeName::DEPLOYMENT_GROUP];
+        let hidden = self.hidden_stores.keys().chain(self.hidden_releases.keys()).chain(self.delivery.hiding());
+        let closed = |account: &AccountId| self.accounts.get(account).is_some_and(|entry| entry.state == "SUSPENDED");
+        self.gaps.accounts_over(&kinds).chain(hidden).filter(|account| !closed(account)).cloned().collect()
     }
 
     /// The account's entry, if Organizations listed it.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::joins::{Joins, place};
+use super::let_in::LetIn;
 use super::policy_document::PolicyDocument;
 use super::seen::{Found, Seen, is_set, list_at, name, property, text, text_or};
 use super::{Facts, ResourceKind};
@@ -14,6 +15,9 @@ use crate::inventory::{AccountId, Resource, TypeName};
 
 /// Keys named by artifact stores, buckets and trails.
 pub struct Key;
+
+/// What a pipeline does with the key of its artifacts.
+const USES: &[&str] = &["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"];
 
 impl ResourceKind for Key {
     fn type_name(&self) -> TypeName {
@@ -60,8 +64,13 @@ fn put_use(facts: &mut Facts, resource: &Resource, joins: &Joins) {
         production.add_if(&user.label, &user.production);
         other.add_if(&user.label, &user.production.clone().map(|holds| !holds));
     }
-    // Only what lives beside the key is asked for: a gap anywhere would leave every key in doubt.
-    let hidden = joins.hidden_uses(&resource.account, &[TypeName::PIPELINE]);
+    // Beside the key, and in accounts that its policy lets in: a gap anywhere would leave every key in doubt.
+    let mut hidden = joins.hidden_uses(&resource.account, &[TypeName::PIPELINE]);
+    if !manager(resource).is_ok_and(|manager| manager == "AWS") {
+        let let_in = LetIn::of(&property(resource, "KeyPolicy"), USES);
+        let why = |account: &AccountId| joins.hidden_uses(account, &[TypeName::PIPELINE]);
+        hidden.extend(joins.hidden_abroad(&resource.account, &let_in, why));
+    }
     production.doubt(&hidden);
     other.doubt(&hidden);
     let production = production.decided();
@@ -114,7 +123,7 @@ mod tests {
     use super::super::Fact;
     use super::super::testing::*;
     use super::*;
-    use crate::inventory::TypeName;
+    use crate::inventory::{Affects, Gap, TypeName};
 
     fn key(properties: Value) -> Resource {
         resource(TypeName::KEY, "k1", properties)
@@ -167,6 +176,36 @@ mod tests {
         assert!(
             Key.facts(&key(policy(json!({"AWS": "111111111111"}))), &alone).known.contains_key("unknownPrincipals")
         );
+    }
+
+    #[test]
+    fn a_dark_account_leaves_doubt_only_where_the_policy_lets_it_in() {
+        let dark =
+            Gap { account: "222222222222".parse().unwrap(), affects: Affects::Account, ..denied("sts:AssumeRole") };
+        let release = json!({"Name": "web", "ArtifactStore": {"EncryptionKey": {"Id": key(json!({})).uid}}, "Stages": [
+            {"Name": "Production", "Actions": [
+                {"Name": "A", "ActionTypeId": {"Category": "Deploy", "Owner": "AWS", "Provider": "ECS", "Version": "1"}},
+            ]},
+        ]});
+        let pipeline = resource(TypeName::PIPELINE, "web", release);
+        let joins = joins(&[pipeline, member("111111111111", None), member("222222222222", None)], &[dark]);
+        let facts = |properties: Value| Key.facts(&key(properties), &joins);
+        let own = facts(policy(json!({"AWS": "arn:aws:iam::111111111111:root"})));
+        assert_eq!(own.known["sharedWithNonProduction"], Fact::Set(BTreeSet::new()));
+        for open in [json!({"AWS": "222222222222"}), json!("*")] {
+            let open = facts(policy(open));
+            // That production uses it is sure, whoever else does.
+            assert!(open.known.contains_key("productionPipelines"));
+            assert!(open.unknown["sharedWithNonProduction"].join("").contains("sts:AssumeRole in 222222222222"));
+        }
+        let unseen = {
+            let mut hidden = key(json!({"KeyManager": "CUSTOMER"}));
+            hidden.unseen.insert("KeyPolicy".to_owned(), denied("kms:GetKeyPolicy"));
+            Key.facts(&hidden, &joins)
+        };
+        assert!(unseen.unknown["sharedWithNonProduction"].join("").contains("kms:GetKeyPolicy"));
+        let managed = json!({"KeyManager": "AWS", "KeyPolicy": {"Statement": {"Effect": "Allow", "Action": "kms:*", "Principal": "*"}}});
+        assert!(facts(managed).known.contains_key("sharedWithNonProduction"));
     }
 
     #[test]

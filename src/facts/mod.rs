@@ -32,6 +32,7 @@ mod image_repository;
 mod joins;
 mod key;
 mod key_administration;
+mod let_in;
 mod notification_rule;
 mod permissions;
 mod pipeline;

@@ -186,7 +186,7 @@ fn principals_of<'a>(kind: &str, names: &'a Value) -> Vec<Principal<'a>> {
 }
 
 /// The account that a principal or source names: twelve digits or an ARN with an account that is no pattern.
-fn account_of(text: &str) -> Option<AccountId> {
+pub(super) fn account_of(text: &str) -> Option<AccountId> {
     text.parse().ok().or_else(|| Arn::parse(text).ok()?.account_id())
 }
 

@@ -3,13 +3,12 @@
 //! In: a role, and everything that is known to use it. Out: its facts: what it may do that leads further, whom it trusts
 //! beyond its users, and whether production and anything else share it.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
 use super::delivery_path::{Duty, RoleUse};
 use super::escalation;
 use super::joins::Joins;
+use super::let_in::LetIn;
 use super::permissions::Permissions;
 use super::seen::{Found, Seen, name, property};
 use super::trust::Trust;
@@ -47,7 +46,7 @@ impl ResourceKind for Role {
 /// Who works with the role, and for what.
 fn put_use(facts: &mut Facts, uses: &[RoleUse], resource: &Resource, joins: &Joins) {
     let (mut used_by, mut production, mut other) = (Found::default(), Found::default(), Found::default());
-    let mut abroad = BTreeSet::new();
+    let mut abroad = Found::default();
     // One that nobody owned up to stands in the account that names it; its ARN says where it is.
     let said = Arn::parse(resource.uid.as_str()).ok().and_then(|arn| arn.account.parse::<AccountId>().ok());
     let home = said.as_ref().unwrap_or(&resource.account);
@@ -56,22 +55,28 @@ fn put_use(facts: &mut Facts, uses: &[RoleUse], resource: &Resource, joins: &Joi
         used_by.add(&one.label);
         serves |= one.duty != Duty::Action;
         if one.duty == Duty::Action && one.account != *home {
-            abroad.insert(one.label.clone());
+            abroad.add(&one.label);
         }
         if let Some(in_production) = &one.production {
             production.add_if(&one.label, in_production);
             other.add_if(&one.label, &in_production.clone().map(|holds| !holds));
         }
     }
-    // Only what lives beside the role is asked for: a gap anywhere would leave every role in doubt.
+    // Beside the role, and in accounts that it trusts: a gap anywhere would leave every role in doubt.
     let kinds = [TypeName::PIPELINE, TypeName::PROJECT, TypeName::DEPLOYMENT_GROUP];
     let hidden = joins.hidden_uses(&resource.account, &kinds);
+    let let_in = LetIn::of(&property(resource, "AssumeRolePolicyDocument"), &["sts:AssumeRole"]);
+    // Only actions of pipelines work with roles of other accounts.
+    let why = |account: &AccountId| joins.hidden_uses(account, &[TypeName::PIPELINE]);
+    let hidden_abroad = joins.hidden_abroad(home, &let_in, why);
     for found in [&mut used_by, &mut production, &mut other] {
         found.doubt(&hidden);
+        found.doubt(&hidden_abroad);
     }
+    abroad.doubt(&hidden_abroad);
     facts.put("usedBy", used_by.decided());
     facts.put("serviceRole", if serves || hidden.is_empty() { Ok(serves) } else { Err(hidden) });
-    facts.know("crossAccountActions", abroad);
+    facts.put("crossAccountActions", abroad.decided());
     facts.put("productionUses", production.decided());
     facts.put("nonProductionUses", other.decided());
 }
@@ -134,6 +139,26 @@ mod tests {
             Some(Fact::Set(set)) => set.iter().cloned().collect(),
             other => panic!("{name}: {other:?} {:?}", facts.unknown.get(name)),
         }
+    }
+
+    #[test]
+    fn an_action_of_a_dark_account_may_work_with_a_role_that_trusts_it() {
+        let dark = crate::inventory::Gap {
+            account: "222222222222".parse().unwrap(),
+            affects: crate::inventory::Affects::Account,
+            ..denied("sts:AssumeRole")
+        };
+        let joins = joins(&[pipeline("web", "Production")], &[dark]);
+        let trusting = |principal: serde_json::Value| {
+            let statement = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal});
+            Role.facts(&role(json!({"AssumeRolePolicyDocument": {"Statement": statement}})), &joins)
+        };
+        let alone = trusting(json!({"Service": "codepipeline.amazonaws.com"}));
+        assert!(set(&alone, "crossAccountActions").is_empty() && set(&alone, "nonProductionUses").is_empty());
+        let open = trusting(json!({"AWS": "arn:aws:iam::222222222222:root"}));
+        assert!(open.unknown["crossAccountActions"].join("").contains("sts:AssumeRole in 222222222222"));
+        assert!(open.unknown.contains_key("nonProductionUses"));
+        assert_eq!(set(&open, "productionUses"), ["111111111111/web"]);
     }
 
     #[test]

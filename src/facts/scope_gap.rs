@@ -49,6 +49,12 @@ impl ScopeGaps {
         whole.chain(some.filter(|(region, _)| concerns(region)).map(|(_, sentence)| sentence)).cloned().collect()
     }
 
+    /// Accounts of which things of these types may be missing.
+    pub(super) fn accounts_over<'a>(&'a self, kinds: &'a [TypeName]) -> impl Iterator<Item = &'a AccountId> {
+        let some = kinds.iter().filter_map(|kind| self.types.get(kind)).flat_map(BTreeMap::keys);
+        self.accounts.keys().chain(some)
+    }
+
     /// Why this one resource may be missing.
     pub(super) fn over_resource(&self, uid: &str) -> Vec<String> {
         self.resources.get(&ResourceUid(uid.to_owned())).cloned().unwrap_or_default()

@@ -20,6 +20,8 @@ const LONGEST_LINE: u64 = 64 * 1024 * 1024;
 /// "Unknown", so that the bytes do not tell on which operating system they were written.
 const NO_OPERATING_SYSTEM: u8 = 255;
 const PARTIAL: &str = ".partial";
+/// Reports are written in pieces of this size: a gigabyte in eight-kilobyte pieces is a hundred thousand calls.
+const WRITTEN_AT_ONCE: usize = 64 * 1024;
 
 /// A file under a temporary name beside its target; it takes the target's name when it is kept and vanishes otherwise.
 #[derive(Debug)]
@@ -47,7 +49,7 @@ impl PendingFile {
         hidden.push(name);
         hidden.push(PARTIAL);
         let temporary = target.with_file_name(hidden);
-        let writer = BufWriter::new(File::create(&temporary)?);
+        let writer = BufWriter::with_capacity(WRITTEN_AT_ONCE, File::create(&temporary)?);
         Ok(Self { writer, place: CompleteFile { target: target.to_owned(), temporary, kept: false } })
     }
 

@@ -71,11 +71,15 @@ impl ReportFormat for Asff {
     fn write(&self, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         let home = home_region(report);
         let mut separator: &[u8] = b"\n";
+        // A finding is made in memory: a serialiser writes a few bytes at a time.
+        let mut buffer = Vec::new();
         out.write_all(b"[")?;
         for finding in asff_findings(report, &home)? {
-            out.write_all(separator)?;
+            buffer.clear();
+            buffer.extend_from_slice(separator);
             separator = b",\n";
-            serde_json::to_writer(&mut *out, &finding?)?;
+            serde_json::to_writer(&mut buffer, &finding?)?;
+            out.write_all(&buffer)?;
         }
         out.write_all(b"\n]\n")
     }

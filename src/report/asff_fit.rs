@@ -44,6 +44,9 @@ impl LeftOut {
     }
 
     fn is_longer(&mut self, field: &'static str, shown: &str, longest: usize) -> bool {
+        if shown.len() <= longest {
+            return false;
+        }
         let length = shown.chars().count();
         if length <= longest {
             return false;

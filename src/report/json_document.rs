@@ -43,19 +43,22 @@ pub(super) fn write_array<T: Serialize>(
 pub(super) struct ArrayWriter<'a> {
     out: &'a mut dyn Write,
     empty: bool,
+    /// An item is made in memory: a serialiser writes a few bytes at a time.
+    buffer: Vec<u8>,
 }
 
 impl<'a> ArrayWriter<'a> {
     pub(super) fn start(out: &'a mut dyn Write, name: &str) -> io::Result<Self> {
         write!(out, ",\n\"{name}\": [")?;
-        Ok(Self { out, empty: true })
+        Ok(Self { out, empty: true, buffer: Vec::new() })
     }
 
     pub(super) fn push<T: Serialize>(&mut self, item: &T) -> io::Result<()> {
-        self.out.write_all(if self.empty { b"\n" } else { b",\n" })?;
+        self.buffer.clear();
+        self.buffer.extend_from_slice(if self.empty { b"\n" } else { b",\n" });
         self.empty = false;
-        serde_json::to_writer(&mut *self.out, item)?;
-        Ok(())
+        serde_json::to_writer(&mut self.buffer, item)?;
+        self.out.write_all(&self.buffer)
     }
 
     pub(super) fn end(self) -> io::Result<()> {

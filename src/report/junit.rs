@@ -1,10 +1,9 @@
 //! `findings.junit.xml`: findings as test results, for CodeBuild, Jenkins, GitLab and others.
 //!
-//! In: a report, which is read twice, because XML wants the counts first. Out: a suite per account, a case per control and
+//! In: a report; XML wants the counts first, so the cases of one account are held back until it ends. Out: a suite per account, a case per control and
 //! resource. A violation is a failure, what could not be seen an error, and what does not apply or is excepted is skipped
 //! with the reason. A report of nothing has a case that is an error.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use quick_xml::Writer;
@@ -15,7 +14,7 @@ use super::text::{NAME, short};
 use super::wording::{account_label, evidence_in_words};
 use super::xml::{attribute, writable};
 use super::{Report, ReportFormat};
-use crate::finding::Finding;
+use crate::finding::{ComplianceType, Finding};
 use crate::inventory::AccountId;
 
 /// The `junit` format.
@@ -52,11 +51,23 @@ impl Tally {
         }
     }
 
-    fn add(&mut self, other: Self) {
-        self.tests += other.tests;
-        self.failures += other.failures;
-        self.errors += other.errors;
-        self.skipped += other.skipped;
+    /// All cases of a report: what the run counted, and what only the run before had.
+    fn of(report: &Report<'_>) -> io::Result<Self> {
+        let counts = &report.counts;
+        let of = |result| counts.by_compliance.get(&result).copied().unwrap_or_default();
+        let mut all = Self {
+            tests: counts.by_compliance.values().sum(),
+            failures: of(ComplianceType::NonCompliant) - counts.excepted,
+            errors: of(ComplianceType::InsufficientData),
+            skipped: 0,
+        };
+        for gone in report.findings.gone()? {
+            let gone = Told::of_gone(gone?);
+            if !silent(&gone) {
+                all.count(stands(&gone));
+            }
+        }
+        Ok(all)
     }
 
     /// `testsuites` has no place for the skipped ones.
@@ -86,16 +97,8 @@ impl ReportFormat for Junit {
     }
 
     fn write(&self, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-        let mut accounts: BTreeMap<AccountId, Tally> = BTreeMap::new();
-        for one in cases(report)? {
-            let one = one?;
-            accounts.entry(one.finding.resource.account.clone()).or_default().count(stands(&one));
-        }
-        let mut all = Tally::default();
-        for tally in accounts.values() {
-            all.add(*tally);
-        }
-        let nothing = accounts.is_empty();
+        let mut all = Tally::of(report)?;
+        let nothing = all.tests == 0;
         if nothing {
             all = Tally { tests: 1, errors: 1, ..Tally::default() };
         }
@@ -111,7 +114,7 @@ impl ReportFormat for Junit {
             case(&mut xml, "something was judged", "pipewarden", &End::Error(message.to_owned()), "")?;
             xml.write_event(Event::End(BytesEnd::new("testsuite")))?;
         } else {
-            suites(&mut xml, report, &accounts)?;
+            suites(&mut xml, report)?;
         }
         xml.write_event(Event::End(BytesEnd::new("testsuites")))?;
         writeln!(xml.into_inner())
@@ -120,8 +123,11 @@ impl ReportFormat for Junit {
 
 /// What becomes a case: what does not apply is one as well, unless it is gone.
 fn cases<'a>(report: &'a Report<'_>) -> io::Result<impl Iterator<Item = io::Result<Told>> + 'a> {
-    let silent = |told: &Told| told.gone.is_some() && stands(told).is_none();
-    Ok(told(report)?.filter(move |one| !one.as_ref().is_ok_and(silent)))
+    Ok(told(report)?.filter(|one| !one.as_ref().is_ok_and(silent)))
+}
+
+fn silent(told: &Told) -> bool {
+    told.gone.is_some() && stands(told).is_none()
 }
 
 fn stands(told: &Told) -> Option<Standing> {
@@ -129,29 +135,49 @@ fn stands(told: &Told) -> Option<Standing> {
 }
 
 /// Findings come sorted by account, so a suite is open until the next one begins.
-fn suites(
-    xml: &mut Writer<&mut dyn Write>,
-    report: &Report<'_>,
-    accounts: &BTreeMap<AccountId, Tally>,
-) -> io::Result<()> {
-    let mut open: Option<AccountId> = None;
+fn suites(xml: &mut Writer<&mut dyn Write>, report: &Report<'_>) -> io::Result<()> {
+    let mut open: Option<(AccountId, Suite)> = None;
     for one in cases(report)? {
         let one = one?;
         let account = &one.finding.resource.account;
-        if open.as_ref() != Some(account) {
-            if open.is_some() {
-                xml.write_event(Event::End(BytesEnd::new("testsuite")))?;
-            }
-            let tally = accounts.get(account).copied().unwrap_or_default();
-            start(xml, report, &account_label(report, account), tally)?;
-            open = Some(account.clone());
+        if let Some((ended, suite)) = open.take_if(|(open, _)| open != account) {
+            suite.end(xml, report, &ended)?;
         }
-        write(xml, report, &one)?;
+        let (_, suite) = match &mut open {
+            Some(open) => open,
+            none => none.insert((account.clone(), Suite::begin()?)),
+        };
+        suite.tally.count(stands(&one));
+        write(&mut suite.cases, report, &one)?;
     }
-    if open.is_some() {
-        xml.write_event(Event::End(BytesEnd::new("testsuite")))?;
+    open.map_or(Ok(()), |(ended, suite)| suite.end(xml, report, &ended))
+}
+
+/// The cases of one account, which are counted while they are written.
+struct Suite {
+    tally: Tally,
+    cases: Writer<Vec<u8>>,
+    /// Where the first case begins.
+    from: usize,
+}
+
+impl Suite {
+    fn begin() -> io::Result<Self> {
+        let mut cases = Writer::new_with_indent(Vec::new(), b' ', 1);
+        // As deep as they will stand.
+        for above in ["testsuites", "testsuite"] {
+            cases.write_event(Event::Start(BytesStart::new(above)))?;
+        }
+        let from = cases.get_ref().len();
+        Ok(Self { tally: Tally::default(), cases, from })
     }
-    Ok(())
+
+    fn end(self, xml: &mut Writer<&mut dyn Write>, report: &Report<'_>, account: &AccountId) -> io::Result<()> {
+        start(xml, report, &account_label(report, account), self.tally)?;
+        let text = self.cases.into_inner();
+        xml.get_mut().write_all(text.get(self.from..).unwrap_or_default())?;
+        xml.write_event(Event::End(BytesEnd::new("testsuite")))
+    }
 }
 
 fn start(xml: &mut Writer<&mut dyn Write>, report: &Report<'_>, name: &str, tally: Tally) -> io::Result<()> {
@@ -163,7 +189,7 @@ fn start(xml: &mut Writer<&mut dyn Write>, report: &Report<'_>, name: &str, tall
     xml.write_event(Event::Start(suite))
 }
 
-fn write(xml: &mut Writer<&mut dyn Write>, report: &Report<'_>, told: &Told) -> io::Result<()> {
+fn write(xml: &mut Writer<Vec<u8>>, report: &Report<'_>, told: &Told) -> io::Result<()> {
     let finding: &Finding = &told.finding;
     let control = report.controls.get(&finding.control);
     let title = title(control, finding);
@@ -207,7 +233,7 @@ fn failure(report: &Report<'_>, finding: &Finding) -> String {
     lines.iter().map(|line| writable(line)).collect::<Vec<_>>().join("\n")
 }
 
-fn case(xml: &mut Writer<&mut dyn Write>, name: &str, class: &str, end: &End, text: &str) -> io::Result<()> {
+fn case<W: Write>(xml: &mut Writer<W>, name: &str, class: &str, end: &End, text: &str) -> io::Result<()> {
     let mut element = BytesStart::new("testcase");
     attribute(&mut element, "name", name);
     attribute(&mut element, "classname", class);

@@ -47,15 +47,16 @@ impl ReportFormat for Ocsf {
 
     fn write(&self, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         let started = milliseconds(&report.run.started_at)?;
+        let mut buffer = Vec::new();
         let mut empty = true;
         for one in told(report)? {
             let one = one?;
             if let Some(event) = event(report, &one, started)? {
-                line(out, &event)?;
+                line(out, &event, &mut buffer)?;
                 empty = false;
             }
         }
-        if empty { line(out, &nothing(report, started)) } else { Ok(()) }
+        if empty { line(out, &nothing(report, started), &mut buffer) } else { Ok(()) }
     }
 }
 
@@ -80,9 +81,12 @@ fn value(report: &Report<'_>, told: &Told) -> io::Result<Option<Value>> {
     Ok(event.map(serde_json::to_value).transpose()?)
 }
 
-fn line(out: &mut dyn Write, event: &Event<'_>) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, event)?;
-    out.write_all(b"\n")
+/// A line is made in memory: a serialiser writes a few bytes at a time.
+fn line(out: &mut dyn Write, event: &Event<'_>, buffer: &mut Vec<u8>) -> io::Result<()> {
+    buffer.clear();
+    serde_json::to_writer(&mut *buffer, event)?;
+    buffer.push(b'\n');
+    out.write_all(buffer)
 }
 
 fn milliseconds(text: &str) -> io::Result<i64> {

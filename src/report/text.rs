@@ -20,7 +20,8 @@ pub(super) const NAME: usize = 96;
 /// `text` with everything that a terminal obeys, or that hides or reorders text, written out as an escape.
 #[must_use]
 pub fn visible(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_hidden) {
+    // Most names are plain ASCII, and that is seen many bytes at a time.
+    if is_plain_ascii(text) || !text.chars().any(is_hidden) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
@@ -37,6 +38,10 @@ pub fn visible(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(out)
+}
+
+fn is_plain_ascii(text: &str) -> bool {
+    text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'))
 }
 
 fn is_hidden(character: char) -> bool {
@@ -57,6 +62,9 @@ fn is_hidden(character: char) -> bool {
 
 /// [`visible`], and no longer than `longest` characters: the middle is left out, because both ends tell names apart.
 pub(super) fn short(text: &str, longest: usize) -> String {
+    if text.len() <= longest && is_plain_ascii(text) {
+        return text.to_owned();
+    }
     // What is left out need not be looked at: a name of megabytes costs no more than a short one.
     let head: String = text.chars().take(longest + 1).collect();
     let shown = visible(&head);
@@ -107,6 +115,16 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
 pub(super) fn words(fact: &str) -> String {
     let mut out = String::with_capacity(fact.len() + 4);
     let mut after_lower = false;
+    if is_plain_ascii(fact) {
+        for byte in fact.bytes() {
+            if byte.is_ascii_uppercase() && after_lower {
+                out.push(' ');
+            }
+            after_lower = byte.is_ascii_lowercase() || byte.is_ascii_digit();
+            out.push(char::from(byte.to_ascii_lowercase()));
+        }
+        return out;
+    }
     for character in visible(fact).chars() {
         if character.is_uppercase() && after_lower {
             out.push(' ');

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -66,7 +67,7 @@ impl RunDirectory {
 
     /// The run whose inventories this one judges again, if it does.
     fn inventories_of(&self) -> Option<RunId> {
-        self.plan().config.pointer("/options/inventoriesOf")?.as_str()?.parse().ok()
+        inventories_of(&self.plan().config)
     }
 
     /// Another run in the same folder, if it is there.
@@ -201,7 +202,7 @@ impl RunDirectory {
         Some(report.seen(finders))
     }
 
-    /// The newest finished runs of the organization before this one, and this one, oldest first.
+    /// The newest finished runs of the organization that looked at AWS before this one, and this one, oldest first.
     /// `known` is what the run that this one is compared with had to say of them.
     fn trend(
         &self,
@@ -215,7 +216,8 @@ impl RunDirectory {
             let path = runs.join(run_id.as_str()).join(MANIFEST);
             // A run that cannot be read is missing in a trend; `verify` says what is wrong with it.
             let Ok(manifest) = Manifest::read(&path) else { continue };
-            if manifest.run.organization == report.run.organization {
+            // A run that judged inventories again shows AWS as another point does already, by policies that may be a what if.
+            if manifest.run.organization == report.run.organization && manifest.inventories_of().is_none() {
                 earlier.push(manifest);
             }
             // One more, which says whether the policies of the oldest that is shown are others.
@@ -262,7 +264,17 @@ pub(super) fn differ(before: &RunInfo, now: &RunInfo) -> bool {
     before.policy_hash != now.policy_hash || before.tool_version != now.tool_version
 }
 
+fn inventories_of(config: &Value) -> Option<RunId> {
+    config.pointer("/options/inventoriesOf")?.as_str()?.parse().ok()
+}
+
 impl Manifest {
+    /// The run whose inventories this one judged again, if it did.
+    #[must_use]
+    pub fn inventories_of(&self) -> Option<RunId> {
+        inventories_of(&self.config)
+    }
+
     /// The run as a point of a trend.
     #[must_use]
     pub fn trend_point(&self, other_policies: bool) -> TrendPoint {
@@ -304,5 +316,23 @@ mod tests {
         assert_eq!(judge(again, third, "b").as_deref(), Some(third));
         let made = Made { policy_hash: "b", ..Made::of("20261122T020000Z") };
         assert_eq!(put(made, json!({})).as_deref(), Some(again));
+    }
+
+    #[test]
+    fn a_trend_is_of_runs_that_looked() {
+        let out = tempfile::tempdir().unwrap();
+        let out = out.path();
+        let put = |made: Made<'_>, config| -> Vec<String> {
+            made.make(out, config).trend.into_iter().map(|point| point.run_id).collect()
+        };
+        let of = |source: &str| json!({"options": {"inventoriesOf": source}});
+        let (first, second, third) = ("20261119T020000Z", "20261120T020000Z", "20261121T020000Z");
+        put(Made::of(first), json!({}));
+        put(Made { organization: "o-exampleorg2", ..Made::of("20261119T030000Z") }, json!({}));
+        put(Made { policy_hash: "b", ..Made::of("20261119T150000Z") }, of(first));
+        assert_eq!(put(Made::of(second), json!({})), [first, second]);
+        let what_if = "20261120T150000Z";
+        assert_eq!(put(Made { policy_hash: "b", ..Made::of(what_if) }, of(second)), [first, second, what_if]);
+        assert_eq!(put(Made::of(third), json!({})), [first, second, third]);
     }
 }

@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -136,7 +137,8 @@ fn foreign(path: PathBuf) -> RunError {
 /// Every file of a run with size and hash.
 pub(super) fn entries_of(run: &Path) -> Result<Vec<FileEntry>, RunError> {
     files_in(run)?
-        .into_iter()
+        .into_par_iter()
+        .with_max_len(1)
         .map(|(relative, path)| {
             let (bytes, sha256) = hash_file(&path).map_err(RunError::io("read", &path))?;
             Ok(FileEntry { path: relative, bytes, sha256 })

@@ -1,6 +1,7 @@
 //! Deliveries over the wire: what is sent, what is not sent twice, and what a receiver may do to them.
 
 mod messages;
+mod rechecks;
 mod runs;
 mod server;
 mod tickets;
@@ -12,6 +13,7 @@ use std::process::Command;
 
 use pipewarden::deliver::{KINDS, Status, read_record, write_record};
 use pipewarden::finding::{Change, ComplianceType, Gone};
+use pipewarden::inventory::Partition;
 use serde_json::{Value, json};
 
 use runs::{HOME, changed, configured, deliver, deliver_with_gone, fail, finding, sealed, sealed_again, sealed_among};
@@ -365,6 +367,11 @@ fn old_inventories_that_were_judged_again_do_not_take_security_hub_back() {
         let outcomes = deliver(&server, out.path(), &again, hub()).await;
         assert_eq!((outcomes[0].status, outcomes[0].sent), (Status::Incomplete, 0));
         assert!(outcomes[0].refused[0].contains("is older than run 20261122T020000Z"), "{outcomes:?}");
+        fs::write(out.path().join("pipewarden.toml"), "[[deliveries.security_hub]]\nrole = \"PipewardenDeliver\"\n")
+            .unwrap();
+        let (code, text) = command(&server, out.path(), "deliver", &["20261123T020000Z", "--dry-run"]);
+        let refused = "nothing would be sent: run 20261123T020000Z is older than run 20261122T020000Z";
+        assert!(code == 0 && text.contains(refused) && !text.contains("nothing to send"), "{text}");
         let newest = sealed_again(out.path(), "20261124T020000Z", SECOND, vec![violated(A, HOME, "new")]);
         assert_eq!(deliver(&server, out.path(), &newest, hub()).await[0].sent, 1);
     });
@@ -513,8 +520,14 @@ fn every_delivery_runs_whatever_the_others_do_and_the_run_is_not_touched() {
 }
 
 /// What AWS does with the caller's permissions behind a call, or only where it is configured.
-const IMPLIED: [&str; 5] =
-    ["kms:Decrypt", "kms:GenerateDataKey", "s3:PutObjectRetention", "sts:SetSourceIdentity", "sts:TagSession"];
+const IMPLIED: [&str; 6] = [
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
+    "s3:PutObjectRetention",
+    "ses:SendRawEmail",
+    "sts:SetSourceIdentity",
+    "sts:TagSession",
+];
 
 #[test]
 fn what_is_called_is_exactly_what_the_policy_allows() {
@@ -551,7 +564,7 @@ fn what_is_called_is_exactly_what_the_policy_allows() {
         let granted: BTreeSet<&str> = configured(tables)
             .targets
             .iter()
-            .flat_map(|target| target.receiver.grants())
+            .flat_map(|target| target.receiver.grants(Partition::Aws))
             .flat_map(|grant| grant.actions)
             .collect();
         let all: BTreeSet<&str> = KINDS.iter().flat_map(|kind| kind.actions()).copied().collect();
@@ -561,6 +574,11 @@ fn what_is_called_is_exactly_what_the_policy_allows() {
 
 /// Runs a subcommand with `<out>/pipewarden.toml`; answers its exit code and what it printed.
 fn command(server: &Server, out: &std::path::Path, subcommand: &str, args: &[&str]) -> (i32, String) {
+    command_as(OWN, server, out, subcommand, args)
+}
+
+/// The same, with the credentials of an account.
+fn command_as(account: &str, server: &Server, out: &std::path::Path, subcommand: &str, args: &[&str]) -> (i32, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
         .arg(subcommand)
         .args(args)
@@ -570,7 +588,7 @@ fn command(server: &Server, out: &std::path::Path, subcommand: &str, args: &[&st
         .arg(out)
         .env_clear()
         .envs([
-            ("AWS_ACCESS_KEY_ID", format!("AKIA{OWN}").as_str()),
+            ("AWS_ACCESS_KEY_ID", format!("AKIA{account}").as_str()),
             ("AWS_SECRET_ACCESS_KEY", "test-secret-that-nobody-prints"),
             ("AWS_REGION", HOME),
             ("AWS_MAX_ATTEMPTS", "1"),

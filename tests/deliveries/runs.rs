@@ -211,7 +211,7 @@ pub(super) async fn deliver_with_retries(
     tables: Value,
 ) -> Vec<Outcome> {
     let sessions = sessions_with(&server.endpoint, RetryConfig::standard());
-    let secrets = Secrets { variable: &|_| None, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
+    let secrets = Secrets { variable: &|_: &str| None::<String>, file: &|_| Err(std::io::ErrorKind::NotFound.into()) };
     let way = Way { sessions: &sessions, secrets: &secrets, pace: Arc::new(NoPause) };
     deliver_through(&way, out, run, tables, &[]).await
 }

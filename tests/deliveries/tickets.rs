@@ -269,6 +269,10 @@ fn a_ticket_is_kept_up_to_date_and_says_only_what_a_person_must_know() {
             let old = deliver(&server, out.path(), &third, tables()).await;
             assert_eq!((old.status, old.sent), (Status::Incomplete, 0), "{name}: {old:?}");
             assert!(old.refused[0].contains("is older than run"), "{name}: {old:?}");
+            let preview = preview(&server, out.path(), &third, tables()).await;
+            assert!(
+                matches!(&preview.things[..], [line] if line.count == 0 && line.what.contains("is older than run"))
+            );
         });
     }
 }

@@ -42,6 +42,11 @@ module "pipewarden" {
   repository_arn          = "arn:aws:ecr:eu-central-1:111122223333:repository/pipewarden"
   schedule_time_zone      = "Europe/Berlin"
 
+  secrets = {
+    SOURCE_TOKEN     = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:pipewarden/github-AbCdEf#token"
+    CHAT_WEBHOOK_URL = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:pipewarden/chat-GhIjKl"
+  }
+
   hub_parameters = {
     AlarmEmail = "security@example.com"
     LockMode   = "GOVERNANCE"

@@ -24,7 +24,7 @@ use super::policies;
 use crate::check::{Check, CheckError, Checked, types_of};
 use formats::FormatOptions;
 
-use crate::config::Written;
+use crate::config::Config;
 use crate::evaluate::Policies;
 use crate::finding::{SourcePlace, TemplateFinding};
 use crate::inventory::{AccountId, Position, Region, Span};
@@ -66,8 +66,7 @@ pub(super) struct CheckArgs {
 
 pub(super) fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let outputs = args.formats.resolve()?;
-    let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
-    let config = written.resolve(&file).map_err(Failure::usage)?;
+    let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
     let now = OffsetDateTime::now_utc();
     let run = args.inventory.open()?;
     let mut place = Place::new(args.account.clone(), args.region.clone());

@@ -20,7 +20,7 @@ use super::Exit;
 use super::failure::Failure;
 use super::options::PolicyOptions;
 use super::policies;
-use crate::config::{Config, Written};
+use crate::config::Config;
 
 /// Options of `controls`.
 #[derive(Debug, Args)]
@@ -62,8 +62,7 @@ enum Output {
 }
 
 pub(super) fn run(args: &ControlsArgs) -> Result<Exit, Failure> {
-    let (written, file) = Written::read(args.config.as_deref()).map_err(Failure::usage)?;
-    let config = written.resolve(&file).map_err(Failure::usage)?;
+    let config = Config::read(args.config.as_deref()).map_err(Failure::usage)?;
     let now = time::OffsetDateTime::now_utc();
     match &args.command {
         Command::New(new) => create::run(new, &args.policies, &config),

@@ -22,7 +22,7 @@ use super::failure::Failure;
 use super::lambda::Runtime;
 use super::options::{PolicyOptions, Threshold, print, threshold};
 use super::policies;
-use crate::config::{Config, Written};
+use crate::config::Config;
 use crate::evaluate::Policies;
 use answer::{Answer, Status};
 use invocation::{Invocation, Subject};
@@ -58,8 +58,7 @@ pub(super) struct Gate {
 impl HookArgs {
     /// Reads configuration and policies.
     pub(super) fn gate(&self) -> Result<Gate, Failure> {
-        let (written, file) = Written::read(self.config.as_deref()).map_err(Failure::usage)?;
-        let config = written.resolve(&file).map_err(Failure::usage)?;
+        let config = Config::read(self.config.as_deref()).map_err(Failure::usage)?;
         let policies = policies::load_for(&config, &self.policies, OffsetDateTime::now_utc(), None)?;
         Ok(Gate { config, policies, fail_on: self.fail_on, fail_on_gaps: self.fail_on_gaps })
     }

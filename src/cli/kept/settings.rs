@@ -3,7 +3,7 @@
 //! In: what `--config` says. Out: the configuration. Of an object its whole folder comes too, so that the files and
 //! folders of policies that the configuration names by relative paths are there.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::super::failure::Failure;
@@ -34,53 +34,17 @@ impl StoreOptions {
         if !working.path().join(&name).is_file() {
             return Err(Failure::usage(format!("{shown} cannot be read: there is no such object; mend --config")));
         }
-        let (written, _) = Written::read(Some(&working.path().join(&name))).map_err(|error| {
-            let local = working.path().join(&name).display().to_string();
-            Failure::usage(error.to_string().replace(&local, &shown))
+        let read = Written::read(Some(&working.path().join(&name)));
+        let config = read.and_then(|(written, _)| written.resolve_in(&shown, working.path())).map_err(|error| {
+            // Nobody knows the folder that it was fetched into.
+            let local = format!("{}/", working.path().display());
+            let there = shown.strip_suffix(name.as_str()).unwrap_or_default();
+            Failure::usage(error.to_string().replace(&local, there))
         })?;
-        let config = resolved(written, &shown, working.path())?;
         Ok(Config { held: Some(Arc::new(working)), ..config })
     }
 }
 
 fn local(file: Option<&Path>) -> Result<Config, Failure> {
-    let (written, file) = Written::read(file).map_err(Failure::usage)?;
-    written.resolve(&file).map_err(Failure::usage)
-}
-
-/// Relative paths lead into the folder. What the configuration says of itself stays as it is written: two machines that
-/// fetch it ask the same.
-fn resolved(mut written: Written, file: &str, folder: &Path) -> Result<Config, Failure> {
-    let within = |path: &PathBuf| folder.join(path);
-    let owners = written.owners.file.clone();
-    written.owners.file = owners.as_ref().map(within);
-    let mut config = written.resolve(file).map_err(Failure::usage)?;
-    for incidents in &mut config.incidents {
-        *incidents = within(incidents);
-    }
-    config.written.owners.file = owners;
-    for folder in &mut config.policies.folders {
-        *folder = within(folder);
-    }
-    Ok(config)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn relative_paths_lead_into_the_folder_and_the_question_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("OWNERS"), "* platform\n").unwrap();
-        let text = "[owners]\nfile = \"OWNERS\"\n[policies]\nfolders = [\"ours\", \"/abs\"]\n[history]\nincidents = [\"i.csv\"]\n";
-        let written = || toml::from_str::<Written>(text).unwrap();
-        let config = resolved(written(), "s3://b/pipewarden.toml", folder.path()).map_err(|_| "failed").unwrap();
-        assert_eq!(config.policies.folders, [folder.path().join("ours"), PathBuf::from("/abs")]);
-        assert_eq!(config.incidents, [folder.path().join("i.csv")]);
-        assert_eq!(config.written.history.incidents, [PathBuf::from("i.csv")]);
-        assert_eq!(config.written.owners.file, Some(PathBuf::from("OWNERS")));
-        assert_eq!(config.written.policies.folders, [PathBuf::from("ours"), PathBuf::from("/abs")]);
-        assert_eq!(config.file, "s3://b/pipewarden.toml");
-    }
+    Config::read(file).map_err(Failure::usage)
 }

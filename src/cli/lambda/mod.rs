@@ -2,7 +2,8 @@
 //!
 //! In: events from Lambda's runtime API, or one on stdin. Out: one JSON object per event, or an error that Lambda, Step
 //! Functions and dead-letter queues see as one. What an event starts is the code path of the command line: the whole audit,
-//! `audit --resource`, a stage of a fan-out, `hook`. A violation is an answer; only a run without a verdict is an error.
+//! `audit --resource`, a stage of a fan-out, `hook`. A violation is an answer; a run without a verdict is an error, and so is
+//! a stage that did not deliver where that was asked to count.
 
 mod changes;
 mod changes_table;
@@ -30,6 +31,7 @@ use super::hook::{self, HookArgs};
 use super::kept;
 use super::options::print;
 use super::recheck::{self, Outcome};
+use super::secrets::Secrets;
 use crate::deliver::{Notice, Package};
 use crate::run::RunDirectory;
 use event::Event;
@@ -114,10 +116,18 @@ fn once(front: &Front) -> Result<Exit, Failure> {
     std::io::stdin().lock().read_to_string(&mut text).map_err(|error| {
         Failure::usage(format!("the event on stdin cannot be read: {error}; outside of Lambda, give one as JSON"))
     })?;
-    let answer = front.answer(&text, "stdin").map_err(|problem| {
-        let line = format!("{}: {}", problem.kind, problem.message);
-        if problem.kind == UNKNOWN || problem.kind == USAGE { Failure::usage(line) } else { Failure::because(line) }
-    })?;
+    let answer = match front.answer(&text, "stdin") {
+        Ok(answer) => answer,
+        Err(Problem { kind, message }) => {
+            let line = format!("{kind}: {message}");
+            let failure = if [UNKNOWN, USAGE].contains(&kind) { Failure::usage(line) } else { Failure::because(line) };
+            if kind == UNDELIVERED {
+                failure.print();
+                return Ok(Exit::Undelivered);
+            }
+            return Err(failure);
+        }
+    };
     let written = serde_json::to_string_pretty(&answer).map_err(|error| Failure::failed(&error))?;
     print(&|out| writeln!(out, "{written}"))?;
     Ok(Exit::Compliant)
@@ -157,15 +167,32 @@ fn in_time(front: &Arc<Front>, invocation: Invocation) -> Option<Result<Value, P
 const FAILED: &str = "Pipewarden.Failed";
 const USAGE: &str = "Pipewarden.Usage";
 const UNKNOWN: &str = "Pipewarden.UnknownEvent";
+const UNDELIVERED: &str = "Pipewarden.Undelivered";
 
 fn problem_of(failure: &Failure) -> Problem {
     let kind = if failure.exit() == Exit::Usage { USAGE } else { FAILED };
     Problem { kind, message: failure.in_brief() }
 }
 
+/// A stage's answer, unless its run was not delivered as a whole although `--fail-on-delivery` asked for it: Step Functions
+/// looks at errors only, and a task that failed is what a redriven execution does again.
+fn delivered(answer: Value) -> Result<Value, Problem> {
+    if answer.get("exitCode").and_then(Value::as_u64) == Some(u64::from(Exit::Undelivered as u8)) {
+        let run = answer.get("runId").and_then(Value::as_str).unwrap_or_default();
+        let message = format!(
+            "run {run} is finished and was not delivered as a whole; the log says to whom not. Mend the receiver and do the \
+             stage again: what was sent is not sent twice"
+        );
+        return Err(Problem { kind: UNDELIVERED, message });
+    }
+    Ok(answer)
+}
+
 impl Front {
     /// Reads what can be wrong before any event comes.
     fn new(audit: &AuditArgs) -> Result<Self, Failure> {
+        // Read anew for each event; a list that cannot be read is said at once.
+        Secrets::open(&audit.aws)?;
         let mut audit = audit.clone();
         audit.policies.policies.extend(more_policies());
         let config = audit.run.resolve()?;
@@ -177,6 +204,7 @@ impl Front {
         let unknown = |message| Problem { kind: UNKNOWN, message };
         let event = Event::read(text).map_err(unknown)?;
         tracing::info!(id, event = event.word(), "event");
+        let is_stage = matches!(event, Event::Stage(_));
         let answered = match event {
             Event::Hook => self.hook(text),
             Event::Stage(stage) => stages::run(stage, &self.audit),
@@ -201,12 +229,13 @@ impl Front {
                 Ok(answer)
             }),
         };
-        answered.map_err(|failure| {
+        let answered = answered.map_err(|failure| {
             let problem = problem_of(&failure);
             // The log has every line of it, for the person who reads it there.
             failure.print();
             problem
-        })
+        });
+        if is_stage { answered.and_then(delivered) } else { answered }
     }
 
     /// The audit's options with a folder that is gone when the event is answered, unless another was named.

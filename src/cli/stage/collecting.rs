@@ -180,8 +180,8 @@ pub(super) fn part_name(account: Option<&AccountId>, part: &str) -> String {
 }
 
 async fn sessions(asked: &Asked, options: &StageOptions, out: &Path) -> Result<Sessions, Failure> {
-    let hosts = aws::source_hosts(&asked.config)?;
-    let redaction = fingerprint::redaction(&asked.config, out)?;
+    let hosts = aws::source_hosts(&asked.config, &asked.secrets)?;
+    let redaction = fingerprint::redaction(&asked.config, out, &asked.secrets)?;
     let sdk = aws::from_environment(&options.aws, asked.config.home_region.as_ref()).await;
     aws::sessions(sdk, &asked.config, hosts, redaction).await
 }

@@ -61,7 +61,8 @@ pub(super) fn conclude(run_id: &RunId, options: &StageOptions) -> Result<Value, 
     let sent = kept.send_run(&run);
     let is_kept = sent.is_ok();
     let concluded = concluded.and_then(|exit| sent.map(|()| exit));
-    let ended = Ended { concluded, is_kept, run: &run, out, config: &asked.config, sessions: &sessions };
+    let Asked { config, secrets, .. } = &asked;
+    let ended = Ended { concluded, is_kept, run: &run, out, config, sessions: &sessions, secrets };
     let exit = options.deliver.deliver(&runtime, &kept, ended)?;
     let manifest = run.manifest().map_err(|error| Failure::failed(&error))?;
     let hidden = run.stored_report().map_err(|error| Failure::failed(&error))?.report().over_time.hidden();

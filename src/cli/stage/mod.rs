@@ -22,6 +22,7 @@ use super::deliveries::HistoryArgs;
 use super::failure::Failure;
 use super::options::{PolicyOptions, ReportOptions, RunOptions, question};
 use super::policies;
+use super::secrets::Secrets;
 use crate::config::Config;
 use crate::evaluate::Policies;
 use crate::inventory::AccountId;
@@ -89,21 +90,23 @@ pub(super) fn run(stage: &Stage, options: &StageOptions) -> Result<Value, Failur
     }
 }
 
-/// The configuration, the policies, and what they ask.
+/// The configuration, the policies, what they ask, and the secrets that it takes.
 struct Asked {
     config: Config,
     policies: Policies,
     question: Value,
+    secrets: Secrets,
 }
 
 impl Asked {
     fn of(options: &StageOptions) -> Result<Self, Failure> {
+        let secrets = Secrets::open(&options.aws)?;
         let mut config = options.run.resolve_as(options.aws.profile.as_deref())?;
         config.audit.single_account = options.aws.single_account;
         let policies = policies::load_undated(&config, &options.policies)?;
         let history = HistoryArgs { history: false };
         let question = question(&config, &policies, &history.question(collect::of_aws(&options.aws)));
-        Ok(Self { config, policies, question })
+        Ok(Self { config, policies, question, secrets })
     }
 
     /// The run that this stage belongs to; it must ask what the run was begun for.

@@ -164,7 +164,8 @@ impl Kind for Email {
     }
 
     fn actions(&self) -> &'static [&'static str] {
-        &["ses:SendEmail"]
+        // SES checks the second of messages that come in MIME; whether it does for attachments too is not documented.
+        &["ses:SendEmail", "ses:SendRawEmail"]
     }
 
     fn read(&self, name: &str, table: Value) -> Result<Arc<dyn Receiver>, String> {
@@ -184,9 +185,9 @@ struct Configured {
 }
 
 impl Receiver for Configured {
-    fn grants(&self) -> Vec<Grant> {
+    fn grants(&self, partition: Partition) -> Vec<Grant> {
         let Checked { from, region, identity_arn, configuration_set, .. } = &self.checked;
-        let partition = region.as_ref().map_or(Partition::Aws, Partition::of_region);
+        let partition = region.as_ref().map_or(partition, Partition::of_region);
         let place = region.as_ref().map_or("*", Region::as_str);
         let mut resources = match identity_arn {
             Some(arn) => vec![arn.clone()],
@@ -198,7 +199,7 @@ impl Receiver for Configured {
         resources.extend(
             configuration_set.as_ref().map(|set| format!("arn:{partition}:ses:{place}:*:configuration-set/{set}")),
         );
-        vec![Grant { actions: vec!["ses:SendEmail"], resources }]
+        vec![Grant { actions: Email.actions().to_vec(), resources }]
     }
 
     fn open(&self, way: &Way<'_>) -> Result<Box<dyn Delivery>, DeliveryError> {
@@ -428,17 +429,19 @@ mod tests {
 
     #[test]
     fn only_the_identity_may_be_sent_from() {
-        let grants = read(plain()).unwrap().grants();
+        let grants = read(plain()).unwrap().grants(Partition::Aws);
         assert_eq!(grants.len(), 1);
-        assert_eq!(grants[0].actions, ["ses:SendEmail"]);
+        assert_eq!(grants[0].actions, ["ses:SendEmail", "ses:SendRawEmail"]);
         assert_eq!(
             grants[0].resources,
             ["arn:aws:ses:*:*:identity/audit@example.com", "arn:aws:ses:*:*:identity/example.com"]
         );
+        let elsewhere = read(plain()).unwrap().grants(Partition::AwsUsGov).remove(0).resources;
+        assert!(elsewhere.iter().all(|arn| arn.starts_with("arn:aws-us-gov:ses:*:*:identity/")), "{elsewhere:?}");
         let arn = "arn:aws-cn:ses:cn-north-1:111122223333:identity/example.com";
         let mut table = with("identity_arn", json!(arn));
         table["configuration_set"] = json!("audit");
-        let resources = read(table).unwrap().grants().remove(0).resources;
+        let resources = read(table).unwrap().grants(Partition::Aws).remove(0).resources;
         assert_eq!(resources, [arn, "arn:aws-cn:ses:cn-north-1:*:configuration-set/audit"]);
     }
 }

@@ -74,7 +74,9 @@ fn missing(receiver: &str, problem: String, hint: &str) -> DeliveryError {
 fn token(receiver: &str, place: &Place, secrets: &Secrets<'_>) -> Result<String, DeliveryError> {
     let (token, named) = match place {
         Place::Variable(name) => {
-            ((secrets.variable)(name).unwrap_or_default(), format!("the environment variable `{name}`"))
+            let value = secrets.variable.value(name);
+            let value = value.map_err(|problem| missing(receiver, problem, "then deliver the run again"))?;
+            (value.unwrap_or_default(), format!("the environment variable `{name}`"))
         }
         Place::File(path) => {
             let named = path.display().to_string();

@@ -7,7 +7,8 @@
 
 use serde_json::{Value, json};
 
-use super::page::{Block, Page, Words, counted, fit};
+use super::page::{Block, Page, Words, fit};
+use crate::deliver::notice::counted;
 
 /// Characters of a description or comment; Jira does not say whether it counts text or document, so the document is held
 /// to it.

@@ -21,6 +21,7 @@ use super::{Rules, Tracker as _};
 use crate::collect::git_hosts::Misplaced;
 use crate::deliver::receiver::settings;
 use crate::deliver::{Delivery, DeliveryError, Grant, Kind, Receiver, Way};
+use crate::inventory::Partition;
 
 /// `[[deliveries.github]]`
 #[derive(Debug)]
@@ -117,6 +118,10 @@ impl Kind for GitHub {
 
     fn actions(&self) -> &'static [&'static str] {
         &[]
+    }
+
+    fn takes_one_by_one(&self) -> bool {
+        true
     }
 
     fn read(&self, name: &str, mut table: Value) -> Result<Arc<dyn Receiver>, String> {
@@ -219,7 +224,7 @@ struct Configured {
 }
 
 impl Receiver for Configured {
-    fn grants(&self) -> Vec<Grant> {
+    fn grants(&self, _partition: Partition) -> Vec<Grant> {
         Vec::new()
     }
 

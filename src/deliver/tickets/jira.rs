@@ -15,6 +15,7 @@ use super::jira_tracker::ToJira;
 use super::to_tracker::ToTracker;
 use super::{Rules, Tracker as _};
 use crate::deliver::{Delivery, DeliveryError, Grant, Kind, Receiver, Way};
+use crate::inventory::Partition;
 
 /// `[[deliveries.jira]]`
 #[derive(Debug)]
@@ -33,6 +34,10 @@ impl Kind for Jira {
         &[]
     }
 
+    fn takes_one_by_one(&self) -> bool {
+        true
+    }
+
     fn read(&self, name: &str, mut table: Value) -> Result<Arc<dyn Receiver>, String> {
         let rules = Rules::take(&mut table)?;
         let options = JiraOptions::read(table)?;
@@ -48,7 +53,7 @@ struct Configured {
 }
 
 impl Receiver for Configured {
-    fn grants(&self) -> Vec<Grant> {
+    fn grants(&self, _partition: Partition) -> Vec<Grant> {
         Vec::new()
     }
 

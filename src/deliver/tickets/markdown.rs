@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::page::{Block, Page, Words, counted, cut, fit};
+use super::page::{Block, Page, Words, cut, fit};
 use super::{Content, Mark};
+use crate::deliver::notice::counted;
 use crate::finding::{Severity, hex};
 
 /// Characters of a body: GitHub refuses more than 65,536.

@@ -11,6 +11,7 @@ use super::groups::Group;
 use super::sheets::{Row, Sheet};
 use super::{GroupBy, digest};
 use crate::deliver::Package;
+use crate::deliver::notice::counted;
 use crate::finding::{Severity, spoken};
 use crate::report::{Report, visible};
 
@@ -85,11 +86,6 @@ pub(super) fn fit<T>(rows: usize, longest: usize, render: impl Fn(usize) -> T, l
         }
         shown = (shown.saturating_mul(longest) / long.max(1)).min(shown.saturating_sub(1));
     }
-}
-
-/// `3 violations`
-pub(super) fn counted(count: u64, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 fn day(at: &str) -> String {

@@ -13,9 +13,9 @@ use serde_json::json;
 use super::decision::{Change, Decision, Ticket, decide};
 use super::groups::Look;
 use super::known::{Known, baseline, being_opened, is_fresh, line, opened, put_baseline};
-use super::page::counted;
 use super::rounds::{Round, Work, remember, work};
 use super::{Found, Keys, Remote, Rules, Status, Tracker, Trouble};
+use crate::deliver::notice::counted;
 use crate::deliver::refusals::Refusals;
 use crate::deliver::security_hub_ended::Position;
 use crate::deliver::{Delivered, Delivery, DeliveryError, Memory, Pace, Package, Preview, PreviewLine};
@@ -47,7 +47,7 @@ fn too_old(this: &Position, memory: &Memory) -> Option<String> {
     let newest = position(memory, NEWEST).filter(|newest| newest > this)?;
     let (Position(seen, run), Position(newest_seen, newest)) = (this, newest);
     Some(format!(
-        "nothing was sent: run {run} is older than run {newest}, which the tickets show already (they show AWS as of {seen} and {newest_seen})"
+        "run {run} is older than run {newest}, which the tickets show already (they show AWS as of {seen} and {newest_seen})"
     ))
 }
 
@@ -238,8 +238,11 @@ impl Delivery for ToTracker {
 
     async fn preview(&self, package: &Package<'_>, memory: &Memory) -> Result<Preview, DeliveryError> {
         let position = Position::of(package.run);
-        if is_recheck(package) || too_old(&position, memory).is_some() {
+        if is_recheck(package) {
             return Ok(Preview::default());
+        }
+        if let Some(why) = too_old(&position, memory) {
+            return Ok(Preview::refused(&why));
         }
         let (keys, known) = (self.keys(package), Known::of(memory));
         let look = self.look(package, &keys, &known, memory)?;
@@ -273,8 +276,8 @@ impl Delivery for ToTracker {
             return Ok(Delivered::default());
         }
         let position = Position::of(package.run);
-        if let Some(sentence) = too_old(&position, memory) {
-            return Ok(Delivered { refused: vec![sentence], ..Delivered::default() });
+        if let Some(why) = too_old(&position, memory) {
+            return Ok(Delivered { refused: vec![format!("nothing was sent: {why}")], ..Delivered::default() });
         }
         let (keys, known) = (self.keys(package), Known::of(memory));
         let (found, troubles) = self.found(&keys, &known, memory).await;

@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 
 use super::adf::said;
-use super::page::{Block, Page, Words, counted, fit};
+use super::page::{Block, Page, Words, fit};
+use crate::deliver::notice::counted;
 
 /// Characters of a description or comment.
 const LONGEST: usize = 32_767;

@@ -26,6 +26,7 @@ use super::messenger::{Channel, Letter, Messenger};
 use super::receiver::{is_variable, settings};
 use super::{Delivery, DeliveryError, Grant, Kind, Notice, Pace, Receiver, Way, When};
 use crate::collect::git_hosts::Secrets;
+use crate::inventory::Partition;
 use endpoint::Endpoint;
 
 /// Bytes of a secret that signs, at least.
@@ -141,7 +142,7 @@ struct Configured {
 }
 
 impl Receiver for Configured {
-    fn grants(&self) -> Vec<Grant> {
+    fn grants(&self, _partition: Partition) -> Vec<Grant> {
         Vec::new()
     }
 
@@ -149,7 +150,7 @@ impl Receiver for Configured {
         let missing = |problem: String| DeliveryError::Receiver {
             receiver: format!("webhook `{}`", self.name),
             problem,
-            hint: "set it for the process that delivers".to_owned(),
+            hint: "set it for the process that delivers, or name a secret for it in PIPEWARDEN_SECRETS".to_owned(),
         };
         let Settings { url_env, url_file, secret_env, secret_file, .. } = &self.settings;
         let opened = |(what, address): (String, String)| {
@@ -181,7 +182,7 @@ impl Receiver for Configured {
 fn secret(secrets: &Secrets<'_>, variable: Option<&str>, file: Option<&PathBuf>) -> Result<(String, String), String> {
     let (what, text) = match (variable, file) {
         (Some(variable), _) => {
-            let value = (secrets.variable)(variable);
+            let value = secrets.variable.value(variable)?;
             (format!("the variable {variable}"), value.ok_or_else(|| format!("the variable {variable} is not set"))?)
         }
         (None, Some(file)) => {

@@ -14,6 +14,7 @@ use time::{Duration, OffsetDateTime};
 use super::numbers::float;
 use super::ranking::{Row, services_by_key};
 use crate::dora::{Bucket, BucketLength, Measurements, Unit};
+use crate::inventory::hex;
 
 /// The namespace of all points.
 pub const CLOUDWATCH_NAMESPACE: &str = "Pipewarden/DORA";
@@ -201,14 +202,14 @@ fn dimension(text: &str) -> String {
     if is_fine {
         return text.to_owned();
     }
-    let hash: Vec<String> = Sha256::digest(text.as_bytes()).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hash: String = hex(&Sha256::digest(text.as_bytes())).chars().take(12).collect();
     let kept: String = text
         .trim_start_matches(':')
         .chars()
         .take(LONGEST_VALUE - 16)
         .map(|c| if allowed(c) { c } else { '?' })
         .collect();
-    format!("{kept}#{}", hash.concat())
+    format!("{kept}#{hash}")
 }
 
 #[cfg(test)]

@@ -47,31 +47,55 @@ impl ReportFormat for Html {
     fn write(&self, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         let (style, script) = (bundle::style(), bundle::script());
         out.write_all(head(report, &bundle::policy(&style, &script), &style).as_bytes())?;
-        overview::write(report, out)?;
+        let mut data = Data::of(report);
+        overview::write(report, out, &mut |finding| data.push(finding))?;
         out.write_all(FINDINGS.as_bytes())?;
         out.write_all(b"</main>\n")?;
-        write_data(report, out)?;
+        data.write(report, out)?;
         write!(out, "<script>{script}</script>\n</body>\n</html>\n")
     }
 }
 
-fn write_data(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let mut dictionary = Dictionary::of(report);
-    let mut chunk = Chunk::default();
-    for finding in report.findings.findings()? {
-        chunk.push(finding?.as_ref(), &mut dictionary)?;
-        if chunk.is_full() {
-            chunk.write(&mut dictionary, out)?;
+/// The findings as the table reads them. They stand behind the overview, which counts them, so what is packed waits in
+/// memory: some forty bytes a finding.
+struct Data {
+    dictionary: Dictionary,
+    chunk: Chunk,
+    packed: Vec<u8>,
+    /// The first error; nothing is added after it.
+    failed: Option<io::Error>,
+}
+
+impl Data {
+    fn of(report: &Report<'_>) -> Self {
+        Self { dictionary: Dictionary::of(report), chunk: Chunk::default(), packed: Vec::new(), failed: None }
+    }
+
+    fn push(&mut self, finding: &Finding) {
+        if self.failed.is_none()
+            && let Err(error) = self.chunk.push(finding, &mut self.dictionary).and_then(|()| self.pack_full())
+        {
+            self.failed = Some(error);
         }
     }
-    for gone in report.findings.gone()? {
-        chunk.push_gone(&gone?, &mut dictionary)?;
-        if chunk.is_full() {
-            chunk.write(&mut dictionary, out)?;
-        }
+
+    fn pack_full(&mut self) -> io::Result<()> {
+        if self.chunk.is_full() { self.chunk.write(&mut self.dictionary, &mut self.packed) } else { Ok(()) }
     }
-    chunk.write(&mut dictionary, out)?;
-    dictionary.write(report, out)
+
+    /// Writes all of it, with what only the run before had.
+    fn write(mut self, report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        for gone in report.findings.gone()? {
+            self.chunk.push_gone(&gone?, &mut self.dictionary)?;
+            self.pack_full()?;
+        }
+        self.chunk.write(&mut self.dictionary, &mut self.packed)?;
+        out.write_all(&self.packed)?;
+        self.dictionary.write(report, out)
+    }
 }
 
 /// Everything before the overview.

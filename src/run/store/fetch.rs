@@ -4,7 +4,7 @@
 //! of the newest that a comparison, a trend and the chain look at, and of them only the files that they read.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt as _;
 
@@ -22,6 +22,14 @@ const NO_SETTINGS: &[&str] = &[RUNS, PRUNED, "rechecks", "stages", "deliveries",
 /// Files that a configuration may name.
 const MOST_SETTINGS: usize = 5_000;
 
+/// What a memory was when it was fetched, beside it: words that come in meanwhile are told from this process's own.
+pub(super) const FETCHED: &str = "fetched";
+
+/// Whether a file is what a delivery remembers.
+pub(super) fn is_memory(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "jsonl")
+}
+
 /// The name of a file of a run.
 fn of_run(run_id: &RunId, name: &str) -> String {
     format!("{RUNS}/{run_id}/{name}")
@@ -31,6 +39,19 @@ impl Store {
     /// Where a name stands in the working folder.
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// A hidden file beside it, which is never sent.
+    pub(super) fn beside(&self, name: &str, what: &str) -> PathBuf {
+        let path = self.path(name);
+        let file = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        path.with_file_name(format!(".{file}.{what}"))
+    }
+
+    /// Keeps what a memory is now apart from what this process will say.
+    pub(super) fn keep_as_fetched(&self, name: &str) -> Result<(), StoreError> {
+        let path = self.path(name);
+        std::fs::copy(&path, self.beside(name, FETCHED)).map(drop).map_err(StoreError::io(&path))
     }
 
     /// Fetches files; those that are not there are passed over. Answers how many came.
@@ -54,6 +75,9 @@ impl Store {
             return Ok(true);
         }
         let Some(arrived) = self.objects.get(&name, &path).await? else { return Ok(false) };
+        if is_memory(&name) {
+            self.keep_as_fetched(&name)?;
+        }
         let fetched = Fetched { bytes: arrived.bytes, sha256: arrived.sha256, e_tag: arrived.e_tag };
         self.fetched().insert(name, fetched);
         Ok(true)

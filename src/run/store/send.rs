@@ -5,19 +5,20 @@
 //! an account's part the first one counts, whoever brought it.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
-use std::path::Path;
+use std::io::Read as _;
 
 use aws_sdk_s3::types::ChecksumMode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt as _;
 
+use super::fetch::{FETCHED, is_memory};
 use super::objects::{hash_of, refused};
 use super::upload::Condition;
-use super::{AT_ONCE, Store, StoreError};
+use super::{AT_ONCE, Fetched, Store, StoreError};
+use crate::inventory::json_lines::PendingFile;
 use crate::run::directory::{FAILED, RUNS};
-use crate::run::{MANIFEST, PLAN, PRUNED, RunId, SIGNATURE};
+use crate::run::{LastWords, MANIFEST, PLAN, PRUNED, RunId, SIGNATURE, write_words};
 
 /// What was brought there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -193,7 +194,7 @@ impl Store {
         if self.is_unchanged(name)? {
             return Ok(Outcome::Same);
         }
-        if Path::new(name).extension().is_some_and(|extension| extension == "jsonl") {
+        if is_memory(name) {
             return self.send_memory(name).await;
         }
         if name.starts_with("history/") || !name.contains('/') {
@@ -207,30 +208,56 @@ impl Store {
         Ok(Outcome::New)
     }
 
-    /// A file that only ever grows: if another process made it longer meanwhile, this one's lines come after its.
+    /// What a delivery remembers: if another process brought words of its own meanwhile, this one's come after them.
     async fn send_memory(&self, name: &str) -> Result<Outcome, StoreError> {
+        let path = self.path(name);
         for _ in 0..4 {
             let known = self.fetched().get(name).cloned();
             let condition = match &known {
                 Some(fetched) => fetched.e_tag.clone().map_or(Condition::Always, Condition::InPlaceOf),
                 None => Condition::First,
             };
-            let path = self.path(name);
             if self.objects.put(name, &path, &condition).await? {
+                self.keep_as_fetched(name)?;
                 return Ok(Outcome::New);
             }
-            let ours = std::fs::read(&path).map_err(StoreError::io(&path))?;
-            self.forget(name);
-            self.fetch([name.to_owned()]).await?;
-            let theirs = if path.is_file() { std::fs::read(&path).map_err(StoreError::io(&path))? } else { Vec::new() };
-            let added = added_to(&theirs, &ours);
-            if added.is_empty() {
+            if !self.join_memory(name).await? {
                 return Ok(Outcome::Same);
             }
-            let append = || std::fs::OpenOptions::new().append(true).create(true).open(&path)?.write_all(added);
-            append().map_err(StoreError::io(&path))?;
         }
         Err(self.another(name, "other processes deliver again and again; keep them apart, and deliver once more"))
+    }
+
+    /// Puts this process's words after those that are in the bucket now; whether there are any.
+    async fn join_memory(&self, name: &str) -> Result<bool, StoreError> {
+        let (path, theirs) = (self.path(name), self.beside(name, "theirs"));
+        let arrived = self.objects.get(name, &theirs).await?;
+        let join = || {
+            if arrived.is_none() {
+                std::fs::write(&theirs, b"")?;
+            }
+            let before = match LastWords::read(&self.beside(name, FETCHED))? {
+                words if words.lines > 0 => words,
+                // Nobody knows what this copy began with, other than what both begin with.
+                _ => LastWords::of(both_begin_with(&std::fs::read(&theirs)?, &std::fs::read(&path)?))?,
+            };
+            let said = LastWords::read(&path)?.since(&before);
+            let mut whole = std::fs::File::open(&theirs)?.take(LastWords::read(&theirs)?.bytes);
+            let mut joined = PendingFile::create(&path)?;
+            std::io::copy(&mut whole, &mut joined)?;
+            write_words(said.iter().map(|word| (word.key.as_str(), &word.value)), &mut joined)?;
+            joined.keep()?;
+            std::fs::rename(&theirs, self.beside(name, FETCHED))?;
+            Ok(!said.is_empty())
+        };
+        let is_said = join().map_err(StoreError::io(&path))?;
+        let fetched =
+            arrived.map(|arrived| Fetched { bytes: arrived.bytes, sha256: arrived.sha256, e_tag: arrived.e_tag });
+        match fetched {
+            Some(fetched) => self.fetched().insert(name.to_owned(), fetched),
+            None => self.fetched().remove(name),
+        };
+        Ok(is_said)
     }
 
     /// Whether this process is the first that takes this name.
@@ -287,7 +314,7 @@ impl Store {
         let same = if let Some(sum) = asked.checksum_sha256().filter(|sum| !sum.contains('-')) {
             sum == of_hex(&sha256)
         } else {
-            let copy = path.with_file_name(format!(".{}.theirs", file_name(&path)));
+            let copy = self.beside(name, "theirs");
             let theirs = objects.get(name, &copy).await;
             let _ = std::fs::remove_file(&copy);
             theirs?.is_some_and(|theirs| theirs.sha256 == sha256)
@@ -323,15 +350,11 @@ impl Store {
     }
 }
 
-/// The lines of a file that only grows which another copy of it lacks: what comes after the lines that both begin with.
-fn added_to<'a>(theirs: &[u8], ours: &'a [u8]) -> &'a [u8] {
-    let same = ours.iter().zip(theirs).take_while(|(one, other)| one == other).count();
-    let lines = ours.get(..same).and_then(|head| head.iter().rposition(|byte| *byte == b'\n')).map_or(0, |at| at + 1);
-    ours.get(lines..).unwrap_or_default()
-}
-
-fn file_name(path: &Path) -> &str {
-    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+/// The lines that two copies of a file begin with.
+fn both_begin_with<'a>(one: &[u8], other: &'a [u8]) -> &'a [u8] {
+    let same = other.iter().zip(one).take_while(|(one, other)| one == other).count();
+    let lines = other.get(..same).and_then(|head| head.iter().rposition(|byte| *byte == b'\n')).map_or(0, |at| at + 1);
+    other.get(..lines).unwrap_or_default()
 }
 
 /// As S3 writes it.
@@ -345,15 +368,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_lines_that_are_not_there_are_added() {
-        for (theirs, ours, added) in [
-            ("a\nb\n", "a\nc\n", "c\n"),
-            ("a\nb\n", "a\nb\n", ""),
-            ("a\nb\nc\n", "a\nb\n", ""),
-            ("", "a\n", "a\n"),
-            ("ab\n", "ac\n", "ac\n"),
+    fn copies_begin_with_the_same_whole_lines() {
+        for (one, other, begin) in [
+            ("a\nb\n", "a\nc\n", "a\n"),
+            ("a\nb\n", "a\nb\n", "a\nb\n"),
+            ("a\nb\nc\n", "a\nb\n", "a\nb\n"),
+            ("", "a\n", ""),
+            ("ab\n", "ac\n", ""),
         ] {
-            assert_eq!(added_to(theirs.as_bytes(), ours.as_bytes()), added.as_bytes(), "{theirs:?} {ours:?}");
+            assert_eq!(both_begin_with(one.as_bytes(), other.as_bytes()), begin.as_bytes(), "{one:?} {other:?}");
         }
     }
 

@@ -4,7 +4,6 @@
 //! time of its delivery, which comes after the hour that it tells of; some records are delivered a day late, some twice;
 //! and in one hour of one account nothing was delivered, digest included.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 
 use flate2::Compression;
@@ -18,6 +17,7 @@ use time::{Date, Duration, OffsetDateTime, Time};
 use super::super::estate::{STORY_DAYS, organization_trail};
 use super::super::world::{World, letters, mix};
 use super::trail_events::{Record, records, rfc3339, written};
+use crate::inventory::hex;
 
 const FOLDER: &[BorrowedFormatItem<'_>] = format_description!("[year]/[month]/[day]");
 const MINUTE: &[BorrowedFormatItem<'_>] = format_description!("[year][month][day]T[hour][minute]Z");
@@ -259,12 +259,7 @@ impl Folder {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in Sha256::digest(bytes) {
-        // Writing into a `String` cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    hex(&Sha256::digest(bytes))
 }
 
 fn zipped(bytes: &[u8]) -> Vec<u8> {

@@ -17,32 +17,28 @@ pub(super) const BUCKET_CONTROLS: &[Judgement<NamedBucket>] = &[
             Some(false) => locked,
             known => known,
         };
-        judged(named.artifact(), guarded)
+        judged(named.artifact, guarded)
     }),
     ("s3-artifact-bucket-other-encryption-denied", |world, named| {
         let denied = matches!(keeping(world, named.bucket).puts, PutDeny::Strict | PutDeny::Both);
-        judged(named.artifact(), named.seen(world, "s3:GetBucketPolicy").then_some(denied))
+        judged(named.artifact, named.seen(world, "s3:GetBucketPolicy").then_some(denied))
     }),
     ("s3-artifact-bucket-lifecycle-after-retention", |world, named| {
         let lock = retention(world, *named);
         let deletion = deletion(world, *named);
         let deletes = deletion.map(|deletion| deletion.is_some());
-        let applies = in_order([named.artifact(), lock.map(|lock| lock.is_some()), deletes]);
+        let applies = in_order([named.artifact, lock.map(|lock| lock.is_some()), deletes]);
         let days = lock.flatten().map_or(0, |(_, days)| days);
         judged(applies, deletion.map(|deletion| deletion.is_none_or(|(_, after)| after >= days)))
     }),
-    ("s3-artifact-bucket-one-trust-level", |_, named| {
-        judged(named.in_production(), named.shared.map(|shared| !shared))
-    }),
-    ("s3-artifact-bucket-name-not-derivable", |_, named| judged(named.artifact(), Some(!is_bootstrap(named.bucket)))),
+    ("s3-artifact-bucket-one-trust-level", |_, named| judged(named.production, named.shared.map(|shared| !shared))),
+    ("s3-artifact-bucket-name-not-derivable", |_, named| judged(named.artifact, Some(!is_bootstrap(named.bucket)))),
     ("s3-artifact-bucket-growth-bounded", |world, named| {
         let bounded = deletion(world, *named)
             .map(|deletion| deletion.is_some_and(|(whole, after)| whole && after >= WINDOW_DAYS));
-        judged(named.artifact(), bounded)
+        judged(named.artifact, bounded)
     }),
-    ("s3-production-artifact-bucket-replicated", |world, named| {
-        judged(named.in_production(), replicated(world, *named))
-    }),
+    ("s3-production-artifact-bucket-replicated", |world, named| judged(named.production, replicated(world, *named))),
 ];
 
 /// The controls on a key.
@@ -97,7 +93,7 @@ pub(super) const REPOSITORY_CONTROLS: &[Judgement<RepositoryRef>] = &[
 const WINDOW_DAYS: u32 = 30;
 
 /// Conditions in the order in which a policy reads them: the first that is not met, or not known, decides.
-fn in_order(conditions: impl IntoIterator<Item = Known>) -> Known {
+pub(super) fn in_order(conditions: impl IntoIterator<Item = Known>) -> Known {
     conditions.into_iter().find(|condition| *condition != Some(true)).unwrap_or(Some(true))
 }
 

@@ -4,6 +4,7 @@
 //! specifications and refusals, never an answer of the API, and shares no code with the audit: where the two differ,
 //! one of them is wrong.
 
+mod abroad;
 mod build;
 mod delivery;
 mod deployment;
@@ -218,20 +219,6 @@ impl Writer<'_> {
         self.world.refusal(account, action) == Some(super::world::Refusal::Denied)
     }
 
-    /// Whether some of what may name a bucket in an account could not be seen.
-    fn users_hidden(&self, account: usize) -> bool {
-        let listings = [
-            "codepipeline:ListPipelines",
-            "codepipeline:GetPipeline",
-            "codebuild:ListProjects",
-            "codebuild:BatchGetProjects",
-            "codedeploy:ListApplications",
-            "codedeploy:ListDeploymentGroups",
-            "codedeploy:GetDeploymentGroup",
-        ];
-        listings.iter().any(|action| self.refused(account, action))
-    }
-
     /// What stands for the things of a type that could not even be listed.
     fn placeholder(&self, service: &str, account: usize, region: usize) -> String {
         self.world.arn(service, region, account, "*")
@@ -381,20 +368,21 @@ impl Writer<'_> {
         let world = self.world;
         let named: BTreeSet<BucketRef> = self.named.buckets.keys().chain(&self.named.trail_buckets).copied().collect();
         let named = self.with_replicas(named, account);
-        let pipelines_hidden = ["codepipeline:ListPipelines", "codepipeline:GetPipeline"];
-        let pipelines_hidden = pipelines_hidden.iter().any(|action| self.refused(account, action));
         let in_production = world.member(account).environment == Some("prod");
         for bucket in named.into_iter().filter(|bucket| bucket.account == account && world.visible(account)) {
-            let production = self.named.buckets.get(&bucket).map(|by_pipeline| *by_pipeline || in_production);
-            let is_shared = self.named.shared_buckets.contains(&bucket);
-            let shared = (is_shared || !pipelines_hidden).then_some(is_shared);
+            let by_pipeline = self.named.buckets.get(&bucket).copied();
+            let unless_hidden = |seen: bool, hides: fn(&World, usize) -> bool| {
+                let hidden = hides(world, account) || abroad::bucket(world, bucket, hides);
+                if seen || !hidden { Some(seen) } else { None }
+            };
+            let artifact = unless_hidden(by_pipeline.is_some(), abroad::hides_users);
+            let production = unless_hidden(by_pipeline == Some(true) || in_production, abroad::hides_pipelines);
+            let shared = unless_hidden(self.named.shared_buckets.contains(&bucket), abroad::hides_pipelines);
             let region = world.region_name(bucket.region).to_owned();
-            if production.is_none() && self.users_hidden(account) {
-                // Whatever is hidden there may store its artifacts here.
-                self.unseen(&bucket.arn(world), account, &region, &ids(BUCKET));
-            } else {
-                self.put(&bucket.arn(world), account, &region, BUCKET, &NamedBucket { bucket, production, shared });
-            }
+            // Policies ask for the one before the other.
+            let production = artifact.and_then(|artifact| if artifact { production } else { Some(false) });
+            let named = NamedBucket { bucket, artifact, production, shared };
+            self.put(&bucket.arn(world), account, &region, BUCKET, &named);
             if !self.refused(account, "s3:GetEncryptionConfiguration") {
                 self.named.keys.extend(key_of(world, bucket));
             }

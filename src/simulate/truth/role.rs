@@ -31,7 +31,8 @@ pub(super) const ROLE_CONTROLS: &[Judgement<RoleRef>] = &[
     }),
     ("iam-cross-account-role-trust-limited", |world, role| {
         let abroad = matches!(role.duty, Duty::Action { .. });
-        judged(Some(abroad), readable(world, role.account).then_some(trusts_users(world, *role)))
+        let abroad = if abroad || !super::abroad::role(world, *role) { Some(abroad) } else { None };
+        judged(abroad, readable(world, role.account).then_some(trusts_users(world, *role)))
     }),
     ("iam-role-not-shared-across-trust", shared),
     ("iam-github-oidc-subject-exact", |world, role| {
@@ -239,7 +240,7 @@ fn uses(world: &World, role: RoleRef) -> Vec<Known> {
             _ => {}
         }
     }
-    if hidden(world, role.account) {
+    if hidden(world, role.account) || super::abroad::role(world, role) {
         uses.push(None);
     }
     uses
@@ -268,7 +269,8 @@ fn key_uses(world: &World, key: KeyRef) -> Vec<Known> {
             uses.push(Some(spec.production()));
         }
     }
-    if !pipelines_seen(world, key.account) {
+    let abroad = key.slot != AWS_MANAGED_SLOT && super::abroad::key(world, key);
+    if !pipelines_seen(world, key.account) || abroad {
         uses.push(None);
     }
     uses

@@ -10,23 +10,15 @@ use crate::simulate::world::World;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NamedBucket {
     pub(super) bucket: BucketRef,
-    /// Whether production artifacts lie in it; `None` for a bucket that only a trail names.
-    pub(super) production: Option<bool>,
+    /// Whether anything but a trail names it; `None`: some that may could not be seen.
+    pub(super) artifact: Known,
+    /// Whether production artifacts lie in it.
+    pub(super) production: Known,
     /// Whether a pipeline names it that does not deploy to production; `None`: some could not be seen.
     pub(super) shared: Known,
 }
 
 impl NamedBucket {
-    #[expect(clippy::unnecessary_wraps, reason = "as the other statements on it")]
-    pub(super) fn artifact(self) -> Known {
-        Some(self.production.is_some())
-    }
-
-    #[expect(clippy::unnecessary_wraps, reason = "as the other statements on it")]
-    pub(super) fn in_production(self) -> Known {
-        Some(self.production == Some(true))
-    }
-
     pub(super) fn seen(self, world: &World, action: &str) -> bool {
         world.refusal(self.bucket.account, action).is_none()
     }
@@ -36,40 +28,40 @@ impl NamedBucket {
 pub(super) const BUCKET_CONTROLS: &[Judgement<NamedBucket>] = &[
     ("s3-artifact-bucket-object-lock-retention", |world, named| {
         let long = retention(world, *named).map(|lock| lock.is_some_and(|(_, days)| days >= RETENTION_DAYS));
-        judged(named.in_production(), long)
+        judged(named.production, long)
     }),
     ("s3-artifact-bucket-compliance-mode", |world, named| {
         let lock = retention(world, *named);
-        let applies = all([named.in_production(), lock.map(|lock| lock.is_some())]);
+        let applies = super::keeping::in_order([named.production, lock.map(|lock| lock.is_some())]);
         judged(applies, lock.map(|lock| lock.is_some_and(|(compliance, _)| compliance)))
     }),
     ("s3-artifact-bucket-versioning", |world, named| {
         let seen = named.seen(world, "s3:GetBucketVersioning");
-        judged(named.artifact(), seen.then_some(named.bucket.spec(world).versioning == Some(true)))
+        judged(named.artifact, seen.then_some(named.bucket.spec(world).versioning == Some(true)))
     }),
     ("s3-artifact-bucket-customer-key", |world, named| {
         let seen = named.seen(world, "s3:GetEncryptionConfiguration");
         let key = seen.then(|| customer_key(world, named.bucket.spec(world).encryption, named.bucket));
-        judged(named.artifact(), key.flatten())
+        judged(named.artifact, key.flatten())
     }),
     ("s3-artifact-bucket-tls-only", |world, named| {
         let seen = named.seen(world, "s3:GetBucketPolicy");
-        judged(named.artifact(), seen.then_some(named.bucket.spec(world).tls == TlsDeny::All))
+        judged(named.artifact, seen.then_some(named.bucket.spec(world).tls == TlsDeny::All))
     }),
     ("s3-artifact-bucket-public-access-blocked", |world, named| {
-        judged(named.artifact(), public_access_blocked(world, named.bucket))
+        judged(named.artifact, public_access_blocked(world, named.bucket))
     }),
     ("s3-artifact-bucket-acls-disabled", |world, named| {
         let seen = named.seen(world, "s3:GetBucketOwnershipControls");
-        judged(named.artifact(), seen.then_some(named.bucket.spec(world).ownership == Some("BucketOwnerEnforced")))
+        judged(named.artifact, seen.then_some(named.bucket.spec(world).ownership == Some("BucketOwnerEnforced")))
     }),
     ("s3-artifact-bucket-known-writers", |world, named| {
         let known = matches!(named.bucket.spec(world).writers, Outsiders::None | Outsiders::OrganizationOnly);
-        judged(named.artifact(), named.seen(world, "s3:GetBucketPolicy").then_some(known))
+        judged(named.artifact, named.seen(world, "s3:GetBucketPolicy").then_some(known))
     }),
     ("s3-artifact-bucket-access-logged", |world, named| {
         let logged = named.seen(world, "s3:GetBucketLogging").then_some(named.bucket.spec(world).logged);
-        judged(named.artifact(), any([logged, data_events(world, named.bucket)]))
+        judged(named.artifact, any([logged, data_events(world, named.bucket)]))
     }),
 ];
 

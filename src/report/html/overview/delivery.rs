@@ -1,7 +1,7 @@
 //! Delivery metrics, where the run has them.
 //!
-//! In: what the run knows of its page on delivery. Out: how the services of the organization are distributed, and a link to
-//! the page. Without a history, it says how to get one.
+//! In: what the run knows of its page on delivery. Out: how the services of the organization are distributed, and where the
+//! page is, which this file cannot bring with it. Without a history, it says how to get one.
 
 use super::element::{CLOSE_PANEL, add, open_panel, text};
 use crate::report::Report;
@@ -42,7 +42,7 @@ pub(super) fn panel(report: &Report<'_>) -> String {
         );
     }
     out.push_str("</tbody></table></div>\n");
-    out.push_str("<p><a href=\"dora/dora.html\">The page on delivery</a>, in the folder of the run: services, plots, and the deployments behind each number.</p>\n");
+    out.push_str("<p>Beside this file in the run's folder there is <a href=\"dora/dora.html\">dora/dora.html</a>: every service, plots, and the deployments behind each number. Where this file came alone, ask for it there.</p>\n");
     out.push_str(CLOSE_PANEL);
     out
 }

@@ -24,6 +24,7 @@ mod tests;
 use std::io::{self, Write};
 
 use self::tally::Tally;
+use crate::finding::Finding;
 use crate::report::Report;
 use crate::report::accounts::Accounts;
 
@@ -36,9 +37,9 @@ const NAVIGATION: &str = "<nav class=\"contents\" aria-label=\"Parts of the over
 const PATTERNS: &str = "<svg class=\"patterns\" aria-hidden=\"true\"><defs><pattern id=\"overview-hatch\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\">\
                         <rect class=\"hatch-ground\" width=\"6\" height=\"6\"/><path class=\"hatch-line\" d=\"M-1 7 L7 -1 M-1 1 L1 -1 M5 7 L7 5\"/></pattern></defs></svg>\n";
 
-/// Writes the section, most urgent first.
-pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let tally = Tally::of(report)?;
+/// Writes the section, most urgent first; `watch` sees every finding before anything is written.
+pub(super) fn write(report: &Report<'_>, out: &mut dyn Write, watch: &mut dyn FnMut(&Finding)) -> io::Result<()> {
+    let tally = Tally::of(report, watch)?;
     let accounts = Accounts::of(report);
     out.write_all(b"<section id=\"overview\" class=\"overview\" aria-label=\"Overview\">\n")?;
     out.write_all(PATTERNS.as_bytes())?;

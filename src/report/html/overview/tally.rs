@@ -146,10 +146,14 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn of(report: &Report<'_>) -> io::Result<Self> {
+    /// Reads the findings once; `watch` sees every one of them too.
+    pub(super) fn of(report: &Report<'_>, watch: &mut dyn FnMut(&Finding)) -> io::Result<Self> {
         let mut count = Count::new(report);
         let limits = Limits { accounts: 0, controls: 0, resources: 0 };
-        let digest = Digest::watched(report, limits, &mut |finding| count.add(finding))?;
+        let digest = Digest::watched(report, limits, &mut |finding| {
+            count.add(finding);
+            watch(finding);
+        })?;
         for gone in report.findings.gone()? {
             count.add_gone(&gone?);
         }

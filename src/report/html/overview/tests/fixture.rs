@@ -158,7 +158,7 @@ impl Fixture {
 
     pub(super) fn page(&self) -> String {
         let mut out = Vec::new();
-        super::super::write(&self.report(), &mut out).unwrap();
+        super::super::write(&self.report(), &mut out, &mut |_| ()).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -381,7 +381,7 @@ fn an_error_of_the_findings_is_an_error_of_the_page() {
     let fixture = Fixture::typical();
     let mut report = fixture.report();
     report.findings = &Broken;
-    let error = super::write(&report, &mut Vec::new()).expect_err("a torn spool is no report");
+    let error = super::write(&report, &mut Vec::new(), &mut |_| ()).expect_err("a torn spool is no report");
     assert_eq!(error.to_string(), "torn");
 }
 
@@ -431,7 +431,7 @@ fn contrast(one: &str, other: &str) -> f64 {
 fn the_changes_of_the_table_are_those_of_the_comparison() {
     let fixture = Fixture::typical();
     let report = fixture.report();
-    let tally = super::Tally::of(&report).unwrap();
+    let tally = super::Tally::of(&report, &mut |_| ()).unwrap();
     let comparison = report.over_time.comparison.as_ref().unwrap();
     for change in Change::ALL {
         let counted: u64 = tally.severities.values().map(|one| one.changes.get(&change).copied().unwrap_or(0)).sum();
