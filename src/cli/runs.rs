@@ -214,10 +214,12 @@ fn verdict(counts: &Counts, gaps: u64, hidden: u64) -> &'static str {
     let is_judged = of(ComplianceType::Compliant) || counts.excepted > 0;
     if counts.violations.values().any(|count| *count > 0) {
         "not compliant"
+    } else if counts.by_compliance.values().all(|count| *count == 0) {
+        "nothing was judged"
     } else if of(ComplianceType::InsufficientData) || hidden > 0 {
         "not known"
     } else if !is_judged {
-        "nothing judged"
+        "nothing to judge"
     } else if gaps > 0 {
         "compliant where seen"
     } else {
@@ -430,7 +432,7 @@ mod tests {
         assert_eq!(verdict(&good, 0, 0), "compliant");
         assert_eq!(verdict(&good, 1, 0), "compliant where seen");
         assert_eq!(verdict(&good, 0, 1), "not known");
-        assert_eq!(verdict(&Counts::default(), 0, 0), "nothing judged");
+        assert_eq!(verdict(&Counts::default(), 0, 0), "nothing was judged");
     }
 
     /// A finished run of an organization, with violations that were resolved in it.

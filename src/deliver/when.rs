@@ -15,7 +15,8 @@ pub enum When {
     /// On every run.
     Always,
     /// When a violation is new, worse, better, resolved or not seen any more, when less can be seen than before or
-    /// something that could be seen before cannot be seen, when the verdict is another, and on a run that has none to
+    /// something that could be seen before cannot be seen, when the verdict is another (not where a run only stops asking for
+    /// violations of earlier ones), and on a run that has none to
     /// compare with.
     #[default]
     Changed,

@@ -283,11 +283,14 @@ impl Joins {
         }
     }
 
-    /// Nothing runs in an account that is closed.
+    /// Nothing runs in an account that is closed, shut by AWS, or not begun.
     fn find_not_seen_whole(&self) -> BTreeSet<AccountId> {
         let kinds = [TypeName::PIPELINE, TypeName::PROJECT, TypeName::DEPLOYMENT_GROUP];
         let hidden = self.hidden_stores.keys().chain(self.hidden_releases.keys()).chain(self.delivery.hiding());
-        let closed = |account: &AccountId| self.accounts.get(account).is_some_and(|entry| entry.state == "SUSPENDED");
+        let closed = |account: &AccountId| {
+            let state = self.accounts.get(account).map(|entry| entry.state.as_str());
+            matches!(state, Some("SUSPENDED" | "CLOSED" | "PENDING_ACTIVATION"))
+        };
         self.gaps.accounts_over(&kinds).chain(hidden).filter(|account| !closed(account)).cloned().collect()
     }
 

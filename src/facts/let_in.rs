@@ -90,10 +90,26 @@ impl Joins {
         });
         let mut sentences: Vec<String> =
             admitted.filter_map(|account| why(account).into_iter().min()).take(NAMED).collect();
+        // A template that is checked on its own knows no accounts at all.
+        if !self.accounts.is_empty() {
+            sentences.extend(self.never_listed(home, let_in).take(NAMED.saturating_sub(sentences.len())));
+        }
         if let (LetIn::Unseen(reasons), false) = (let_in, sentences.is_empty()) {
             sentences.extend_from_slice(reasons);
         }
         sentences
+    }
+
+    /// Accounts that the run does not even know of.
+    fn never_listed<'a>(&'a self, home: &'a AccountId, let_in: &'a LetIn) -> impl Iterator<Item = String> + 'a {
+        let named = if let LetIn::Only(accounts) = let_in { Some(accounts) } else { None };
+        let unlisted = named.into_iter().flatten().filter(move |account| {
+            *account != home && !self.accounts.contains_key(*account) && !self.not_seen_whole.contains(*account)
+        });
+        let unlisted =
+            unlisted.map(|account| format!("account {account} is not among the accounts that were looked at"));
+        let anyone = named.is_none() && self.organization.is_none();
+        unlisted.chain(anyone.then(|| "the organization's accounts were not listed".to_owned()))
     }
 
     /// What of an account's pipelines, projects and deployment groups could not be seen.
@@ -178,11 +194,21 @@ mod tests {
     }
 
     #[test]
+    fn an_account_that_the_run_never_knew_was_not_looked_at() {
+        let alone = joins(&[member("111111111111", None)], &[]);
+        let nothing = |_: &AccountId| Vec::new();
+        let doubts = alone.hidden_abroad(&account(), &only(&["111111111111", "222222222222"]), nothing);
+        assert_eq!(doubts, ["account 222222222222 is not among the accounts that were looked at"]);
+        let template = joins(&[], &[]);
+        assert!(template.hidden_abroad(&account(), &only(&["222222222222"]), nothing).is_empty());
+    }
+
+    #[test]
     fn a_closed_account_uses_nothing_and_a_crowd_is_named_in_part() {
         let ids: Vec<String> = (2..9).map(|digit: u64| format!("{}", digit * 111_111_111_111)).collect();
         let mut members: Vec<_> = ids.iter().map(|id| member(id, None)).collect();
-        for closed in members.iter_mut().take(1) {
-            closed.properties.insert("State".to_owned(), json!("SUSPENDED"));
+        for (closed, state) in members.iter_mut().zip(["SUSPENDED", "CLOSED", "PENDING_ACTIVATION"]) {
+            closed.properties.insert("State".to_owned(), json!(state));
         }
         let gaps: Vec<Gap> = ids
             .iter()
@@ -192,6 +218,8 @@ mod tests {
         let doubts =
             joins.hidden_abroad(&account(), &LetIn::Anyone, |account| joins.hidden_in(account, &[TypeName::PIPELINE]));
         assert_eq!(doubts.len(), NAMED);
-        assert!(!doubts.join("").contains("222222222222"), "{doubts:?}");
+        for closed in ["222222222222", "333333333333", "444444444444"] {
+            assert!(!doubts.join("").contains(closed), "{doubts:?}");
+        }
     }
 }

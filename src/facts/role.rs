@@ -64,7 +64,11 @@ fn put_use(facts: &mut Facts, uses: &[RoleUse], resource: &Resource, joins: &Joi
     }
     // Beside the role, and in accounts that it trusts: a gap anywhere would leave every role in doubt.
     let kinds = [TypeName::PIPELINE, TypeName::PROJECT, TypeName::DEPLOYMENT_GROUP];
-    let hidden = joins.hidden_uses(&resource.account, &kinds);
+    let mut hidden = joins.hidden_uses(home, &kinds);
+    if *home != resource.account {
+        // What the account that owns it does with it, nobody saw.
+        hidden.extend(resource.unseen.get("*").map(crate::inventory::Gap::sentence));
+    }
     let let_in = LetIn::of(&property(resource, "AssumeRolePolicyDocument"), &["sts:AssumeRole"]);
     // Only actions of pipelines work with roles of other accounts.
     let why = |account: &AccountId| joins.hidden_uses(account, &[TypeName::PIPELINE]);
@@ -193,7 +197,10 @@ mod tests {
         pipeline.properties["Stages"][1]["Actions"][0]["RoleArn"] = json!(nowhere.uid.as_str());
         let facts = Role.facts(&nowhere, &joins(&[pipeline], &[]));
         assert_eq!(set(&facts, "crossAccountActions"), ["111111111111/web Prod/A"]);
-        assert!(facts.unknown.contains_key("excessTrust"));
+        // What its own account does with it, nobody saw either.
+        for fact in ["excessTrust", "nonProductionUses", "serviceRole"] {
+            assert!(facts.unknown.contains_key(fact), "{fact}");
+        }
     }
 
     #[test]

@@ -140,7 +140,7 @@ pub(crate) fn went_dark(report: &Report<'_>, finding: &Finding) -> bool {
         return false;
     };
     match (lifecycle.change, &report.over_time.comparison) {
-        (Change::New, _) => true,
+        (Change::New, Some(_)) => true,
         (Change::NotSeen, Some(comparison)) => {
             lifecycle.last_observed_at.as_deref().is_some_and(|last| last >= comparison.looked_at())
         }

@@ -45,6 +45,9 @@ fn is_plain_ascii(text: &str) -> bool {
 }
 
 fn is_hidden(character: char) -> bool {
+    if matches!(character, ' '..='~') {
+        return false;
+    }
     character.is_control()
         || matches!(
             character,
