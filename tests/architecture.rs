@@ -148,6 +148,7 @@ const ALSO: &[(&str, &str, &str)] = &[
     ("aws_smithy_types", "history", "times of calls"),
     ("csv", "history", "files of incidents, and Athena's answers"),
     ("rayon", "history", "an archive is read on all cores"),
+    ("rayon", "run", "the files of a run are hashed on all cores"),
     ("ring", "inventory", "fingerprints of values that are taken out"),
     ("ring", "cli", "a key for them"),
     ("ring", "run", "signatures of manifests"),

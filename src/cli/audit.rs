@@ -73,7 +73,7 @@ pub(super) fn audited(args: &AuditArgs) -> Result<Audited, Failure> {
     kept.tell_place(&mut config);
     kept.fingerprint_key(&config)?;
     kept.fetch_for_run(args.begin, args.history.history)?;
-    kept.fetch(async |store| store.fetch_folder("deliveries/", &|_| true).await)?;
+    kept.fetch(async |store| store.fetch_memories().await)?;
     let folder = args.run.within(&kept);
     let redaction = fingerprint::redaction(&config, &folder.out, &secrets)?;
     let runtime = aws::runtime()?;

@@ -99,7 +99,7 @@ pub(super) fn rechecked(args: &AuditArgs, targets: &[Target]) -> Result<Outcome,
     };
     kept.fetch(async |store| {
         store.fetch_for_recheck(ROOT, &alike).await?;
-        store.fetch_folder("deliveries/", &|_| true).await
+        store.fetch_memories().await
     })?;
     let out = kept.folder();
     let redaction = fingerprint::redaction(&config, out, &secrets)?;

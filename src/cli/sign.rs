@@ -65,7 +65,10 @@ pub(super) fn run(args: &SignArgs) -> Result<Exit, Failure> {
 pub(super) async fn sign(run: &RunDirectory, config: &Config, sdk: &SdkConfig) -> Result<(), Failure> {
     let Some(key) = &config.written.signing.kms_key else { return Ok(()) };
     let failed = |action: &str, problem: String| {
-        let again = format!("the run is finished; sign it with `pipewarden sign {}`", run.path().display());
+        let again = format!(
+            "the run is finished; sign it with `pipewarden sign {}`, with the same --out and --config",
+            run.plan().run_id
+        );
         Failure::because(format!("{action} with {key}: {problem}; {again}"))
     };
     let arn =

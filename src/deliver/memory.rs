@@ -55,11 +55,12 @@ impl Memory {
         // What follows must begin on a line of its own.
         file.set_len(words.bytes).map_err(failed("write"))?;
         if words.is_stale() {
-            match write_anew(&path, &words.entries) {
-                Ok(()) => file = append()?,
-                // A long memory is as good as a short one.
-                Err(error) => tracing::warn!("{} could not be written anew: {error}", path.display()),
+            // A long memory is as good as a short one.
+            if let Err(error) = write_anew(&path, &words.entries) {
+                tracing::warn!("{} could not be written anew: {error}", path.display());
             }
+            // Whichever of the two has the name now.
+            file = append()?;
         }
         Ok(Self { path, entries: words.entries, file: Some(file), _lock: Some(locked) })
     }

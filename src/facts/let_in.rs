@@ -100,16 +100,17 @@ impl Joins {
         sentences
     }
 
-    /// Accounts that the run does not even know of.
+    /// Accounts that may be of the organization, but that the run does not know of; strangers are told of by other
+    /// controls, and are none of what is audited.
     fn never_listed<'a>(&'a self, home: &'a AccountId, let_in: &'a LetIn) -> impl Iterator<Item = String> + 'a {
+        let is_whole = self.organization.is_some() && self.gaps.over_type(&TypeName::ACCOUNT).is_empty();
         let named = if let LetIn::Only(accounts) = let_in { Some(accounts) } else { None };
         let unlisted = named.into_iter().flatten().filter(move |account| {
             *account != home && !self.accounts.contains_key(*account) && !self.not_seen_whole.contains(*account)
         });
-        let unlisted =
-            unlisted.map(|account| format!("account {account} is not among the accounts that were looked at"));
-        let anyone = named.is_none() && self.organization.is_none();
-        unlisted.chain(anyone.then(|| "the organization's accounts were not listed".to_owned()))
+        let unlisted = unlisted.map(|account| format!("account {account} is not among the accounts that were listed"));
+        let anyone = named.is_none().then(|| "the organization's accounts were not listed".to_owned());
+        unlisted.chain(anyone).filter(move |_| !is_whole)
     }
 
     /// What of an account's pipelines, projects and deployment groups could not be seen.
@@ -123,7 +124,7 @@ impl Joins {
 mod tests {
     use serde_json::json;
 
-    use super::super::testing::{account, denied, joins, member};
+    use super::super::testing::{account, denied, denied_types, joins, member};
     use super::*;
     use crate::inventory::{Affects, Gap};
 
@@ -195,10 +196,20 @@ mod tests {
 
     #[test]
     fn an_account_that_the_run_never_knew_was_not_looked_at() {
-        let alone = joins(&[member("111111111111", None)], &[]);
+        let mut own = member("111111111111", None);
         let nothing = |_: &AccountId| Vec::new();
-        let doubts = alone.hidden_abroad(&account(), &only(&["111111111111", "222222222222"]), nothing);
-        assert_eq!(doubts, ["account 222222222222 is not among the accounts that were looked at"]);
+        let both = only(&["111111111111", "222222222222"]);
+        // Where all accounts were listed, it is a stranger's.
+        assert!(joins(&[own.clone()], &[]).hidden_abroad(&account(), &both, nothing).is_empty());
+        let unlisted = denied_types("organizations:ListAccounts", &[TypeName::ACCOUNT]);
+        let listed_in_part = joins(&[own.clone()], &[unlisted]);
+        let expected = ["account 222222222222 is not among the accounts that were listed"];
+        assert_eq!(listed_in_part.hidden_abroad(&account(), &both, nothing), expected);
+        // An account that is audited alone is of no organization that anybody knows.
+        own.uid.0 = "111111111111".to_owned();
+        let alone = joins(&[own], &[]);
+        assert_eq!(alone.hidden_abroad(&account(), &both, nothing), expected);
+        assert_eq!(alone.hidden_abroad(&account(), &LetIn::Anyone, nothing).len(), 1);
         let template = joins(&[], &[]);
         assert!(template.hidden_abroad(&account(), &only(&["222222222222"]), nothing).is_empty());
     }

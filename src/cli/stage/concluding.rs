@@ -31,7 +31,7 @@ pub(super) fn conclude(run_id: &RunId, options: &StageOptions) -> Result<Value, 
         store.fetch_run(run_id).await?;
         store.fetch_former(Some(run_id)).await?;
         store.fetch([items::name_of(run_id, items::REFERENCES)]).await?;
-        store.fetch_folder("deliveries/", &|_| true).await
+        store.fetch_memories().await
     })?;
     let out = kept.folder();
     let run = asked.run(run_id, out)?;

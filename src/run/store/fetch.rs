@@ -99,11 +99,22 @@ impl Store {
         self.fetch(names).await
     }
 
+    /// Fetches what deliveries remember. The records of former runs stay where they are: there is one for every run and
+    /// every recheck that ever was.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    pub async fn fetch_memories(&self) -> Result<usize, StoreError> {
+        self.fetch_folder("deliveries/", &|name| is_memory(&format!("deliveries/{name}"))).await
+    }
+
     /// Fetches a run as a whole.
     ///
     /// # Errors
     /// As [`Self::fetch`].
     pub async fn fetch_run(&self, run_id: &RunId) -> Result<usize, StoreError> {
+        // What was delivered of it before stands outside of its folder.
+        self.fetch([format!("deliveries/{run_id}.json")]).await?;
         self.fetch_folder(&of_run(run_id, ""), &|_| true).await
     }
 

@@ -219,6 +219,11 @@ impl Store {
             };
             if self.objects.put(name, &path, &condition).await? {
                 self.keep_as_fetched(name)?;
+                if let Some(fetched) = known {
+                    let (bytes, sha256) = hash_of(&path).map_err(StoreError::io(&path))?;
+                    // The tag stays the old one: what is said from now on is joined to what stands there then.
+                    self.fetched().insert(name.to_owned(), Fetched { bytes, sha256, ..fetched });
+                }
                 return Ok(Outcome::New);
             }
             if !self.join_memory(name).await? {

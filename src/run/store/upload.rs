@@ -100,7 +100,8 @@ impl Objects {
         E: std::error::Error + ProvideErrorMetadata + 'static,
     {
         match error.code() {
-            Some("PreconditionFailed") => Ok(Answer::Taken),
+            // Where the object that was to be replaced is gone, the condition is answered with that.
+            Some("PreconditionFailed" | "NoSuchKey") => Ok(Answer::Taken),
             Some("ConditionalRequestConflict") => Ok(Answer::Busy),
             _ => Err(refused(&self.place(name), "s3:PutObject", error)),
         }

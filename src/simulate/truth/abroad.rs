@@ -50,16 +50,14 @@ fn anyone(world: &World, home: usize, hides: impl Fn(&World, usize) -> bool) -> 
 pub(super) fn bucket(world: &World, bucket: BucketRef, hides: impl Fn(&World, usize) -> bool) -> bool {
     let policy_seen = world.refusal(bucket.account, "s3:GetBucketPolicy").is_none();
     let open = matches!(bucket.spec(world).writers, Outsiders::OrganizationOnly | Outsiders::Everybody);
-    let stranger = policy_seen && bucket.spec(world).writers == Outsiders::Account;
-    stranger || (open || !policy_seen) && anyone(world, bucket.account, hides)
+    (open || !policy_seen) && anyone(world, bucket.account, hides)
 }
 
 /// Whether a pipeline of another account may encrypt with the customer key unseen.
 pub(super) fn key(world: &World, key: KeyRef) -> bool {
     let policy_seen = world.refusal(key.account, "kms:GetKeyPolicy").is_none();
     let open = matches!(key.spec(world).principals, Outsiders::OrganizationOnly | Outsiders::Everybody);
-    let stranger = policy_seen && key.spec(world).principals == Outsiders::Account;
-    stranger || (open || !policy_seen) && anyone(world, key.account, hides_pipelines)
+    (open || !policy_seen) && anyone(world, key.account, hides_pipelines)
 }
 
 /// Whether a pipeline of another account may work with the role unseen.
@@ -72,5 +70,5 @@ pub(super) fn role(world: &World, role: RoleRef) -> bool {
         crate::simulate::estate::Duty::Action { from } => from != role.account && hides_pipelines(world, from),
         _ => false,
     };
-    managed || from || role.spec(world).trusts == Trusts::Stranger
+    managed || from
 }
