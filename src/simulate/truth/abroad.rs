@@ -3,7 +3,7 @@
 //! In: the knobs of buckets, keys and roles, and what the world refuses. Out: whether somebody whom the thing's policy
 //! lets in could not be seen. It exists because "nothing else uses it" is right only where everybody who may was looked at.
 
-use crate::simulate::estate::{BucketRef, KeyRef, Outsiders, RoleRef, Trusts, application_count};
+use crate::simulate::estate::{AWS_MANAGED_SLOT, BucketRef, KeyRef, Outsiders, RoleRef, Trusts, application_count};
 use crate::simulate::organization::State;
 use crate::simulate::world::{Refusal, World};
 
@@ -53,9 +53,13 @@ pub(super) fn bucket(world: &World, bucket: BucketRef, hides: impl Fn(&World, us
     (open || !policy_seen) && anyone(world, bucket.account, hides)
 }
 
-/// Whether a pipeline of another account may encrypt with the customer key unseen.
+/// Whether a pipeline of another account may encrypt with the key unseen; one that AWS manages serves its account only.
 pub(super) fn key(world: &World, key: KeyRef) -> bool {
-    let policy_seen = world.refusal(key.account, "kms:GetKeyPolicy").is_none();
+    let described = super::storage::described(world, key.account);
+    if described && key.slot == AWS_MANAGED_SLOT {
+        return false;
+    }
+    let policy_seen = described && world.refusal(key.account, "kms:GetKeyPolicy").is_none();
     let open = matches!(key.spec(world).principals, Outsiders::OrganizationOnly | Outsiders::Everybody);
     (open || !policy_seen) && anyone(world, key.account, hides_pipelines)
 }

@@ -269,8 +269,7 @@ fn key_uses(world: &World, key: KeyRef) -> Vec<Known> {
             uses.push(Some(spec.production()));
         }
     }
-    let abroad = key.slot != AWS_MANAGED_SLOT && super::abroad::key(world, key);
-    if !pipelines_seen(world, key.account) || abroad {
+    if !pipelines_seen(world, key.account) || super::abroad::key(world, key) {
         uses.push(None);
     }
     uses
