@@ -344,7 +344,7 @@ fn silence_is_counted_by_the_hour() {
     }
 }
 
-/// Lambda takes images of its own Region, so one value of `ImageUri` has to do for all Regions of a StackSet.
+/// Lambda takes images of its own Region, so one value of `ImageUri` has to do for all Regions of a `StackSet`.
 #[test]
 fn the_hook_takes_its_image_from_its_own_region() {
     let image = &resources("infra/hook/template.yaml")["Function"]["Properties"]["Code"]["ImageUri"]["Fn::Sub"];

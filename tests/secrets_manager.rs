@@ -150,7 +150,7 @@ fn functions_ask_source_hosts_with_tokens_that_they_fetch_once_for_each_event() 
     let night = api.next();
     assert!(night.path.ends_with("/r-0/response"), "{night:?}");
     drop(first);
-    assert_eq!(vault.asked(), [secret.clone()]);
+    assert_eq!(vault.asked(), std::slice::from_ref(&secret));
     let report = folder.path().join(night.body["report"].as_str().unwrap());
     let findings: Value = serde_json::from_slice(&fs::read(report.join("findings.json")).unwrap()).unwrap();
     let findings = findings["findings"].as_array().unwrap();

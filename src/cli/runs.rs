@@ -186,7 +186,7 @@ impl Row {
             compared_with: comparison.as_ref().map(|comparison| comparison.previous.run_id.clone()),
             violations: comparison.as_ref().map(|comparison| comparison.violations.clone()).unwrap_or_default(),
             remediation: comparison.map(|comparison| comparison.remediation).unwrap_or_default(),
-            inventories_of: manifest.and_then(|manifest| manifest.inventories_of()).map(|run| run.to_string()),
+            inventories_of: manifest.and_then(crate::run::Manifest::inventories_of).map(|run| run.to_string()),
             organization: manifest.map(|manifest| manifest.run.organization.clone()),
         }
     }

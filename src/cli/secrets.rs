@@ -292,7 +292,7 @@ mod tests {
             (format!("TOKEN={}", ARN.replace("arn:aws:", "arn:x:")), "no ARN of a secret"),
             (format!("TOKEN={}", ARN.replace(":secret:", ":function:")), "no ARN of a secret"),
             (format!("TOKEN={}", ARN.replace("secretsmanager", "ssm")), "no ARN of a secret"),
-            (format!("TOKEN={}{{}}", ARN), "no ARN of a secret"),
+            (format!("TOKEN={ARN}{{}}"), "no ARN of a secret"),
             (format!("TOKEN={ARN}:{SECRET}"), "either nothing or three parts"),
             (format!("TOKEN={ARN}:k::#{SECRET}"), "twice"),
             (format!("TOKEN={ARN}#"), "no key behind"),

@@ -120,7 +120,9 @@ impl Memory {
             path: self.path.display().to_string(),
             source,
         })?;
-        words.into_iter().for_each(|word| word.enter(&mut self.entries));
+        for word in words {
+            word.enter(&mut self.entries);
+        }
         Ok(())
     }
 }

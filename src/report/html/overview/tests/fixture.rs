@@ -462,7 +462,7 @@ fn trend() -> Vec<TrendPoint> {
                 remediation: (day > 8).then(|| {
                     BTreeMap::from([(
                         Severity::Critical,
-                        Remediation { resolved: day % 2, total_hours: 24.0 * (day % 2) as f64 },
+                        Remediation { resolved: day % 2, total_hours: if day % 2 == 1 { 24.0 } else { 0.0 } },
                     )])
                 }),
             }
