@@ -155,8 +155,9 @@ fn finding(seeded: &mut Seeded, control: &Control, resource: &Arc<ResourceRef>, 
         lifecycle: Some(Lifecycle {
             change: if unseen { Change::NotSeen } else { change },
             first_observed_at: first.to_owned(),
-            last_observed_at: if unseen { "2026-11-20T02:00:00Z" } else { "2026-11-21T02:00:00Z" }.to_owned(),
+            last_observed_at: Some(if unseen { "2026-11-20T02:00:00Z" } else { "2026-11-21T02:00:00Z" }.to_owned()),
             last_known: unseen.then_some(ComplianceType::NonCompliant),
+            was: None,
         }),
     }
 }
