@@ -175,8 +175,7 @@ pub(super) fn put_use<'a>(
         production.add_if(&user.label, &user.production);
     }
     // Only what lives beside it is asked for: a gap anywhere would leave every branch in doubt.
-    production.doubt(&joins.gaps.over(&resource.account, None, &TypeName::PIPELINE));
-    production.doubt(joins.hidden_releases.get(&resource.account).map_or(&[], Vec::as_slice));
+    production.doubt(&joins.hidden_pipelines(&resource.account));
     facts.know("builtBy", built_by);
     facts.put("releasesToProduction", production.decided().map(|users| !users.is_empty()));
 }

@@ -134,11 +134,7 @@ fn put_use(facts: &mut Facts, name: &str, resource: &Resource, joins: &Joins) {
         why.extend(joins.hidden_stores.get(account).into_iter().flatten().cloned());
         why
     };
-    let why_releases = |account: &AccountId| {
-        let mut why = joins.hidden_in(account, &[TypeName::PIPELINE]);
-        why.extend(joins.hidden_releases.get(account).into_iter().flatten().cloned());
-        why
-    };
+    let why_releases = |account: &AccountId| joins.hidden_pipelines(account);
     used_by.doubt(&why_stores(home));
     used_by.doubt(&joins.hidden_abroad(home, &let_in, why_stores));
     let mut releases = why_releases(home);

@@ -113,6 +113,13 @@ impl Joins {
         unlisted.chain(anyone).filter(move |_| !is_whole)
     }
 
+    /// Why the account may have pipelines, or pipelines may release or name something, that nobody saw.
+    pub(super) fn hidden_pipelines(&self, account: &AccountId) -> Vec<String> {
+        let mut sentences = self.hidden_in(account, &[TypeName::PIPELINE]);
+        sentences.extend(self.hidden_releases.get(account).into_iter().flatten().cloned());
+        sentences
+    }
+
     /// What of an account's pipelines, projects and deployment groups could not be seen.
     pub(super) fn hidden_in(&self, account: &AccountId, kinds: &[TypeName]) -> Vec<String> {
         kinds.iter().flat_map(|kind| self.gaps.over(account, None, kind)).collect()

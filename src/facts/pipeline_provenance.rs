@@ -11,7 +11,7 @@ use super::practice_rules::fits;
 use super::seen::{Found, Seen, list_at, name, tags, text_at};
 use super::words::words;
 use super::{Facts, Joins};
-use crate::inventory::{Arn, Origin, Resource, TypeName};
+use crate::inventory::{Arn, Origin, Resource};
 
 /// Facts that are unknown if the stages could not be seen.
 pub(super) const FACTS: &[&str] = &["uncheckedUpstreams"];
@@ -115,8 +115,7 @@ pub(super) fn put(facts: &mut Facts, view: &View<'_>) {
     let deployments = view.deployments();
     // A pipeline that could not be seen may start this one.
     let account = &view.resource.account;
-    let mut doubts = view.joins.gaps.over(account, None, &TypeName::PIPELINE);
-    doubts.extend(view.joins.hidden_releases.get(account).into_iter().flatten().cloned());
+    let doubts = view.joins.hidden_pipelines(account);
     let starters = view.joins.started_pipelines.get(account).and_then(|here| here.get(own));
     let mut unchecked = Found::default();
     for upstream in upstream(view.resource, view.joins) {

@@ -11,7 +11,7 @@ use super::pipeline_definition::Definition;
 use super::production::{Environment, is_one_of};
 use super::seen::{Found, Seen, name, property, tags};
 use super::words::words;
-use crate::inventory::{Arn, Resource, TypeName};
+use crate::inventory::{Arn, Resource};
 
 /// An action that runs a project.
 #[derive(Debug)]
@@ -95,9 +95,7 @@ impl Identity {
 
     /// Only pipelines beside the project are asked for: a gap anywhere would leave every project in doubt.
     fn why_more_pipelines(&self, joins: &Joins) -> Vec<String> {
-        let mut doubts = joins.gaps.over(&self.place.0, None, &TypeName::PIPELINE);
-        doubts.extend(joins.hidden_releases.get(&self.place.0).into_iter().flatten().cloned());
-        doubts
+        joins.hidden_pipelines(&self.place.0)
     }
 
     /// A production pipeline that runs it decides; else its account, its tags and its name.
@@ -153,7 +151,7 @@ mod tests {
     use super::super::testing::*;
     use super::super::{Fact, Project, ResourceKind};
     use super::*;
-    use crate::inventory::Gap;
+    use crate::inventory::{Gap, TypeName};
 
     fn pipeline(name: &str, stage: &str, category: &str) -> Resource {
         let kind = |category: &str, provider: &str| json!({"Category": category, "Provider": provider, "Owner": "AWS"});

@@ -198,6 +198,12 @@ pub enum Affects {
 }
 
 impl Gap {
+    /// Whether things of the type may be there that were not listed.
+    #[must_use]
+    pub fn hides_type(&self, name: &TypeName) -> bool {
+        matches!(&self.affects, Affects::Types { types } if types.contains(name))
+    }
+
     /// One line for a person: the action, where, and why.
     #[must_use]
     pub fn sentence(&self) -> String {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Counts, Report, RunInfo};
 use crate::finding::{Change, Gone, Severity};
-use crate::inventory::{Affects, CallCounts, Gap, TypeName};
+use crate::inventory::{CallCounts, TypeName};
 
 /// Runs of a trend, the newest included: more would be too narrow to see.
 pub const TREND_RUNS: usize = 60;
@@ -132,9 +132,8 @@ impl Report<'_> {
                 && lifecycle.last_observed_at.as_deref().is_some_and(|last| last < looked)
         });
         // Where accounts could not be listed, one that is missing has not left.
-        let hides_accounts =
-            |gap: &Gap| matches!(&gap.affects, Affects::Types { types } if types.contains(&TypeName::ACCOUNT));
-        let may_be_hidden = || self.controls.contains_key(&finding.control) && self.gaps.iter().any(hides_accounts);
+        let hides_accounts = || self.gaps.iter().any(|gap| gap.hides_type(&TypeName::ACCOUNT));
+        let may_be_hidden = || self.controls.contains_key(&finding.control) && hides_accounts();
         !is_asked && is_old_news && !may_be_hidden()
     }
 

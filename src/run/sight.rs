@@ -250,9 +250,8 @@ impl<'a> Sight<'a> {
     fn out_of_sight(&self, resource: &ResourceRef, finder: Option<Finder>) -> Option<String> {
         let ResourceRef { account, region, .. } = resource;
         if !self.accounts.contains_key(account) {
-            let hides_accounts =
-                |gap: &&&Gap| matches!(&gap.affects, Affects::Types { types } if types.contains(&TypeName::ACCOUNT));
-            if let Some(gap) = self.gaps_of.values().flatten().find(hides_accounts) {
+            let mut gaps = self.gaps_of.values().flatten();
+            if let Some(gap) = gaps.find(|gap| gap.hides_type(&TypeName::ACCOUNT)) {
                 return Some(format!("it could not be looked at: {}", gap.sentence()));
             }
             return Some(format!("account {account} is not among the accounts of the organization any more"));

@@ -3,13 +3,10 @@
 //! In: the knobs of buckets, keys and roles, and what the world refuses. Out: whether somebody whom the thing's policy
 //! lets in could not be seen. It exists because "nothing else uses it" is right only where everybody who may was looked at.
 
+use super::role::refused;
 use crate::simulate::estate::{AWS_MANAGED_SLOT, BucketRef, KeyRef, Outsiders, RoleRef, Trusts, application_count};
 use crate::simulate::organization::State;
-use crate::simulate::world::{Refusal, World};
-
-fn refused(world: &World, account: usize, action: &str) -> bool {
-    world.refusal(account, action) == Some(Refusal::Denied)
-}
+use crate::simulate::world::World;
 
 fn dark(world: &World, account: usize) -> bool {
     world.member(account).state != State::Suspended && world.role_denied(account)

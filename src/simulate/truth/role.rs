@@ -91,7 +91,7 @@ const IAM: [&str; 6] = [
     "iam:GetPolicyVersion",
 ];
 
-fn refused(world: &World, account: usize, action: &str) -> bool {
+pub(super) fn refused(world: &World, account: usize, action: &str) -> bool {
     world.refusal(account, action) == Some(Refusal::Denied)
 }
 
