@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pipewarden::collect::COLLECTORS;
+use pipewarden::facts::{Joins, KINDS, Rules};
+use pipewarden::inventory::Resource;
 use syn::visit::Visit;
 
 /// Module, the modules of this crate it may use, and the crates that are found only there (or in one of the files named
@@ -150,6 +152,7 @@ const ALSO: &[(&str, &str, &str)] = &[
     ("rayon", "history", "an archive is read on all cores"),
     ("rayon", "run", "the files of a run are hashed on all cores"),
     ("ring", "inventory", "fingerprints of values that are taken out"),
+    ("saphyr_parser", "inventory", "where a command of a build specification ends"),
     ("ring", "cli", "a key for them"),
     ("ring", "run", "signatures of manifests"),
     ("base64", "run", "signatures of manifests"),
@@ -347,6 +350,38 @@ fn every_collector_stands_in_the_documents() {
         missing.extend(unsaid.map(|name| format!("docs/calls.md does not say when {service} asks for {name}")));
     }
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// Tags that nobody asks for look like a resource without tags, so the documents have to admit it.
+#[test]
+fn tags_that_policies_may_read_are_read_or_admitted() {
+    const READ: [&str; 5] =
+        ["ListTagsForResource", "ListResourceTags", "GetBucketTagging", "tags included", "tags of the"];
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/resources.md");
+    let resources = fs::read_to_string(file).unwrap();
+    let (_, admitted) = resources.split_once("\n- Tags are not read of ").unwrap();
+    let (admitted, _) = admitted.split_once(": their").unwrap();
+    let joins = Joins::new(Rules::default(), time::OffsetDateTime::UNIX_EPOCH, 0);
+    let mut broken = BTreeSet::new();
+    let mut tagged = 0;
+    for kind in KINDS {
+        let name = format!("`{}`", kind.type_name());
+        let uid = "arn:aws:service:eu-west-1:111122223333:name".to_owned();
+        let account = "111122223333".parse().unwrap();
+        let resource = Resource::live(kind.type_name(), uid, account, "eu-west-1".parse().unwrap());
+        let facts = kind.facts(&resource, &joins);
+        if !facts.known.contains_key("tags") && !facts.unknown.contains_key("tags") {
+            continue;
+        }
+        tagged += 1;
+        let row = resources.lines().find(|line| line.starts_with(&format!("| {name}")));
+        let is_read = row.is_some_and(|row| READ.iter().any(|word| row.contains(word)));
+        if is_read == admitted.contains(&name) {
+            broken.insert(format!("docs/resources.md has to say of {name} what reads its tags, or that nothing does"));
+        }
+    }
+    assert!(tagged > 10, "{tagged}");
+    assert!(broken.is_empty(), "{broken:#?}");
 }
 
 #[test]

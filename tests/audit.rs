@@ -313,8 +313,10 @@ fn what_organizations_refuses_leaves_guardrails_unknown() {
     let seen = audit(SimulationOptions { accounts: 9, limits: false, ..SimulationOptions::default() });
     for action in [
         "organizations:DescribePolicy",
+        "organizations:ListAccountsForParent",
         "organizations:ListDelegatedAdministrators",
         "organizations:ListDelegatedServicesForAccount",
+        "organizations:ListOrganizationalUnitsForParent",
         "organizations:ListPolicies",
         "organizations:ListRoots",
         "organizations:ListTargetsForPolicy",
@@ -334,6 +336,39 @@ fn what_organizations_refuses_leaves_guardrails_unknown() {
         assert!(blind.gaps.iter().any(|gap| gap.action == action), "{action}: no gap names it");
         assert_ne!(blind.verdicts, seen.verdicts, "{action}");
     }
+}
+
+#[test]
+fn an_account_whose_units_have_no_names_is_not_known_to_be_no_production() {
+    let options = SimulationOptions { accounts: 9, limits: false, denials: false, ..SimulationOptions::default() };
+    let mut written = written();
+    written.production.organizational_units = Some(vec!["/Workloads".to_owned(), "/Sandbox".to_owned()]);
+    let config = written.resolve("test").unwrap();
+    let seen = audit_with(options.clone(), &config);
+    let blind = |action: &str| {
+        audit_with(SimulationOptions { deny_action: Some(action.to_owned()), ..options.clone() }, &config)
+    };
+    for action in ["organizations:ListOrganizationalUnitsForParent", "organizations:ListRoots"] {
+        let blind = blind(action);
+        let of_guardrails = |finding: &&Finding| finding.control == "organizations-guardrails-reach-production";
+        let dropped = blind.findings.iter().filter(of_guardrails).filter(|finding| {
+            let account = finding.resource.account.as_str();
+            let before = seen.findings.iter().filter(of_guardrails).find(|f| f.resource.account.as_str() == account);
+            finding.compliance == ComplianceType::NotApplicable
+                && before.is_some_and(|before| before.compliance != ComplianceType::NotApplicable)
+        });
+        assert_eq!(dropped.count(), 0, "{action}");
+        let says_why = |finding: &&Finding| finding.gaps.iter().any(|gap| gap.contains(action));
+        let unknown = |finding: &&Finding| finding.compliance == ComplianceType::InsufficientData;
+        let in_doubt = blind.findings.iter().filter(of_guardrails).filter(unknown).filter(says_why);
+        assert!(in_doubt.count() > 1, "{action} hides which accounts are production by the names of their units");
+    }
+    // The walk sees the names of units in which it may not list accounts, and the flat list says who stands in which.
+    let blind = blind("organizations:ListAccountsForParent");
+    let of_accounts = seen.verdicts.iter().filter(|(key, _)| key.0.starts_with("organizations-"));
+    let changed = of_accounts.filter(|(key, before)| blind.verdicts.get(*key) != Some(*before));
+    let accounts: BTreeSet<&String> = changed.map(|(key, _)| &key.2).collect();
+    assert_eq!(accounts.len(), 1, "only one account that runs something has no `Paths`: {accounts:?}");
 }
 
 #[test]

@@ -5,15 +5,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use aws_smithy_types::retry::RetryConfig;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use pipewarden::inventory::Region;
+use pipewarden::run::{Objects, Store, StoreAddress};
 use pipewarden::simulate::{Simulation, SimulationOptions, SimulationServer};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use crate::loopback;
 use crate::moto::Moto;
@@ -485,6 +490,146 @@ fn rechecks_that_begin_together_stand_beside_each_other_in_the_bucket() {
     assert_eq!(verified.lines().filter(|line| line.contains(" holds: ")).count(), 4, "{verified}");
 }
 
+/// What of a run says how it stands.
+const STANDING: [&str; 3] = ["plan.json", "manifest.json", "failed.txt"];
+
+/// A way to the bucket on which everything that is asked for is written down.
+struct Watched {
+    endpoint: String,
+    /// By connection.
+    asked: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Watched {
+    fn start(moto: &Moto) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let behind = moto.endpoint.trim_start_matches("http://").to_owned();
+        let asked: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+        let written = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for inward in listener.incoming() {
+                let inward = inward.unwrap();
+                let outward = TcpStream::connect(&behind).unwrap();
+                let (mut from, mut to) = (inward.try_clone().unwrap(), outward.try_clone().unwrap());
+                let written = Arc::clone(&written);
+                std::thread::spawn(move || {
+                    let mut lists = written.lock().unwrap();
+                    let place = lists.len();
+                    lists.push(Vec::new());
+                    drop(lists);
+                    let mut buffer = vec![0; 65536];
+                    while let Ok(read @ 1..) = from.read(&mut buffer) {
+                        // Before it goes on: who has an answer was written down.
+                        written.lock().unwrap()[place].extend_from_slice(&buffer[..read]);
+                        if to.write_all(&buffer[..read]).is_err() {
+                            break;
+                        }
+                    }
+                    let _ = to.shutdown(Shutdown::Write);
+                });
+                std::thread::spawn(move || {
+                    let _ = std::io::copy(&mut &outward, &mut &inward);
+                    let _ = inward.shutdown(Shutdown::Both);
+                });
+            }
+        });
+        Self { endpoint, asked }
+    }
+
+    /// Names of the objects under a folder that were asked for.
+    fn fetched(&self, folder: &str) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for requests in self.asked.lock().unwrap().iter() {
+            let requests = text(requests);
+            let paths = requests.split("GET /").skip(1).filter_map(|rest| Some(rest.split_once(" HTTP/1.1")?.0));
+            let objects = paths.filter_map(|path| path.split('?').next()?.strip_prefix(folder).map(str::to_owned));
+            names.extend(objects.filter(|name| !name.is_empty()).map(|name| name.replace("%3D", "=")));
+        }
+        names
+    }
+}
+
+#[test]
+fn a_recheck_fetches_no_report_of_the_full_run_and_nothing_of_one_that_is_under_way() {
+    let stage = &stage();
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine::new(stage, folder.path());
+    let out = stage.bucket("sparing");
+    machine.says(&["audit", "--at", &stage.hours_ago(2), "--fail-on", "none", "--out", &out]);
+    let objects = stage.objects("sparing");
+    let (name, report) = objects.iter().find(|(name, _)| name.ends_with("/findings.json")).unwrap();
+    let night = name.trim_start_matches("nightly/runs/").split('/').next().unwrap();
+    let report: Value = serde_json::from_slice(report).unwrap();
+    let all = report["findings"].as_array().unwrap();
+    let judged = all.iter().find(|one| one["resource"]["typeName"] == "AWS::CodePipeline::Pipeline").unwrap();
+    let begun = machine.answer(&["collect", "--begin", "--at", &stage.hours_ago(1), "--out", &out]);
+    map(&machine, &items(&machine, &begun)[..1], &out);
+    let under_way = begun["runId"].as_str().unwrap();
+    let parts = within(&stage.objects("sparing"), &format!("nightly/runs/{under_way}/inventory/"));
+    assert!(parts.len() > 1, "nothing is under way");
+
+    let watched = Watched::start(&stage.moto);
+    let uid = judged["resource"]["uid"].as_str().unwrap();
+    let mut recheck = machine.command(&["audit", "--resource", uid, "--fail-on", "none", "--out", &out]);
+    let output = recheck.env("PIPEWARDEN_STORE_ENDPOINT_URL", &watched.endpoint).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(machine.is_clean());
+
+    let of_night = watched.fetched(&format!("sparing/nightly/runs/{night}/"));
+    let read = [&STANDING[..], &["report.jsonl.gz", "findings.spool.jsonl.gz", "gone.spool.jsonl.gz"]].concat();
+    let (inventories, others): (BTreeSet<&str>, BTreeSet<&str>) =
+        of_night.iter().map(String::as_str).partition(|name| name.starts_with("inventory/"));
+    assert!(others.is_subset(&read.iter().copied().collect()), "{others:?}");
+    for name in ["manifest.json", "findings.spool.jsonl.gz"] {
+        assert!(others.contains(name), "{name} of the full run is not looked at: {of_night:?}");
+    }
+    let written = within(&objects, &format!("nightly/runs/{night}/"));
+    let written: BTreeSet<&str> =
+        written.keys().map(String::as_str).filter(|name| name.starts_with("inventory/")).collect();
+    assert_eq!(inventories, written);
+    let of_tonight = watched.fetched(&format!("sparing/nightly/runs/{under_way}/"));
+    assert!(of_tonight.iter().all(|name| STANDING.contains(&name.as_str())), "{of_tonight:?}");
+
+    // With that little it says what it says with a whole run beside it.
+    let rechecks = within(&stage.objects("sparing"), "nightly/rechecks/runs/");
+    let (_, report) = rechecks.iter().find(|(name, _)| name.ends_with("/findings.json")).unwrap();
+    let report: Value = serde_json::from_slice(report).unwrap();
+    let found = report["findings"].as_array().unwrap();
+    assert!(found.iter().any(|one| one["compliance"] == "Compliant"));
+    assert!(found.iter().all(|one| one["lifecycle"]["change"] != "New"), "nothing changed since the night");
+    assert_eq!(report["overTime"]["recheck"]["besideRun"], night);
+}
+
+#[test]
+fn a_run_in_a_bucket_that_was_left_unfinished_is_fetched_while_it_is_young() {
+    let stage = &stage();
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine::new(stage, folder.path());
+    let fetched = |out: &str, run: &str| {
+        let watched = Watched::start(&stage.moto);
+        let mut again = machine.command(&["collect", "--out", out]);
+        let output = again.env("PIPEWARDEN_STORE_ENDPOINT_URL", &watched.endpoint).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        watched.fetched(&format!("{}/runs/{run}/", out.trim_start_matches("s3://")))
+    };
+    let runs = |bucket: &str| -> Vec<String> {
+        let names = stage.objects(bucket).into_keys();
+        let plans = names.filter_map(|name| name.strip_suffix("/plan.json").map(str::to_owned));
+        plans.map(|name| name.rsplit('/').next().unwrap().to_owned()).collect()
+    };
+    for (bucket, hours, is_young) in [("young", 11, true), ("old", 13, false)] {
+        let out = stage.bucket(bucket);
+        machine.says(&["collect", "--at", &stage.hours_ago(hours), "--out", &out]);
+        let first = runs(bucket).remove(0);
+        let names = fetched(&out, &first);
+        let came = names.iter().any(|name| name.starts_with("inventory/account="));
+        assert_eq!(came, is_young, "{bucket}: {names:?}");
+        assert_eq!(runs(bucket).len(), if is_young { 1 } else { 2 }, "{bucket}");
+        assert!(machine.is_clean());
+    }
+}
+
 #[test]
 fn a_configuration_and_a_key_come_from_the_bucket_and_are_everybodys() {
     let stage = &stage();
@@ -541,6 +686,94 @@ fn is_whole(asked: &[u8]) -> bool {
     asked.len() >= end + 4 + length.unwrap_or(0)
 }
 
+/// Reads a request.
+fn request(connection: &mut TcpStream) -> String {
+    let mut asked = Vec::new();
+    let mut buffer = vec![0; 65536];
+    while !is_whole(&asked) {
+        let read = connection.read(&mut buffer).unwrap_or(0);
+        if read == 0 {
+            break;
+        }
+        asked.extend_from_slice(&buffer[..read]);
+    }
+    text(&asked)
+}
+
+/// What becomes of a body on its way.
+#[derive(Clone, Copy)]
+enum Body {
+    Whole,
+    /// The connection is closed in the middle.
+    BreaksOff,
+    /// Other bytes than those whose hash the head has.
+    Damaged,
+}
+
+/// A bucket in which every name is one object, with what becomes of its first bodies; the last stands for all that follow.
+/// The number counts them.
+fn breaking(object: Vec<u8>, bodies: Vec<Body>) -> (String, Arc<Mutex<usize>>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let count: Arc<Mutex<usize>> = Arc::default();
+    let counted = Arc::clone(&count);
+    std::thread::spawn(move || {
+        let sum = STANDARD.encode(Sha256::digest(&object));
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            if request(&mut connection).starts_with("HEAD ") {
+                let _ = connection.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                continue;
+            }
+            let mut nth = counted.lock().unwrap();
+            let body = bodies.get(*nth).or(bodies.last()).copied().unwrap();
+            *nth += 1;
+            drop(nth);
+            let mut sent = object.clone();
+            match body {
+                Body::Whole => {}
+                Body::BreaksOff => sent.truncate(object.len() / 2),
+                Body::Damaged => sent[0] ^= 1,
+            }
+            let length = object.len();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nETag: \"tag\"\r\nx-amz-checksum-sha256: {sum}\r\nConnection: close\r\n\r\n"
+            );
+            let _ = connection.write_all(head.as_bytes()).and_then(|()| connection.write_all(&sent));
+        }
+    });
+    (endpoint, count)
+}
+
+#[test]
+fn a_body_that_breaks_off_or_is_damaged_is_fetched_anew_and_not_for_ever() {
+    let object = vec![b'x'; 300_000];
+    let name = "runs/20261121T020000Z/inventory/organization.jsonl.gz";
+    let fetch = |bodies: Vec<Body>| {
+        let (endpoint, count) = breaking(object.clone(), bodies);
+        let folder = tempfile::tempdir().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let came = runtime.block_on(async {
+            let sdk = loopback::config(&endpoint, loopback::credentials(), "us-east-1", RetryConfig::disabled());
+            let address = StoreAddress::of(Path::new("s3://breaking/nightly")).unwrap().unwrap();
+            let store = Store::new(Objects::open(&sdk, address).await.unwrap(), folder.path());
+            store.fetch([name.to_owned()]).await.map_err(|error| error.to_string())
+        });
+        let asked = *count.lock().unwrap();
+        (came, asked, files_under(folder.path()))
+    };
+    let (came, asked, files) = fetch(vec![Body::BreaksOff, Body::Damaged, Body::Whole]);
+    assert_eq!((came, asked), (Ok(1), 3));
+    assert!(files.len() == 1 && files[name] == object, "{:?}", files.keys());
+    for (bodies, words) in [(vec![Body::BreaksOff], "broke off"), (vec![Body::Damaged], "nightly")] {
+        let (came, asked, files) = fetch(bodies);
+        let said = came.unwrap_err();
+        assert!(said.contains("s3://breaking/nightly/runs/") && said.contains(words), "{said}");
+        assert!(said.contains("again") && asked == 4, "{asked}: {said}");
+        assert!(files.is_empty(), "{:?}", files.keys());
+    }
+}
+
 /// A bucket that may be listed and not written.
 fn refusing(status: &'static str, code: &'static str) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -548,16 +781,7 @@ fn refusing(status: &'static str, code: &'static str) -> String {
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
-            let mut asked = Vec::new();
-            let mut buffer = vec![0; 65536];
-            while !is_whole(&asked) {
-                let read = connection.read(&mut buffer).unwrap_or(0);
-                if read == 0 {
-                    break;
-                }
-                asked.extend_from_slice(&buffer[..read]);
-            }
-            let asked = text(&asked);
+            let asked = request(&mut connection);
             let list = "<ListBucketResult></ListBucketResult>";
             let refusal = format!("<Error><Code>{code}</Code><Message>no</Message></Error>");
             let (status, body) = match asked.split(' ').next().unwrap_or_default() {

@@ -366,6 +366,60 @@ async fn an_app_exchanges_its_signature_for_one_token() {
     assert!(ledger["github:GetRepository"] > 5);
 }
 
+/// The calls in the ledgers of two accounts that ask the host of an App for a branch each, at once.
+async fn ledgers_of_two(host: &Host) -> [BTreeMap<String, u64>; 2] {
+    let access = HostAccess {
+        host: "github.com".to_owned(),
+        provider: "GitHub".to_owned(),
+        api: host.api.clone(),
+        token: String::new(),
+    };
+    let as_app = |entry: &mut HostEntry| {
+        entry.token_env = None;
+        (entry.app_id, entry.installation_id) = (Some(12), Some(34));
+        entry.private_key_file = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys/app.pem"));
+    };
+    let sdk = loopback::config("http://127.0.0.1:9", loopback::credentials(), "eu-west-1", RetryConfig::disabled());
+    let gate = CallGate::new(Concurrency::default()).with_hosts(open(&[access], as_app));
+    let scopes = ["111122223333", "444455556666"].map(|account| {
+        Scope::new(account.parse().unwrap(), Partition::Aws, "eu-west-1".parse().unwrap(), &sdk, gate.clone())
+    });
+    let [one, two] = &scopes;
+    let (web, api) = futures_util::future::join(
+        read_branch(one, "GitHub", "github.com", "acme/web", "main"),
+        read_branch(two, "GitHub", "github.com", "acme/api", "main"),
+    )
+    .await;
+    assert!(web.is_some() && api.is_some());
+    // A second branch of the same account adds no second call.
+    read_branch(two, "GitHub", "github.com", "acme/web", "main").await.unwrap();
+    scopes.map(|scope| calls(&scope))
+}
+
+#[tokio::test]
+async fn the_token_of_an_app_stands_once_in_the_ledger_of_every_account_that_uses_it() {
+    const TOKEN: &str = "github:CreateInstallationAccessToken";
+    let given = Host::start(|_, request| {
+        if request.starts_with("POST ") {
+            http("201 Created", &[], &json!({"token": "ghs_own"}))
+        } else {
+            http("404 Not Found", &[], &json!({"message": "Not Found"}))
+        }
+    })
+    .await;
+    for ledger in ledgers_of_two(&given).await {
+        assert_eq!(ledger.get(TOKEN), Some(&1), "{ledger:?}");
+        assert!(ledger.contains_key("github:GetRepository"), "{ledger:?}");
+    }
+    let posted = |host: &Host| host.asked().iter().filter(|request| request.starts_with("POST ")).count();
+    assert_eq!(posted(&given), 1);
+    let refused = Host::start(|_, _| http("404 Not Found", &[], &json!({"message": "Integration not found"}))).await;
+    for ledger in ledgers_of_two(&refused).await {
+        assert_eq!(ledger, BTreeMap::from([(TOKEN.to_owned(), 1)]));
+    }
+    assert_eq!(posted(&refused), 1);
+}
+
 #[tokio::test]
 async fn an_app_that_is_refused_is_a_gap_that_says_so() {
     let host = Host::start(|_, _| http("404 Not Found", &[], &json!({"message": "Integration not found"}))).await;

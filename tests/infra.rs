@@ -325,6 +325,71 @@ fn a_night_that_reaches_nobody_is_a_failure() {
     assert_eq!(stopped["containers"]["exitCode"], serde_json::json!([{"anything-but": [0, 1, 2]}]));
 }
 
+/// What failed may have failed for a moment only, as a download that broke off. What is wrong with the configuration stays so.
+#[test]
+fn every_function_that_fails_is_tried_again() {
+    let document: Value = serde_json::from_str(&text(STATE_MACHINE)).unwrap();
+    let mut invoked = 0;
+    visit(&document, "", &mut |at, node| {
+        if !node["Resource"].as_str().is_some_and(|resource| resource.ends_with(":lambda:invoke")) {
+            return;
+        }
+        let retries = node["Retry"].as_array().unwrap();
+        let errors: Vec<&str> = retries.iter().flat_map(|retry| words(retry, "ErrorEquals")).collect();
+        assert!(errors.contains(&"Pipewarden.Failed"), "{at}: {errors:?}");
+        assert!(!errors.contains(&"Pipewarden.Usage"), "{at}: {errors:?}");
+        invoked += 1;
+    });
+    assert_eq!(invoked, 5);
+}
+
+/// Memory in MiB that Fargate takes with these CPU units:
+/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html>
+fn fargate_takes(cpu: &str) -> BTreeSet<u64> {
+    let (least, most, step) = match cpu {
+        "256" => return [512, 1024, 2048].into(),
+        "512" => (1, 4, 1),
+        "1024" => (2, 8, 1),
+        "2048" => (4, 16, 1),
+        "4096" => (8, 30, 1),
+        "8192" => (16, 60, 4),
+        "16384" => (32, 120, 8),
+        other => panic!("Fargate has no CPU of {other}"),
+    };
+    (least..=most).step_by(step).map(|gib| gib * 1024).collect()
+}
+
+#[test]
+fn the_hub_lets_through_what_fargate_takes_and_nothing_else() {
+    let template = &templates()[HUB];
+    let lets_through = |cpu: &str, memory: &str| {
+        let mut of_cpu = 0;
+        for rule in template["Rules"].as_object().unwrap().values() {
+            let condition = &rule["RuleCondition"]["Fn::Equals"];
+            if condition[0]["Ref"] != "Cpu" || condition[1] != cpu {
+                continue;
+            }
+            of_cpu += 1;
+            let contains = &rule["Assertions"][0]["Assert"]["Fn::Contains"];
+            assert_eq!(contains[1]["Ref"], "Memory");
+            if !contains[0].as_array().unwrap().iter().any(|value| value == memory) {
+                return false;
+            }
+        }
+        assert_eq!(of_cpu, 1, "rules of Cpu {cpu}");
+        true
+    };
+    let parameters = &template["Parameters"];
+    let (cpus, memories) = (&parameters["Cpu"], &parameters["Memory"]);
+    for cpu in words(cpus, "AllowedValues") {
+        for memory in words(memories, "AllowedValues") {
+            let fits = fargate_takes(cpu).contains(&memory.parse::<u64>().unwrap());
+            assert_eq!(lets_through(cpu, memory), fits, "Cpu {cpu}, Memory {memory}");
+        }
+    }
+    assert!(lets_through(cpus["Default"].as_str().unwrap(), memories["Default"].as_str().unwrap()));
+}
+
 /// A metric without datapoints is asked further back than the alarm says, so silence has to be a number.
 #[test]
 fn silence_is_counted_by_the_hour() {

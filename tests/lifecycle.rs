@@ -332,7 +332,7 @@ fn a_run_killed_while_it_was_compared_ends_with_the_same_bytes() {
     // Between the two: findings without their lifecycle, and what was gone of an attempt before.
     fs::write(path.join(".findings.spool.jsonl.gz.partial"), b"half").unwrap();
     fs::write(path.join("gone.spool.jsonl.gz"), b"of another attempt").unwrap();
-    let resumed = RunDirectory::unfinished(broken.path(), &whole.plan().question).unwrap().unwrap();
+    let resumed = RunDirectory::unfinished(broken.path(), &whole.plan().question, day(1)).unwrap().unwrap();
     blind.end(&resumed);
     let (expected, got) = (snapshot(whole.path()), snapshot(resumed.path()));
     assert_eq!(got.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());

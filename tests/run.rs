@@ -16,11 +16,15 @@ use pipewarden::run::{
     SPOOL, STORED_REPORT, VerifyError, verify,
 };
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::macros::datetime;
 
 const NO_GAPS: &[Gap] = &[];
 const ACCOUNTS: [&str; 3] = ["111111111111", "222222222222", "333333333333"];
 const FIRST: &str = "20261121T020000Z";
 const SECOND: &str = "20261122T020000Z";
+/// When somebody goes on with the first.
+const LATER: OffsetDateTime = datetime!(2026-11-21 13:59 UTC);
 
 fn account(id: &str) -> AccountId {
     id.parse().unwrap()
@@ -245,7 +249,7 @@ fn a_run_killed_at_any_step_ends_with_the_same_bytes() {
         kill(&killed);
         drop(killed);
         // The second start is at another time; the run it continues keeps its own.
-        let run = RunDirectory::unfinished(out.path(), &plan(SECOND).question).unwrap().expect(when);
+        let run = RunDirectory::unfinished(out.path(), &plan(SECOND).question, LATER).unwrap().expect(when);
         assert_eq!(run.plan(), &plan(FIRST), "{when}");
         assert!(run.has_part(None, ORGANIZATION));
         assert_eq!(collect(&run, &ACCOUNTS), left, "{when}");
@@ -263,13 +267,26 @@ fn a_run_killed_at_any_step_ends_with_the_same_bytes() {
 fn only_the_newest_run_of_the_same_question_is_continued() {
     let out = tempfile::tempdir().unwrap();
     let question = plan(FIRST).question;
-    assert!(RunDirectory::unfinished(out.path(), &question).unwrap().is_none());
+    assert!(RunDirectory::unfinished(out.path(), &question, LATER).unwrap().is_none());
     drop(RunDirectory::create(out.path(), plan(FIRST)).unwrap());
-    assert!(RunDirectory::unfinished(out.path(), "another question").unwrap().is_none());
-    assert!(RunDirectory::unfinished(out.path(), &question).unwrap().is_some());
+    assert!(RunDirectory::unfinished(out.path(), "another question", LATER).unwrap().is_none());
+    assert!(RunDirectory::unfinished(out.path(), &question, LATER).unwrap().is_some());
     unbroken(out.path(), SECOND);
-    assert!(RunDirectory::unfinished(out.path(), &question).unwrap().is_none(), "yesterday's truth");
+    assert!(RunDirectory::unfinished(out.path(), &question, LATER).unwrap().is_none(), "yesterday's truth");
     assert_eq!(RunDirectory::newest(out.path()).unwrap().unwrap().plan().run_id.as_str(), SECOND);
+}
+
+#[test]
+fn a_run_of_the_night_before_is_not_gone_on_with() {
+    let out = tempfile::tempdir().unwrap();
+    let run = RunDirectory::create(out.path(), plan(FIRST)).unwrap();
+    collect(&run, &ACCOUNTS);
+    drop(run);
+    let question = plan(FIRST).question;
+    let goes_on = |now| RunDirectory::unfinished(out.path(), &question, now).unwrap().is_some();
+    assert!(goes_on(datetime!(2026-11-21 14:00 UTC)));
+    assert!(!goes_on(datetime!(2026-11-21 14:01 UTC)));
+    assert!(!goes_on(datetime!(2026-11-22 02:00 UTC)), "what was seen a night ago is no verdict of this one");
 }
 
 #[test]
@@ -279,7 +296,7 @@ fn a_plan_of_another_version_is_not_continued_and_not_opened() {
     let path = run.path().to_owned();
     drop(run);
     fs::write(path.join(PLAN), json!({"schemaVersion": 9}).to_string()).unwrap();
-    assert!(RunDirectory::unfinished(out.path(), &plan(FIRST).question).unwrap().is_none());
+    assert!(RunDirectory::unfinished(out.path(), &plan(FIRST).question, LATER).unwrap().is_none());
     let error = RunDirectory::open(&path).unwrap_err().to_string();
     assert!(error.contains("plan.json has schema version 9") && error.contains("start a new run"), "{error}");
 }
@@ -291,7 +308,7 @@ fn two_processes_do_not_work_on_the_same_folder() {
     let error = RunDirectory::create(out.path(), plan(SECOND)).unwrap_err();
     assert!(matches!(error, RunError::Locked { .. }), "{error}");
     assert!(!out.path().join("runs").join(SECOND).exists());
-    assert!(matches!(RunDirectory::unfinished(out.path(), &run.plan().question), Err(RunError::Locked { .. })));
+    assert!(matches!(RunDirectory::unfinished(out.path(), &run.plan().question, LATER), Err(RunError::Locked { .. })));
     // A worker of the same run writes its accounts and finishes nothing.
     let worker = RunDirectory::open(run.path()).unwrap();
     collect(&worker, &ACCOUNTS);

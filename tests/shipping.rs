@@ -262,3 +262,44 @@ fn checkouts_leave_no_credentials_behind() {
     }
     assert!(checkouts > 3);
 }
+
+#[test]
+#[cfg(unix)]
+fn the_action_says_how_the_check_ended_and_where_its_findings_are() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::process::Command;
+    let steps = steps("action.yml");
+    let script = steps.iter().find(|step| step["id"] == "check").unwrap()["run"].as_str().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("bin")).unwrap();
+    for code in ["0", "1", "2", "64"] {
+        fs::write(at("bin/pipewarden"), format!("#!/bin/sh\n: > found.sarif\nexit {code}\n")).unwrap();
+        fs::set_permissions(at("bin/pipewarden"), fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(at("output"), "").unwrap();
+        let path = format!("{}:{}", at("bin").display(), std::env::var("PATH").unwrap());
+        let empty = ["PATHS", "BASE", "CONFIG", "POLICIES", "PARAMETERS", "INVENTORY"].map(|name| (name, ""));
+        // As a runner starts `shell: bash`.
+        let status = Command::new("bash")
+            .args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script])
+            .envs(empty)
+            .envs([("PATH", path.as_str()), ("FAIL_ON", "low"), ("FAIL_ON_GAPS", "false"), ("SARIF", "found.sarif")])
+            .env("GITHUB_OUTPUT", at("output"))
+            .current_dir(folder.path())
+            .status()
+            .unwrap();
+        assert_eq!(status.code().unwrap().to_string(), code);
+        assert_eq!(fs::read_to_string(at("output")).unwrap(), format!("exit-code={code}\nsarif=found.sarif\n"));
+    }
+}
+
+#[test]
+fn a_tag_of_one_platform_is_no_index() {
+    let release = text(".github/workflows/release.yml");
+    let created: Vec<&str> = release.lines().filter(|line| line.contains("imagetools create")).collect();
+    assert_eq!(created.len(), 3, "{created:?}");
+    for line in created {
+        let sources = line.matches("$IMAGE@").count();
+        assert_eq!(sources == 1, line.contains("--prefer-index=false"), "{line}");
+    }
+}

@@ -1,6 +1,7 @@
 //! One process against many workers, on one simulated organization: duration, calls, memory.
 //!
-//! `cargo bench --bench collect -- --fan-out --accounts 100 --regions 3 --workers 50`. What is simulated: AWS, with its
+//! `cargo bench --bench collect -- --fan-out --accounts 100 --regions 3 --workers 50`, with `--pipelines N` in each Region
+//! and `--in-use N` where pipelines stand in only so many of the Regions. What is simulated: AWS, with its
 //! published limits per account and Region and 20 ms latency, on loopback; the store, which is a folder. What is measured:
 //! processes of the real program, its calls, its memory. Workers share this machine's cores here and have cores of their
 //! own in AWS, so the duration with N workers is printed twice: as it was, and as the sum of the workers' own seconds ÷ N.
@@ -154,10 +155,12 @@ pub(crate) fn run(arguments: &[String]) {
     let workers: usize = value(arguments, "--workers", "50").parse().unwrap();
     let regions = REGIONS.iter().take(regions).copied().collect::<Vec<_>>().join(",");
     let pipelines = value(arguments, "--pipelines", "2");
+    let enabled = regions.split(',').count().to_string();
+    let in_use = value(arguments, "--in-use", &enabled);
     let simulate = ["simulate", "--listen", "127.0.0.1:0", "--accounts", accounts, "--pipelines", pipelines];
     let server = Command::new(env!("CARGO_BIN_EXE_pipewarden"))
         .args(simulate)
-        .args(["--latency", "20", "--no-denials", "--regions", &regions])
+        .args(["--latency", "20", "--no-denials", "--regions", &regions, "--regions-in-use", in_use])
         .stderr(Stdio::piped())
         .spawn();
     let mut server = Running(server.unwrap());
@@ -169,7 +172,7 @@ pub(crate) fn run(arguments: &[String]) {
     fs::write(setting.folder.path().join("key"), "0123456789abcdef0123456789abcdef").unwrap();
     let config = "[secrets]\nfingerprint_key_file = \"key\"\n";
     fs::write(setting.folder.path().join("pipewarden.toml"), config).unwrap();
-    println!("{accounts} accounts × {} Regions, {pipelines} pipelines in each", regions.split(',').count());
+    println!("{accounts} accounts × {enabled} Regions, {pipelines} pipelines in {in_use} of them");
 
     println!("one process:");
     let common = ["--config", "pipewarden.toml"];

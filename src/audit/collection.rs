@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 
-use super::{AuditOptions, RegionChoice, ownership, regions};
+use super::ownership::{self, Search};
+use super::{AuditOptions, RegionChoice, regions};
 use crate::collect::{COLLECTORS, Collected, Reach, Scope};
 use crate::inventory::{AccountId, Affects, Gap, Inventory, Reference, Region, ResourceUid, Skip, TypeName};
 use crate::organization::{Account, Directory, DiscoveryError, Sessions};
@@ -249,13 +250,13 @@ impl Collection<'_> {
         let partition = self.sessions.own_scope().partition;
         let partition = partition.as_str();
         let mut found: BTreeSet<ResourceUid> = BTreeSet::new();
-        let mut named = elsewhere.clone();
+        let mut late = BTreeSet::new();
         let mut dark = unasked;
         for account in selected {
             if self.run.has_part(Some(account), REFERENCED) {
                 let part = self.run.read_inventory(Some(account), REFERENCED)?;
                 found.extend(part.resources.iter().flat_map(ownership::names_of));
-                named.extend(part.references);
+                late.extend(part.references);
             }
             let own = self.run.read_inventory(Some(account), INVENTORY)?;
             dark += usize::from(own.gaps.iter().any(|gap| gap.affects == Affects::Account));
@@ -267,8 +268,10 @@ impl Collection<'_> {
             );
         }
         let mut by_account: BTreeMap<AccountId, Inventory> = BTreeMap::new();
-        for reference in &named {
-            let Some(resource) = ownership::nowhere(reference, partition, dark) else { continue };
+        let searched = elsewhere.iter().map(|reference| (reference, Search::AllBut(dark)));
+        let not_searched = late.difference(elsewhere).map(|reference| (reference, Search::None));
+        for (reference, search) in searched.chain(not_searched) {
+            let Some(resource) = ownership::nowhere(reference, partition, search) else { continue };
             if found.insert(resource.uid.clone()) {
                 by_account.entry(reference.account.clone()).or_default().resources.push(resource);
             }

@@ -110,8 +110,17 @@ pub(super) fn names_of(resource: &Resource) -> Vec<ResourceUid> {
     names
 }
 
+/// How far the owner of a thing was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Search {
+    /// In all accounts but so many.
+    AllBut(usize),
+    /// Nowhere: only what accounts own for others names it, and that is looked at last.
+    None,
+}
+
 /// Stands for a thing that no account of this run owns up to, so that it is unknown and not absent.
-pub(super) fn nowhere(reference: &Reference, partition: &str, dark: usize) -> Option<Resource> {
+pub(super) fn nowhere(reference: &Reference, partition: &str, search: Search) -> Option<Resource> {
     let uid = if reference.type_name == TypeName::BUCKET {
         format!("arn:{partition}:s3:::{}", reference.name)
     } else if reference.name.starts_with("arn:") {
@@ -127,10 +136,15 @@ pub(super) fn nowhere(reference: &Reference, partition: &str, dark: usize) -> Op
     if let Some(name) = name {
         resource.properties.insert(name.to_owned(), reference.name.clone().into());
     }
-    let message = format!(
-        "named in account {} but owned by none of the accounts that could be searched ({dark} could not)",
-        reference.account
-    );
+    let message = match search {
+        Search::AllBut(dark) => format!(
+            "named in account {} but owned by none of the accounts that could be searched ({dark} could not)",
+            reference.account
+        ),
+        Search::None => {
+            format!("named by what account {} holds for another one; whose it is was not looked for", reference.account)
+        }
+    };
     // What would have been asked: a bucket is looked for in every account's own list, all else where its ARN points.
     let collector = COLLECTORS.iter().find(|collector| collector.types().contains(&reference.type_name))?;
     let action = if reference.type_name == TypeName::BUCKET {

@@ -287,11 +287,12 @@ impl Fill<'_> {
     }
 
     /// A hole that stands for itself: a name of which nothing is known but what its expression says. Colons would make
-    /// other parts of an ARN of it.
+    /// other parts of an ARN of it, and quotation marks end the text of a JSON document that it stands in.
     fn itself(&self, hole: usize) -> String {
         let expression = self.holes.get(hole).map_or("", |hole| hole.expression.as_str());
         let spot = Spot { path: &[], expression, account: self.account, region: self.region, rules: self.rules };
-        spot.fixed().map_or_else(|| name(hole, &expression.replace([':', '/'], ".")), str::to_owned)
+        let plain = || name(hole, &expression.replace([':', '/', '"', '\\', ',', '='], "."));
+        spot.fixed().map_or_else(plain, str::to_owned)
     }
 }
 

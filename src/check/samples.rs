@@ -63,7 +63,15 @@ pub(super) const OBJECTS: &[(&[&str], &[&str])] = &[
     ),
     (&["OnFailure"], &[r#"{"Result": "ROLLBACK"}"#, r#"{"Result": "SKIP"}"#]),
     (&["AlarmConfiguration", "Alarms"], &[r"[]", r#"[{"Name": "opaque"}]"#, r#"{"Name": "opaque"}"#]),
-    (&["LifecycleConfiguration", "Rules"], &[r"[]", r#"{"Id": "opaque", "Status": "Enabled", "ExpirationInDays": 1}"#]),
+    (
+        &["LifecycleConfiguration", "Rules"],
+        &[
+            r"[]",
+            r#"{"Id": "opaque", "Status": "Enabled", "ExpirationInDays": 1}"#,
+            r#"{"Id": "opaque", "Status": "Enabled", "ExpirationInDays": 400, "NoncurrentVersionExpiration": {"NoncurrentDays": 400}}"#,
+            r#"[{"Id": "opaque", "Status": "Enabled", "ExpirationInDays": 400, "NoncurrentVersionExpiration": {"NoncurrentDays": 400}}]"#,
+        ],
+    ),
     (
         &["EnvironmentVariables"],
         &[r"[]", r#"[{"Name": "API_TOKEN", "Value": "redacted:secret-like", "Type": "PLAINTEXT"}]"#],

@@ -117,7 +117,8 @@ impl Surroundings<'_> {
     }
 
     fn sentence(&self, one: &Named) -> String {
-        let what = format!("{} {} is not defined in what was checked", said(&one.type_name), one.name);
+        let (name, options) = told_by_place(one);
+        let what = format!("{} {name} is not defined in what was checked", said(&one.type_name));
         if has_holes(&one.name) {
             // Without a name, nothing can be looked up.
             let first = "its name is open: give it with --parameter or --parameters";
@@ -125,6 +126,15 @@ impl Surroundings<'_> {
                 format!("{what}; {first}, to look it up in the last audit")
             } else {
                 format!("{what}; {first}, and the last audit with --inventory")
+            };
+        }
+        if !options.is_empty() {
+            // What stands for a place is in no audit.
+            let first = format!("say with {} where it is deployed", options.join(" and "));
+            return if self.audited.is_some() {
+                format!("{what}; {first}, to look it up in the last audit")
+            } else {
+                format!("{what}; {first}, and give the last audit with --inventory")
             };
         }
         self.hint(&what)
@@ -227,6 +237,35 @@ impl Surroundings<'_> {
     }
 }
 
+/// A name as the template has it, without what stands in it for an account and a Region that nobody told, and the
+/// options that tell them.
+fn told_by_place(one: &Named) -> (String, Vec<&'static str>) {
+    let is_in_letters = |text: &str| text.ends_with(|end: char| end.is_ascii_alphanumeric());
+    let region = Region::GLOBAL;
+    let of_account = one.name.contains(Place::NO_ACCOUNT);
+    let mut options = Vec::new();
+    let mut name = String::new();
+    let mut rest = one.name.as_str();
+    // A name may have this word of its own; beside the account, or as the Region of an ARN, it has not.
+    let beside = of_account || rest.contains(one.account.as_str()) || rest.contains(&format!(":{}:", region.as_str()));
+    let told = one.region != region || !beside;
+    while let Some((before, after)) = rest.split_once(region.as_str()).filter(|_| !told) {
+        name.push_str(before);
+        let within = is_in_letters(before) || after.starts_with(|next: char| next.is_ascii_alphanumeric());
+        name.push_str(if within { region.as_str() } else { "${AWS::Region}" });
+        if !within && options.is_empty() {
+            options.push("--region");
+        }
+        rest = after;
+    }
+    name.push_str(rest);
+    if of_account {
+        options.push("--account");
+        name = name.replace(Place::NO_ACCOUNT, "${AWS::AccountId}");
+    }
+    (name, options)
+}
+
 /// A thing of which only the name is known.
 fn stand_in(one: &Named, gap: Gap) -> Resource {
     let mut properties = Properties::new();
@@ -292,5 +331,37 @@ fn elsewhere(account: &AccountId, region: &Region, name: TypeName, message: Stri
         action: String::new(),
         cause: GapCause::Elsewhere { message },
         affects: Affects::Types { types: vec![name] },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_for_a_place_is_told_as_the_place() {
+        let told = |name: &str, account: &str, region: Region| {
+            let account = account.parse().unwrap();
+            told_by_place(&Named {
+                type_name: TypeName::BUCKET,
+                name: name.to_owned(),
+                uid: String::new(),
+                account,
+                region,
+            })
+        };
+        let (nobody, both) = (Place::NO_ACCOUNT, vec!["--region", "--account"]);
+        for (name, account, expected, options) in [
+            ("a-global-000000000000", nobody, "a-${AWS::Region}-${AWS::AccountId}", both.clone()),
+            ("a-globally-000000000000", nobody, "a-globally-${AWS::AccountId}", vec!["--account"]),
+            ("a-global-111122223333", "111122223333", "a-${AWS::Region}-111122223333", vec!["--region"]),
+            ("arn:aws:sns:global:000000000000:T", nobody, "arn:aws:sns:${AWS::Region}:${AWS::AccountId}:T", both),
+            ("arn:aws:iam::000000000000:role/R", nobody, "arn:aws:iam::${AWS::AccountId}:role/R", vec!["--account"]),
+            ("my-global-store", nobody, "my-global-store", vec![]),
+        ] {
+            assert_eq!(told(name, account, Region::GLOBAL), (expected.to_owned(), options), "{name}");
+        }
+        let here = told("a-global-111122223333", "111122223333", "eu-west-1".parse().unwrap());
+        assert_eq!(here, ("a-global-111122223333".to_owned(), vec![]));
     }
 }

@@ -33,6 +33,9 @@ pub(super) struct WorldOptions {
     /// Regions that every account has enabled
     #[arg(long, value_name = "REGION", value_delimiter = ',', default_value = "eu-central-1,us-east-1")]
     regions: Vec<Region>,
+    /// Regions that pipelines stand in, counted from the first; the others are enabled and empty [default: all]
+    #[arg(long, value_name = "N")]
+    regions_in_use: Option<usize>,
     /// The same seed gives the same organization
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -57,6 +60,7 @@ impl WorldOptions {
             accounts: self.accounts,
             pipelines_per_account_region: self.pipelines,
             regions: self.regions.clone(),
+            regions_in_use: self.regions_in_use,
             latency: Duration::from_millis(self.latency),
             limits: !self.no_limits,
             denials: !self.no_denials,

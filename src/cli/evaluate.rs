@@ -60,7 +60,10 @@ pub(super) fn run(args: &EvaluateArgs) -> Result<Exit, Failure> {
     let config = args.run.resolve_as(profile)?;
     let policies = policies::load(&config, &args.policies, time::OffsetDateTime::now_utc())?;
     let kept = args.run.open(profile)?;
-    kept.fetch(async |store| store.fetch_former(None).await)?;
+    kept.fetch(async |store| {
+        store.fetch_former(None).await?;
+        store.fetch_unfinished(time::OffsetDateTime::now_utc()).await
+    })?;
     if let Some(run_id) = kept.named(args.run_directory.as_deref())? {
         kept.fetch(async |store| {
             store.fetch_run(&run_id).await?;

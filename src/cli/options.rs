@@ -180,7 +180,7 @@ impl RunOptions {
             let plan = Plan::new(RunId::at(at).map_err(|e| Failure::failed(&e))?, question.clone(), seed);
             if !self.fresh {
                 let unfinished =
-                    RunDirectory::unfinished(&self.out, &plan.question).map_err(|e| Failure::failed(&e))?;
+                    RunDirectory::unfinished(&self.out, &plan.question, at).map_err(|e| Failure::failed(&e))?;
                 if let Some(run) = unfinished {
                     tracing::info!(run = %run.plan().run_id, "going on with an unfinished run");
                     return Ok(run);

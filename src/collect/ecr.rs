@@ -29,8 +29,9 @@ const LIST_TAGS: &str = "ecr:ListTagsForResource";
 /// Names that one call takes.
 const NAMES_PER_CALL: usize = 100;
 
-/// One name that does not exist fails the whole call.
-const NOT_FOUND: &str = "RepositoryNotFoundException";
+/// One name that does not exist fails the whole call, and so does one that no repository can have: `MyApp`.
+/// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeRepositories.html>
+const FAIL_FOR_ONE: [&str; 2] = ["RepositoryNotFoundException", "InvalidParameterException"];
 
 #[async_trait]
 impl Collector for Ecr {
@@ -76,7 +77,7 @@ type Described = (String, Result<Repository, CallError>);
 async fn describe(scope: &Scope, client: &Client, names: &[&str]) -> Vec<Described> {
     match describe_together(scope, client, names).await {
         Ok(found) => found,
-        Err(error) if error.code == NOT_FOUND && names.len() > 1 => {
+        Err(error) if FAIL_FOR_ONE.contains(&error.code.as_str()) && names.len() > 1 => {
             let alone = names.iter().map(std::slice::from_ref).map(|name| async move {
                 match describe_together(scope, client, name).await {
                     Ok(found) => found,
@@ -252,7 +253,10 @@ mod tests {
                 let names: Vec<&str> =
                     input["repositoryNames"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
                 if names.contains(&"gone") {
-                    return Answer::Error(400, NOT_FOUND);
+                    return Answer::Error(400, "RepositoryNotFoundException");
+                }
+                if names.contains(&"MyApp") {
+                    return Answer::Error(400, "InvalidParameterException");
                 }
                 let all = names.iter().map(|name| {
                     json!({
@@ -325,13 +329,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_does_not_exist_hides_no_other() {
-        let answers: Answers = Arc::new(answer);
-        let endpoint = endpoint(answers, &[]).await;
-        let wanted = ["gone", "web"].map(|name| reference(TypeName::IMAGE_REPOSITORY, name));
-        let found = Ecr.collect(&endpoint.scope, &wanted).await;
-        let [gone, web] = found.resources.as_slice() else { panic!("{:?}", found.resources) };
-        assert_eq!(gone.gap_over("ImageTagMutability").unwrap().action, DESCRIBE);
-        assert!(web.unseen.is_empty(), "{:?}", web.unseen);
+    async fn one_that_does_not_exist_or_cannot_hides_no_other() {
+        for bad in ["MyApp", "gone"] {
+            let answers: Answers = Arc::new(answer);
+            let endpoint = endpoint(answers, &[]).await;
+            let wanted = [bad, "web"].map(|name| reference(TypeName::IMAGE_REPOSITORY, name));
+            let found = Ecr.collect(&endpoint.scope, &wanted).await;
+            let [missing, web] = found.resources.as_slice() else { panic!("{:?}", found.resources) };
+            assert_eq!(missing.properties["RepositoryName"], bad);
+            assert_eq!(missing.gap_over("ImageTagMutability").unwrap().action, DESCRIBE);
+            assert!(web.unseen.is_empty(), "{bad}: {:?}", web.unseen);
+        }
     }
 }

@@ -14,9 +14,9 @@ use super::Scope;
 use super::call::CallError;
 use super::git_hosts::{Host, HostProvider, Repository, ask};
 use super::git_http::{Ask, Refusal, never};
-use super::git_pattern::matches;
 use super::git_sheet::{Sheet, Told};
 use super::git_source::{Source, SourceSeen};
+use crate::inventory::wildcard_matches;
 
 const GET_PROJECT: &str = "gitlab:GetProject";
 const LIST_PROTECTED: &str = "gitlab:ListProtectedBranches";
@@ -72,10 +72,8 @@ async fn look(host: &Host, scope: &Scope, source: &Source) -> Told {
     protection(&mut sheet, matching.as_deref(), default);
     reviews(&mut sheet, matching.as_deref(), rules.as_deref(), branch);
     let approvals = approvals.map(Option::unwrap_or_default);
-    without_own_approval(
-        &mut sheet,
-        approvals.as_ref().is_ok_and(|answer| flag(answer, "merge_requests_author_approval")),
-    );
+    let by_author = approvals.as_ref().map(|answer| flag(answer, "merge_requests_author_approval"));
+    without_own_approval(&mut sheet, by_author);
     for (property, field) in [
         ("DismissesStaleReviews", "reset_approvals_on_push"),
         ("RequiresLastPushApproval", "merge_requests_disable_committers_approval"),
@@ -190,10 +188,11 @@ impl Place<'_> {
     }
 }
 
-/// The protected branches that mean a branch.
+/// The protected branches that mean a branch. A star stands for slashes too:
+/// <https://docs.gitlab.com/user/project/repository/branches/protected/>
 fn matching<'a>(protected: &'a [Value], branch: &str) -> Vec<&'a Value> {
     let means =
-        |rule: &&Value| rule.get("name").and_then(Value::as_str).is_some_and(|pattern| matches(pattern, branch, true));
+        |rule: &&Value| rule.get("name").and_then(Value::as_str).is_some_and(|name| wildcard_matches(name, branch));
     protected.iter().filter(means).collect()
 }
 
@@ -239,7 +238,7 @@ fn reviews(
         let branches = items(rule, "protected_branches");
         let counted = !matches!(rule.get("rule_type").and_then(Value::as_str), Some("report_approver" | "code_owner"));
         let named = branches.iter().filter_map(|of| of.get("name").and_then(Value::as_str));
-        let mut means = named.map(|pattern| matches(pattern, branch, true));
+        let mut means = named.map(|pattern| wildcard_matches(pattern, branch));
         let meant = if flag(rule, "applies_to_all_protected_branches") {
             !protected.is_empty()
         } else {
@@ -265,10 +264,21 @@ fn reviews(
     }
 }
 
-/// Where authors may approve what they wrote, one approval says nothing of a second person.
-fn without_own_approval(sheet: &mut Sheet, counts: bool) {
-    if let Some(required) = sheet.properties.get_mut("RequiredApprovingReviewCount").filter(|_| counts) {
-        *required = required.as_u64().unwrap_or(0).saturating_sub(1).into();
+/// Where authors may approve what they wrote, one approval says nothing of a second person; where nobody knows whether
+/// they may, nobody knows what any number of approvals says.
+fn without_own_approval(sheet: &mut Sheet, may: Result<bool, &CallError>) {
+    const COUNT: &str = "RequiredApprovingReviewCount";
+    let required = sheet.properties.get(COUNT).and_then(Value::as_u64).unwrap_or(0);
+    if required == 0 {
+        return;
+    }
+    match may {
+        Ok(false) => {}
+        Ok(true) => sheet.set(COUNT, required - 1),
+        Err(error) => {
+            sheet.properties.remove(COUNT);
+            sheet.hide(&[COUNT], error);
+        }
     }
 }
 
@@ -326,6 +336,9 @@ mod tests {
             (json!([exact, strict]), "main", true, json!([true, false, false, true, []])),
             (json!([exact, open]), "main", true, json!([false, true, false, false, []])),
             (json!([named]), "main", false, json!([true, false, false, false, ["user:7"]])),
+            (json!([open]), "release/1", false, json!([false, true, false, false, []])),
+            (json!([{"name": "*"}]), "release/1", false, json!([false, false, false, false, []])),
+            (json!([{"name": "release/*"}]), "release/1/fix", false, json!([false, false, false, false, []])),
             (
                 json!([{"name": "main", "push_access_levels": []}]),
                 "main",
@@ -369,9 +382,26 @@ mod tests {
     fn an_author_who_approves_is_no_second_person() {
         let mut sheet = Sheet::default();
         sheet.set("RequiredApprovingReviewCount", 1);
-        without_own_approval(&mut sheet, false);
+        without_own_approval(&mut sheet, Ok(false));
         assert_eq!(sheet.properties["RequiredApprovingReviewCount"], 1);
-        without_own_approval(&mut sheet, true);
+        without_own_approval(&mut sheet, Ok(true));
         assert_eq!(sheet.properties["RequiredApprovingReviewCount"], 0);
+    }
+
+    #[test]
+    fn whether_authors_approve_is_unseen() {
+        const COUNT: &str = "RequiredApprovingReviewCount";
+        let cause = crate::inventory::GapCause::Throttled { attempts: 3 };
+        let error = CallError { action: GET_APPROVALS, code: "429".to_owned(), cause };
+        for (required, known) in [(0, true), (1, false), (2, false)] {
+            let mut sheet = Sheet::default();
+            sheet.set(COUNT, required);
+            without_own_approval(&mut sheet, Err(&error));
+            assert_eq!(sheet.properties.contains_key(COUNT), known, "{required}");
+            assert_eq!(sheet.unseen.get(COUNT), (!known).then_some(&error), "{required}");
+        }
+        let mut refused = Sheet::default();
+        without_own_approval(&mut refused, Err(&error));
+        assert!(refused.unseen.is_empty(), "what hides the rules already says so");
     }
 }

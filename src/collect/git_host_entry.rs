@@ -15,6 +15,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::call::CallError;
+use super::scope::RecordedCall;
 
 /// Whose API a host speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,6 +147,8 @@ pub(super) enum Credential {
 #[derive(Debug, Clone)]
 pub(super) struct InstallationToken {
     pub(super) token: Result<Secret, CallError>,
+    /// The calls that brought it, which stand in the ledger of every account that it is used for.
+    pub(super) calls: Vec<RecordedCall>,
     pub(super) until: Instant,
 }
 

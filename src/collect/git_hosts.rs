@@ -150,14 +150,17 @@ impl Host {
             Credential::App { auth, installation, token } => {
                 let mut kept = token.lock().await;
                 if kept.as_ref().is_none_or(|kept| kept.until <= Instant::now()) {
-                    let token = self.installation_token(scope, auth, installation).await;
+                    let asking = Box::pin(self.installation_token(scope, auth, installation));
+                    let (token, calls) = Scope::set_aside(asking).await;
                     let life = if token.is_ok() { INSTALLATION_TOKEN_LIFE } else { REFUSED_TOKEN_LIFE };
-                    *kept = Some(InstallationToken { token, until: Instant::now() + life });
+                    *kept = Some(InstallationToken { token, calls, until: Instant::now() + life });
                 }
-                match kept.as_ref().map(|kept| kept.token.clone()) {
-                    Some(token) => Ok((Scheme::Bearer, token?)),
-                    None => Err(CallError::malformed(action, "there is no token of the App's installation")),
-                }
+                let Some(kept) = kept.as_ref() else {
+                    return Err(CallError::malformed(action, "there is no token of the App's installation"));
+                };
+                // Everything that is asked with the token rests on them, whoever came first.
+                scope.share(&kept.calls);
+                Ok((Scheme::Bearer, kept.token.clone()?))
             }
         }
     }

@@ -34,7 +34,6 @@ pub mod git_history;
 mod git_host_entry;
 pub mod git_hosts;
 mod git_http;
-mod git_pattern;
 mod git_secret_files;
 mod git_sheet;
 mod git_source;

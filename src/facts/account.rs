@@ -66,15 +66,18 @@ fn environment(resource: &Resource, ids: &[String], joins: &Joins) -> Seen<Envir
     if joins.classifier.names_account(id) {
         return Ok(Environment::Production(format!("account {id} named in the configuration")));
     }
+    let path = text(resource, "OrganizationalUnitPath");
+    let known = path.as_ref().map_or("/", |path| path.unwrap_or("/"));
+    if let Some(rule) = joins.classifier.by_path(known, ids) {
+        return Ok(Environment::Production(format!("account {id} in organizational unit {rule}")));
+    }
     let mut doubts = Vec::new();
-    if joins.classifier.has_paths() {
-        for needed in ["OrganizationalUnitPath", "ParentIds"] {
-            doubts.extend(property(resource, needed).err().into_iter().flatten());
-        }
-        let path = text(resource, "OrganizationalUnitPath").ok().flatten().unwrap_or("/");
-        if let Some(rule) = joins.classifier.by_path(path, ids) {
-            return Ok(Environment::Production(format!("account {id} in organizational unit {rule}")));
-        }
+    // Names and ids are seen apart: the flat list of accounts has no names.
+    if joins.classifier.asks_for_path() {
+        doubts.extend(path.err().into_iter().flatten());
+    }
+    if joins.classifier.asks_for_units() {
+        doubts.extend(property(resource, "ParentIds").err().into_iter().flatten());
     }
     let tagged = match tags(resource) {
         Ok(tags) => joins.classifier.by_tags(tags, &format!("account {id}")),
@@ -94,13 +97,13 @@ fn policies(resource: &Resource) -> Seen<Found> {
     Ok(found)
 }
 
-/// The trails that record every Region and are switched on, as seen from the account.
+/// The trails that record what changes in every Region and are switched on, as seen from the account.
 fn logging_trails(resource: &Resource, joins: &Joins) -> Found {
     let (trails, doubts) = joins.trails_of(&resource.account);
     let mut found = Found { doubts, ..Found::default() };
     for (arn, trail) in trails {
         match &trail.multi_region {
-            Ok(true) => found.add_if(arn, &trail.logging(joins)),
+            Ok(true) => found.add_if(arn, &trail.records_changes(joins)),
             Ok(false) => {}
             Err(sentences) => found.doubt(sentences),
         }
@@ -145,6 +148,22 @@ mod tests {
     }
 
     #[test]
+    fn a_trail_of_data_events_alone_records_no_account() {
+        let with = |selectors: serde_json::Value| {
+            let mut trail = trail(true, true);
+            trail.properties.extend(selectors.as_object().unwrap().clone());
+            trails(&[trail], &[])
+        };
+        let advanced = |category: &str| {
+            let fields = json!([{"Field": "eventCategory", "Equals": [category]}]);
+            json!({"AdvancedEventSelectors": [{"FieldSelectors": fields}]})
+        };
+        assert_eq!(with(advanced("Data")), Ok(0));
+        assert_eq!(with(advanced("Management")), Ok(1));
+        assert_eq!(with(json!({"EventSelectors": [{"IncludeManagementEvents": false}]})), Ok(0));
+    }
+
+    #[test]
     fn no_trail_is_known_only_where_somebody_looked() {
         let bucket = resource(TypeName::BUCKET, "b", json!({}));
         assert_eq!(trails(std::slice::from_ref(&bucket), &[]), Ok(0));
@@ -185,6 +204,32 @@ mod tests {
         assert_eq!(production(rules).0, Fact::Bool(true));
         let rules = ProductionRules { accounts: BTreeSet::from([account()]), ..ProductionRules::default() };
         assert_eq!(production(rules).0, Fact::Bool(true));
+    }
+
+    #[test]
+    fn an_account_from_the_flat_list_is_not_known_to_be_no_production() {
+        let mut listed = member("111111111111", Some(("environment", "dev")));
+        listed.properties.remove("OrganizationalUnitPath");
+        listed.unseen.insert("OrganizationalUnitPath".to_owned(), denied("organizations:ListRoots"));
+        let production = |listed: &Resource, units: &[&str]| {
+            let organizational_unit_paths = units.iter().map(|unit| (*unit).to_owned()).collect();
+            let rules = ProductionRules { organizational_unit_paths, ..ProductionRules::default() };
+            let joins = joins_under(rules, std::slice::from_ref(listed), &[]);
+            let of_account = Account.facts(listed, &joins).known.get("production").cloned();
+            (of_account, joins.environment_of(&account()))
+        };
+        let (fact, environment) = production(&listed, &["/Workloads"]);
+        assert_eq!(fact, None);
+        assert!(environment.unwrap_err().join("").contains("organizations:ListRoots"));
+        // Ids decide where ids are asked for, and the root says nothing.
+        assert_eq!(production(&listed, &["/Workloads", "ou-1"]).0, Some(Fact::Bool(true)));
+        assert_eq!(production(&listed, &["ou-2", "/"]).0, Some(Fact::Bool(false)));
+        listed.properties.remove("ParentIds");
+        listed.unseen.insert("ParentIds".to_owned(), denied("organizations:ListRoots"));
+        assert_eq!(production(&listed, &["ou-2"]).0, None);
+        assert_eq!(production(&listed, &["/"]).0, Some(Fact::Bool(false)));
+        listed.tags.insert("environment".to_owned(), "prod".to_owned());
+        assert_eq!(production(&listed, &["/Workloads", "ou-2"]).0, Some(Fact::Bool(true)));
     }
 
     #[test]

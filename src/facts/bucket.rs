@@ -81,7 +81,7 @@ impl ResourceKind for Bucket {
         let mut facts = Facts::default();
         facts.know("name", name);
         facts.put_tags(resource);
-        put_use(&mut facts, name, resource, joins);
+        let overwritten = put_use(&mut facts, name, resource, joins);
         let lock = lock(resource);
         facts.put("objectLockEnabled", lock.as_ref().map(|lock| lock.enabled).map_err(Clone::clone));
         facts.put("objectLockMode", lock.as_ref().map(|lock| lock.mode).map_err(Clone::clone));
@@ -96,7 +96,7 @@ impl ResourceKind for Bucket {
         facts.put("aclsEnabled", acls_enabled(resource));
         facts.put("accessLogged", access_logged(resource));
         facts.put("dataEventsRecorded", data_events_recorded(name, resource, joins));
-        super::bucket_upkeep::put(&mut facts, name, resource, joins);
+        super::bucket_upkeep::put(&mut facts, name, resource, joins, &overwritten);
         match property(resource, "PolicyDocument") {
             Ok(document) => {
                 let document = document.map(PolicyDocument::new);
@@ -113,17 +113,21 @@ impl ResourceKind for Bucket {
     }
 }
 
-/// Who uses the bucket, and whether that makes it production.
-fn put_use(facts: &mut Facts, name: &str, resource: &Resource, joins: &Joins) {
+/// Who uses the bucket, and whether that makes it production. Answers whether anything but pipelines does: these never
+/// store two artifacts under one key, others may.
+fn put_use(facts: &mut Facts, name: &str, resource: &Resource, joins: &Joins) -> Seen<bool> {
     let users = joins.bucket_users.get(name).map_or(&[][..], Vec::as_slice);
     let mut used_by = Found::default();
     let mut production_use = Found::default();
     let mut other_use = Found::default();
+    let mut others = Found::default();
     for user in users {
         used_by.add(&user.label);
         if let Some(production) = &user.production {
             production_use.add_if(&user.label, production);
             other_use.add_if(&user.label, &production.clone().map(|production| !production));
+        } else {
+            others.add(&user.label);
         }
     }
     // Beside the bucket, and in accounts that its policy lets in: a gap anywhere would leave every bucket in doubt.
@@ -135,8 +139,10 @@ fn put_use(facts: &mut Facts, name: &str, resource: &Resource, joins: &Joins) {
         why
     };
     let why_releases = |account: &AccountId| joins.hidden_pipelines(account);
-    used_by.doubt(&why_stores(home));
-    used_by.doubt(&joins.hidden_abroad(home, &let_in, why_stores));
+    let mut stores = why_stores(home);
+    stores.extend(joins.hidden_abroad(home, &let_in, why_stores));
+    used_by.doubt(&stores);
+    others.doubt(&stores);
     let mut releases = why_releases(home);
     releases.extend(joins.hidden_abroad(home, &let_in, why_releases));
     production_use.doubt(&releases);
@@ -166,6 +172,7 @@ fn put_use(facts: &mut Facts, name: &str, resource: &Resource, joins: &Joins) {
     facts.put("production", production);
     facts.put("productionClassification", why);
     facts.put("sharedWithNonProduction", shared);
+    others.decided().map(|others| !others.is_empty())
 }
 
 /// What the bucket's own account, tags and name say.

@@ -14,17 +14,49 @@ use super::policy_document::{PolicyDocument, Statement, one_or_many, strings};
 use super::seen::{Found, Seen, at, list_at, number, property, text_at};
 use crate::inventory::{Region, Resource};
 
-/// Adds the facts about what becomes of objects.
-pub(super) fn put(facts: &mut Facts, name: &str, resource: &Resource, joins: &Joins) {
+/// Adds the facts about what becomes of objects. `overwritten`: whether somebody may store under a key that is taken.
+pub(super) fn put(facts: &mut Facts, name: &str, resource: &Resource, joins: &Joins, overwritten: &Seen<bool>) {
     facts.know("derivableName", is_derivable(name, resource));
-    let deletions = deletions(resource);
-    let known = deletions.as_ref();
-    facts.put("deletingRules", known.map(Deletions::sentences).map_err(Clone::clone));
-    facts.put("growthBounded", known.map(Deletions::bound_growth).map_err(Clone::clone));
-    facts.put("shortestExpirationDays", known.map(Deletions::shortest).map_err(Clone::clone));
+    put_deletions(facts, resource, overwritten);
     facts.put("replicas", replicas(resource, joins).decided());
     let document = property(resource, "PolicyDocument");
     facts.put("encryptionPolicyGaps", document.map(|document| policy_gaps(document, name, resource)));
+}
+
+fn put_deletions(facts: &mut Facts, resource: &Resource, overwritten: &Seen<bool>) {
+    let versioning = property(resource, "VersioningConfiguration");
+    // Where it was ever on, versions of that time are still there.
+    let versioned = versioning.map(|versioning| !text_at(versioning, &["Status"]).is_empty());
+    match deletions(resource) {
+        Ok(deletions) => {
+            facts.put("deletingRules", deletions.sentences(&versioned, overwritten));
+            facts.put("growthBounded", either(&versioned, |versioned| Ok(deletions.bound_growth(versioned))));
+            let artifacts = |overwritten: bool| Ok(deletions.shortest(overwritten));
+            let days = either(
+                &versioned,
+                |versioned| {
+                    if versioned { either(overwritten, artifacts) } else { artifacts(false) }
+                },
+            );
+            facts.put("shortestExpirationDays", days);
+        }
+        Err(sentences) => {
+            facts.put::<BTreeSet<String>>("deletingRules", Err(sentences.clone()));
+            facts.put::<bool>("growthBounded", Err(sentences.clone()));
+            facts.put::<i64>("shortestExpirationDays", Err(sentences));
+        }
+    }
+}
+
+/// The answer where it is known whether `seen` holds, or where it is the same either way.
+fn either<T: PartialEq>(seen: &Seen<bool>, answer: impl Fn(bool) -> Seen<T>) -> Seen<T> {
+    match seen {
+        Ok(holds) => answer(*holds),
+        Err(sentences) => {
+            let (with, without) = (answer(true)?, answer(false)?);
+            if with == without { Ok(with) } else { Err(sentences.clone()) }
+        }
+    }
 }
 
 /// Where the bucket is; the account that merely names it does not say.
@@ -50,29 +82,64 @@ fn is_derivable(name: &str, resource: &Resource) -> bool {
     })
 }
 
+/// What a rule takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// What lies under a key now; in a bucket with versions, a delete marker hides it and it becomes an old version.
+    Objects,
+    OldVersions,
+}
+
 /// What one enabled rule deletes or hides.
 #[derive(Debug)]
 struct Deletion {
     sentence: String,
+    taken: Taken,
     days: i64,
-    whole_bucket: bool,
+    /// Whether it leaves none of them.
+    takes_all: bool,
 }
 
+/// What all rules delete or hide, by <https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html>.
 #[derive(Debug, Default)]
 struct Deletions(Vec<Deletion>);
 
 impl Deletions {
-    fn sentences(&self) -> BTreeSet<String> {
-        self.0.iter().map(|deletion| deletion.sentence.clone()).collect()
+    fn of(&self, taken: Taken) -> impl Iterator<Item = &Deletion> {
+        self.0.iter().filter(move |deletion| deletion.taken == taken)
     }
 
-    fn bound_growth(&self) -> bool {
-        self.0.iter().any(|deletion| deletion.whole_bucket)
+    /// Old versions come from other versions under their key, or from objects that expire.
+    fn sentences(&self, versioned: &Seen<bool>, overwritten: &Seen<bool>) -> Seen<BTreeSet<String>> {
+        let expires = self.of(Taken::Objects).next().is_some();
+        let becomes_old = if expires { Ok(true) } else { overwritten.clone() };
+        // One that does not hold decides, whatever the other is.
+        let lacking =
+            super::deploying::any([versioned.clone(), becomes_old].map(|holds| holds.map(|holds| !holds)).into_iter());
+        let has_old = lacking.map(|lacking| !lacking);
+        let mut found = Found::default();
+        for deletion in &self.0 {
+            match deletion.taken {
+                Taken::Objects => found.add(&deletion.sentence),
+                Taken::OldVersions => found.add_if(&deletion.sentence, &has_old),
+            }
+        }
+        found.decided()
     }
 
-    /// 0 where nothing is deleted.
-    fn shortest(&self) -> i64 {
-        self.0.iter().map(|deletion| deletion.days).min().unwrap_or(0)
+    /// An artifact has a key of its own, so it becomes an old version only by expiring, and goes only as an old version:
+    /// with versions, it takes both.
+    fn bound_growth(&self, versioned: bool) -> bool {
+        let takes_all = |taken| self.of(taken).any(|deletion| deletion.takes_all);
+        takes_all(Taken::Objects) && (!versioned || takes_all(Taken::OldVersions))
+    }
+
+    /// After how many days an artifact may be out of reach; 0 where nothing takes any. A delete marker counts: who
+    /// asks for the key gets nothing. The days of old versions begin only then; they count by themselves only where
+    /// artifacts are overwritten.
+    fn shortest(&self, overwritten: bool) -> i64 {
+        let old = self.of(Taken::OldVersions).filter(|_| overwritten);
+        self.of(Taken::Objects).chain(old).map(|deletion| deletion.days).min().unwrap_or(0)
     }
 }
 
@@ -83,23 +150,23 @@ fn deletions(resource: &Resource) -> Seen<Deletions> {
         let name = text_at(Some(rule), &["Id"]);
         let restricted = is_restricted(rule);
         let part = if restricted { " in a part of the bucket" } else { "" };
-        let mut add = |what: &str, days: i64| {
+        let mut add = |taken: Taken, days: i64, keeps_some: bool| {
+            let what = if taken == Taken::Objects { "objects" } else { "old versions" };
             let sentence = format!("{name} ({what} after {days} days{part})");
-            found.0.push(Deletion { sentence, days, whole_bucket: !restricted });
+            found.0.push(Deletion { sentence, taken, days, takes_all: !(restricted || keeps_some) });
         };
         if let Some(days) = at(Some(rule), &["ExpirationInDays"]).and_then(number) {
-            add("objects", days);
+            add(Taken::Objects, days, false);
         }
         // On its day such a rule takes objects of any age.
         if at(Some(rule), &["ExpirationDate"]).is_some() {
-            add("objects", 0);
+            add(Taken::Objects, 0, false);
         }
-        let old = at(Some(rule), &["NoncurrentVersionExpiration", "NoncurrentDays"]).and_then(number);
-        // Where versioning was never on there are no old versions to delete.
-        if let Some(days) = old
-            && !text_at(property(resource, "VersioningConfiguration")?, &["Status"]).is_empty()
-        {
-            add("old versions", days);
+        let old = at(Some(rule), &["NoncurrentVersionExpiration"]);
+        if let Some(days) = at(old, &["NoncurrentDays"]).and_then(number) {
+            // The only old version of an artifact is among the newest that such a rule keeps.
+            let keeps_some = at(old, &["NewerNoncurrentVersions"]).and_then(number).is_some_and(|kept| kept > 0);
+            add(Taken::OldVersions, days, keeps_some);
         }
     }
     Ok(found)
@@ -207,7 +274,8 @@ fn demand(statement: Statement<'_>) -> Option<Demand> {
             }
             continue;
         }
-        let optional = operator.ends_with("IfExists");
+        // A negated operator holds where the key is missing, with and without `IfExists`:
+        // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
         let named = operator.trim_end_matches("IfExists");
         let values: Vec<&str> = strings(Some(value)).collect();
         let fits = match (named, key.as_str()) {
@@ -217,7 +285,7 @@ fn demand(statement: Statement<'_>) -> Option<Demand> {
             }
             ("StringNotEquals" | "StringNotLike" | "ArnNotEquals" | "ArnNotLike", KEY_ID) => {
                 let exact = !values.is_empty() && values.iter().all(|value| !value.is_empty() && !value.contains('*'));
-                exact.then_some(Demand::Key { even_unnamed: !optional })
+                exact.then_some(Demand::Key { even_unnamed: true })
             }
             _ => None,
         };
@@ -240,7 +308,7 @@ fn demand(statement: Statement<'_>) -> Option<Demand> {
 mod tests {
     use serde_json::json;
 
-    use super::super::testing::{joins, resource};
+    use super::super::testing::{denied, joins, resource};
     use super::super::{Bucket, Fact, ResourceKind};
     use super::*;
     use crate::inventory::TypeName;
@@ -262,34 +330,87 @@ mod tests {
         }
     }
 
+    fn rule(extra: &Value) -> Value {
+        let mut rule = json!({"Id": "r", "Status": "Enabled"});
+        rule.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        rule
+    }
+
+    /// A bucket with these rules, and another writer than pipelines if `written`.
+    fn kept(versioning: Option<&str>, written: bool, rules: &[Value]) -> Facts {
+        let mut properties = json!({"LifecycleConfiguration": {"Rules": rules}});
+        if let Some(status) = versioning {
+            properties["VersioningConfiguration"] = json!({"Status": status});
+        }
+        let artifacts = json!({"Name": "build", "Artifacts": {"Type": "S3", "Location": "artifacts"}});
+        let project = resource(TypeName::PROJECT, "build", artifacts);
+        let users = if written { vec![project] } else { Vec::new() };
+        let mut bucket = bucket("artifacts", properties);
+        if versioning == Some("unseen") {
+            bucket.unseen.insert("VersioningConfiguration".to_owned(), denied("s3:GetBucketVersioning"));
+        }
+        Bucket.facts(&bucket, &joins(&users, &[]))
+    }
+
     #[test]
     fn what_a_lifecycle_deletes() {
-        let lifecycle = |rules: Value| {
-            let versioning = json!({"Status": "Enabled"});
-            let known =
-                facts(json!({"LifecycleConfiguration": {"Rules": rules}, "VersioningConfiguration": versioning})).known;
+        let lifecycle = |versioning: Option<&str>, written: bool, rules: &[Value]| {
+            let known = kept(versioning, written, rules).known;
             (set(&known["deletingRules"]), known["growthBounded"].clone(), known["shortestExpirationDays"].clone())
         };
-        let rule = |extra: Value| {
-            let mut rule = json!({"Id": "r", "Status": "Enabled"});
-            rule.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-            rule
+        let nothing = (Vec::<String>::new(), Fact::Bool(false), Fact::Long(0));
+        let found = |sentences: &[&str], bounded: bool, days: i64| {
+            let sentences: Vec<String> = sentences.iter().map(|sentence| (*sentence).to_owned()).collect();
+            (sentences, Fact::Bool(bounded), Fact::Long(days))
         };
-        assert_eq!(lifecycle(json!([])), (vec![], Fact::Bool(false), Fact::Long(0)));
-        let old = rule(json!({"NoncurrentVersionExpiration": {"NoncurrentDays": 90}}));
-        let found = lifecycle(json!([old]));
-        assert_eq!(found, (vec!["r (old versions after 90 days)".to_owned()], Fact::Bool(true), Fact::Long(90)));
-        let part = rule(json!({"Prefix": "tmp/", "ExpirationInDays": 7}));
-        let found = lifecycle(json!([part]));
-        let sentence = "r (objects after 7 days in a part of the bucket)".to_owned();
-        assert_eq!(found, (vec![sentence], Fact::Bool(false), Fact::Long(7)));
-        assert_eq!(lifecycle(json!([part, old])).1, Fact::Bool(true));
-        assert_eq!(lifecycle(json!([rule(json!({"ExpirationDate": "2027-01-01T00:00:00Z"}))])).2, Fact::Long(0));
-        assert_eq!(lifecycle(json!([rule(json!({"ExpiredObjectDeleteMarker": true}))])).1, Fact::Bool(false));
+        let (objects_90, old_1) = ("r (objects after 90 days)", "r (old versions after 1 days)");
+        let objects = rule(&json!({"ExpirationInDays": 90}));
+        let old = rule(&json!({"NoncurrentVersionExpiration": {"NoncurrentDays": 1}}));
+        let both = rule(&json!({"ExpirationInDays": 90, "NoncurrentVersionExpiration": {"NoncurrentDays": 1}}));
+        for on in ["Enabled", "Suspended"] {
+            let on = Some(on);
+            assert_eq!(lifecycle(on, false, &[]), nothing);
+            assert_eq!(lifecycle(on, false, std::slice::from_ref(&old)), nothing);
+            assert_eq!(lifecycle(on, true, std::slice::from_ref(&old)), found(&[old_1], false, 1));
+            assert_eq!(lifecycle(on, false, std::slice::from_ref(&objects)), found(&[objects_90], false, 90));
+            assert_eq!(lifecycle(on, false, std::slice::from_ref(&both)), found(&[objects_90, old_1], true, 90));
+            assert_eq!(lifecycle(on, false, &[objects.clone(), old.clone()]), found(&[objects_90, old_1], true, 90));
+            assert_eq!(lifecycle(on, true, std::slice::from_ref(&both)), found(&[objects_90, old_1], true, 1));
+        }
+        assert_eq!(lifecycle(None, true, std::slice::from_ref(&old)), nothing);
+        assert_eq!(lifecycle(None, true, std::slice::from_ref(&objects)), found(&[objects_90], true, 90));
+        assert_eq!(lifecycle(None, true, std::slice::from_ref(&both)), found(&[objects_90], true, 90));
+        let on = Some("Enabled");
+        let part = rule(&json!({"Prefix": "tmp/", "ExpirationInDays": 7}));
+        let sentence = "r (objects after 7 days in a part of the bucket)";
+        assert_eq!(lifecycle(None, false, std::slice::from_ref(&part)), found(&[sentence], false, 7));
+        assert_eq!(lifecycle(on, false, &[part.clone(), old.clone()]).1, Fact::Bool(false));
+        assert_eq!(lifecycle(on, false, &[part, both.clone()]).1, Fact::Bool(true));
+        let newest = json!({"NoncurrentDays": 1, "NewerNoncurrentVersions": 3});
+        let newest = rule(&json!({"ExpirationInDays": 90, "NoncurrentVersionExpiration": newest}));
+        assert_eq!(lifecycle(on, false, &[newest]).1, Fact::Bool(false));
+        let on_a_day = rule(&json!({"ExpirationDate": "2027-01-01T00:00:00Z"}));
+        assert_eq!(lifecycle(None, false, &[on_a_day]).2, Fact::Long(0));
+        assert_eq!(lifecycle(None, false, &[rule(&json!({"ExpiredObjectDeleteMarker": true}))]), nothing);
         let disabled = json!({"Id": "r", "Status": "Disabled", "ExpirationInDays": 7});
-        assert_eq!(lifecycle(json!([disabled])).1, Fact::Bool(false));
-        let never = facts(json!({"LifecycleConfiguration": {"Rules": [old]}})).known;
-        assert_eq!(never["growthBounded"], Fact::Bool(false));
+        assert_eq!(lifecycle(None, false, &[disabled]), nothing);
+    }
+
+    #[test]
+    fn what_versions_would_change_is_unknown_without_them() {
+        let unknown = |written: bool, rule: Value| {
+            let facts = kept(Some("unseen"), written, &[rule]);
+            let names = ["deletingRules", "growthBounded", "shortestExpirationDays"];
+            names.into_iter().filter(|name| facts.unknown.contains_key(*name)).collect::<Vec<_>>()
+        };
+        let objects = rule(&json!({"ExpirationInDays": 90}));
+        let old = rule(&json!({"NoncurrentVersionExpiration": {"NoncurrentDays": 1}}));
+        let both = rule(&json!({"ExpirationInDays": 90, "NoncurrentVersionExpiration": {"NoncurrentDays": 1}}));
+        assert_eq!(unknown(false, objects), ["growthBounded"]);
+        assert_eq!(unknown(false, both.clone()), Vec::<&str>::new());
+        assert_eq!(unknown(true, both), ["shortestExpirationDays"]);
+        assert_eq!(unknown(false, old.clone()), Vec::<&str>::new());
+        assert_eq!(unknown(true, old), ["deletingRules", "shortestExpirationDays"]);
     }
 
     #[test]
@@ -344,9 +465,11 @@ mod tests {
         };
         let nothing = json!({});
         let own_key = json!({"StringNotEquals": {KEY_ID: key}});
-        let own_key_if_named = json!({"StringNotEqualsIfExists": {KEY_ID: key}});
+        let own_key_if_any = json!({"StringNotEqualsIfExists": {KEY_ID: key}});
+        let own_key_if_named = json!({"StringNotEquals": {KEY_ID: key}, "Null": {KEY_ID: "false"}});
         let kms_if_named = json!({"StringNotEquals": {ALGORITHM: "aws:kms"}, "Null": {ALGORITHM: "false"}});
         assert_eq!(gaps(std::slice::from_ref(&own_key), nothing.clone()), Vec::<String>::new());
+        assert_eq!(gaps(&[own_key_if_any], nothing.clone()), Vec::<String>::new());
         assert_eq!(gaps(std::slice::from_ref(&own_key_if_named), nothing.clone()), ["without a key of KMS"]);
         assert_eq!(gaps(&[own_key_if_named, kms_if_named.clone()], nothing.clone()), Vec::<String>::new());
         assert_eq!(gaps(&[kms_if_named], nothing.clone()), ["another key"]);

@@ -6,10 +6,11 @@
 
 use serde_json::Value;
 
+use super::environment_name;
 use super::joins::Joins;
 use super::pipeline_definition::{Action, Definition};
-use super::production::{Environment, is_one_of};
-use super::seen::{Seen, name};
+use super::production::{Classifier, Environment, is_one_of};
+use super::seen::{Seen, name, text_at};
 use super::words::words;
 use crate::inventory::{AccountId, Arn, Region, Resource, TypeName, deploy_commands};
 
@@ -26,6 +27,10 @@ pub(super) struct Candidate {
     elsewhere: bool,
     /// A build project whose own specification has to say whether this is a deployment; `None` if that is certain.
     project: Option<String>,
+    /// Whether a project whose specification nobody sees may deploy here.
+    may_deploy: bool,
+    /// Whether a script does its work, which may act anywhere.
+    runs_script: bool,
     /// What its names say.
     named: Environment,
     /// `application/group`, if it deploys through `CodeDeploy`.
@@ -106,6 +111,38 @@ const OTHER_WORDS: &[&str] = &[
     "report",
 ];
 
+/// Last words of names that only look at a deployment. `test` alone may be the environment.
+const LOOKING_WORDS: &[&str] = &[
+    "tests",
+    "testing",
+    "validate",
+    "validation",
+    "verify",
+    "verification",
+    "check",
+    "checks",
+    "status",
+    "notes",
+    "notification",
+    "notifications",
+    "report",
+];
+
+/// Words in the names of builds, beside [`OTHER_WORDS`], that say nothing where they stand beside a deploying word.
+const MAKING_WORDS: &[&str] = &[
+    "compile",
+    "ci",
+    "docker",
+    "dockerize",
+    "image",
+    "images",
+    "container",
+    "containers",
+    "assets",
+    "artifact",
+    "artifacts",
+];
+
 /// Settings that name what an action runs.
 const RUNS: &[(&str, &str)] = &[
     ("project name", "ProjectName"),
@@ -124,6 +161,17 @@ const TARGETS: &[(&str, &str)] = &[
     ("cluster name", "ClusterName"),
     ("service name", "ServiceName"),
 ];
+
+/// What the build specification of a project says of deploying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BuildSpec {
+    /// It runs a deploy command.
+    Deploys,
+    /// It runs none.
+    DeploysNothing,
+    /// It lies with the source, where nobody looked.
+    Elsewhere,
+}
 
 /// What an action does to a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,6 +239,8 @@ fn is_named_a_deployment(action: &Action<'_>, joins: &Joins) -> bool {
     let mut otherwise = false;
     for (_, name) in own_names(action) {
         match said(name) {
+            // A test of a deployment is a test; what deploys in order to test says so by its commands.
+            Said::Deploy if action.category == "Test" && has_other_word(name) => otherwise = true,
             Said::Deploy => return true,
             Said::Other => otherwise = true,
             Said::Nothing => {}
@@ -209,6 +259,10 @@ fn is_named_a_deployment(action: &Action<'_>, joins: &Joins) -> bool {
             .any(|(kind, name)| joins.classifier.by_name(kind, name).is_production())
 }
 
+fn has_other_word(name: &str) -> bool {
+    words(name).into_iter().any(|word| is_one_of(word, OTHER_WORDS))
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Said {
     Deploy,
@@ -225,7 +279,7 @@ fn said(name: &str) -> Said {
         return if other.is_some() { Said::Other } else { Said::Nothing };
     };
     let has = |list: &[&str]| words.iter().any(|word| is_one_of(word, list));
-    if has(&["smoke"]) {
+    if has(&["smoke"]) || looks_at_a_deployment(&words, deploy) {
         return Said::Other;
     }
     if has(&["and"]) {
@@ -237,6 +291,17 @@ fn said(name: &str) -> Said {
         return if only_release { Said::Other } else { Said::Deploy };
     }
     if other.is_some_and(|other| other < deploy) && !has(&["apply"]) { Said::Other } else { Said::Deploy }
+}
+
+/// Whether a name ends in looking at what its deploying word names: `PostDeployTest`, `GetDeployStatus`, `ReleaseNotes`.
+/// `DeployTest` and `DeployToTest` deploy to an environment.
+fn looks_at_a_deployment(words: &[&str], deploy: usize) -> bool {
+    let Some((last, before)) = words.split_last().filter(|(_, before)| before.len() > deploy) else { return false };
+    let joined = before.iter().skip(deploy).any(|word| is_one_of(word, &["to", "and", "in", "into", "for", "on"]));
+    let is_noun = words.get(deploy).is_some_and(|word| is_one_of(word, &["deployment", "deployments"]));
+    let comes_after = before.iter().take(deploy).any(|word| is_one_of(word, &["post", "after", "pre", "before"]));
+    let looks = is_one_of(last, LOOKING_WORDS) || is_one_of(last, &["test"]) && (is_noun || comes_after);
+    looks && !joined
 }
 
 /// Whether a name says that something is deployed.
@@ -258,6 +323,39 @@ pub(crate) fn is_named_otherwise(stage: &str, action: &str) -> bool {
     }
 }
 
+/// How the stages of a pipeline use the word: in `Deploy-Stage` it may be staging, or only what it is.
+struct StageWords<'a> {
+    classifier: &'a Classifier,
+    /// Whether the word cannot tell stages apart: others that deploy nothing end in it too, or no other stage deploys.
+    tells_nothing: bool,
+}
+
+impl<'a> StageWords<'a> {
+    fn read(definition: &Definition<'_>, classifier: &'a Classifier) -> Self {
+        let deploying = |name: &str| without_stage(name).map_or_else(|| said(name), said) == Said::Deploy;
+        let names = || definition.stages.iter().map(|stage| text_at(Some(stage), &["Name"]));
+        let others_end_in_it = names().any(|name| without_stage(name).is_some() && !deploying(name));
+        let deploys = |stage: usize| definition.actions.iter().any(|a| a.stage == stage && a.category == "Deploy");
+        let deploying_stages = names().enumerate().filter(|(stage, name)| deploying(name) || deploys(*stage)).count();
+        Self { classifier, tells_nothing: others_end_in_it || deploying_stages == 1 }
+    }
+
+    /// Whether a name is a deploying word and `stage`, where that is no environment.
+    fn is_habit(&self, name: &str) -> bool {
+        let is_deploying = |rest: &str| said(rest) == Said::Deploy && words(rest).len() == 1;
+        self.tells_nothing
+            && without_stage(name).is_some_and(is_deploying)
+            && !self.classifier.by_name("stage name", name).is_production()
+    }
+}
+
+/// A name without its last word, if that is `stage`.
+fn without_stage(name: &str) -> Option<&str> {
+    let last = words(name).pop().filter(|last| last.eq_ignore_ascii_case("stage"))?;
+    let rest = name.strip_suffix(last)?.trim_end_matches(|character: char| !character.is_alphanumeric());
+    (!rest.is_empty()).then_some(rest)
+}
+
 /// The actions of a pipeline that change a target, or may.
 pub(super) fn candidates(
     resource: &Resource,
@@ -267,6 +365,7 @@ pub(super) fn candidates(
 ) -> Vec<Candidate> {
     let mut found = Vec::new();
     let pipeline = name(resource, "Name");
+    let stage_words = StageWords::read(definition, &joins.classifier);
     for (index, action) in definition.actions.iter().enumerate() {
         let project = match effect(action, stack, joins) {
             Effect::Deploys => None,
@@ -279,7 +378,8 @@ pub(super) fn candidates(
         let targets = TARGETS.iter().map(|(kind, key)| (*kind, action.setting(key)));
         let stage = std::iter::once(("stage name", action.stage_name));
         let role = action.text("RoleArn").rsplit('/').next().unwrap_or_default();
-        let names = stage.chain(own_names(action)).chain(targets).chain([("role name", role)]);
+        let said_of_itself = stage.chain(own_names(action)).filter(|(_, name)| !stage_words.is_habit(name));
+        let names = said_of_itself.chain(targets).chain([("role name", role)]);
         // A pipeline named for an environment says so of every action that does not say otherwise.
         let environment =
             joins.classifier.by_names(names).or_else(|| joins.classifier.by_name("pipeline name", pipeline));
@@ -291,11 +391,28 @@ pub(super) fn candidates(
             account,
             region,
             project,
+            may_deploy: may_deploy(action, definition),
+            runs_script: action.category != "Deploy",
             named: environment,
             group: (!group.is_empty()).then(|| format!("{application}/{group}")),
         });
     }
     found
+}
+
+/// Whether an action may deploy although only a specification that nobody sees could say so: it is no test, nothing in its
+/// names says building or looking, and nothing that it makes is taken by a later action.
+fn may_deploy(action: &Action<'_>, definition: &Definition<'_>) -> bool {
+    let makes = |name: &str| words(name).into_iter().any(|word| is_one_of(word, MAKING_WORDS));
+    let otherwise = action.category == "Test"
+        || is_named_otherwise(action.stage_name, action.name)
+        || own_names(action).any(|(_, name)| said(name) == Said::Other || makes(name))
+        || makes(action.stage_name);
+    let is_taken = |made: &str| {
+        let mut later = definition.actions.iter().filter(|later| action.precedes(later));
+        later.any(|later| later.artifacts("InputArtifacts").any(|taken| taken == made))
+    };
+    !otherwise && !action.artifacts("OutputArtifacts").any(is_taken)
 }
 
 /// Judges every candidate of a pipeline, whose own tags say `tagged`.
@@ -315,7 +432,13 @@ fn deploys(candidate: &Candidate, joins: &Joins) -> Seen<bool> {
     let Some(project) = &candidate.project else { return Ok(true) };
     let place = (candidate.account.clone(), candidate.region.clone());
     if let Some(known) = joins.projects.get(&place).and_then(|projects| projects.get(project)) {
-        return known.clone();
+        return match known {
+            Ok(BuildSpec::Elsewhere) if candidate.may_deploy => {
+                Err(vec![format!("the build specification of project {project} is not part of it")])
+            }
+            Ok(specification) => Ok(*specification == BuildSpec::Deploys),
+            Err(sentences) => Err(sentences.clone()),
+        };
     }
     let mut sentences = if candidate.elsewhere {
         joins.why_unseen(&place.0, Some(&place.1), &TypeName::PROJECT)
@@ -328,9 +451,19 @@ fn deploys(candidate: &Candidate, joins: &Joins) -> Seen<bool> {
 
 /// The target's account decides, then the pipeline's tags, then names. What could not be seen is passed over as long as
 /// something below it decides.
+///
+/// A script runs in the account of the pipeline and may release to another one: there a tag that names no environment
+/// (`environment=tooling`) says nothing of the target before names do.
 fn environment(candidate: &Candidate, tagged: &Seen<Environment>, joins: &Joins) -> Seen<Environment> {
     let mut doubts = Vec::new();
-    for answer in [joins.environment_of(&candidate.account), tagged.clone(), Ok(candidate.named.clone())] {
+    let (account, named) = (joins.environment_of(&candidate.account), Ok(candidate.named.clone()));
+    let names_none = |environment: &Environment| {
+        matches!(environment, Environment::NonProduction(_))
+            && environment_name::name(environment, std::iter::empty()).is_err()
+    };
+    let yields = candidate.runs_script && !candidate.elsewhere && account.as_ref().is_ok_and(names_none);
+    let tagged = tagged.clone();
+    for answer in if yields { [tagged, named, account] } else { [account, tagged, named] } {
         match answer {
             Ok(Environment::Undecided) => {}
             Ok(decided) if candidate.elsewhere => return Ok(at_target(decided)),
@@ -401,6 +534,8 @@ mod tests {
             "TestAndDeploy",
             "deploy-build",
             "Release",
+            "DeployTest",
+            "deploy_and_verify",
         ] {
             assert_eq!(said(name), Said::Deploy, "{name}");
         }
@@ -414,6 +549,11 @@ mod tests {
             "ReleaseBuild",
             "PackageRelease",
             "PlanRelease",
+            "PostDeployTest",
+            "DeploymentTest",
+            "DeployTests",
+            "GetDeployStatus",
+            "ReleaseNotes",
         ] {
             assert_eq!(said(name), Said::Other, "{name}");
         }
@@ -450,6 +590,8 @@ mod tests {
             region,
             elsewhere: false,
             project: Some("web".to_owned()),
+            may_deploy: true,
+            runs_script: true,
             named: Environment::Undecided,
             group: None,
         };

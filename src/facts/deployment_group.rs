@@ -112,6 +112,7 @@ pub(super) fn environment(resource: &Resource, joins: &Joins) -> Seen<Environmen
     }
     // Only pipelines beside the group are asked for: a gap anywhere would leave every group in doubt.
     doubts.extend(joins.gaps.over(&resource.account, None, &TypeName::PIPELINE));
+    doubts.extend(joins.hidden_stages.get(&resource.account).into_iter().flatten().cloned());
     if doubts.is_empty() { Ok(Environment::Undecided) } else { Err(doubts) }
 }
 
@@ -366,6 +367,17 @@ mod tests {
         let gap = denied_types("codepipeline:ListPipelines", &[TypeName::PIPELINE]);
         assert_eq!(production("fleet", &[], std::slice::from_ref(&gap)), None);
         assert_eq!(production("fleet-prod", &[], &[gap]), known(true, "deployment group fleet-prod"));
+    }
+
+    #[test]
+    fn a_pipeline_that_could_not_be_read_leaves_its_groups_unknown() {
+        let mut pipeline = resource(TypeName::PIPELINE, "web", json!({"Name": "web"}));
+        pipeline.unseen.insert("*".to_owned(), denied("codepipeline:GetPipeline"));
+        let joins = joins(&[pipeline], &[]);
+        let facts = DeploymentGroup.facts(&group(json!({})), &joins);
+        assert!(facts.unknown["production"].join("").contains("codepipeline:GetPipeline"), "{:?}", facts.known);
+        let live = resource(TypeName::DEPLOYMENT_GROUP, "web/live", json!({"DeploymentGroupName": "live"}));
+        assert_eq!(DeploymentGroup.facts(&live, &joins).known["production"], Fact::Bool(true));
     }
 
     #[test]

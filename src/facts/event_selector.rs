@@ -1,13 +1,14 @@
-//! Which object writes a trail's selectors record.
+//! What a trail's selectors record.
 //!
 //! In: `EventSelectors` and `AdvancedEventSelectors` of a trail. Out: [`ObjectWrites`], which answers for all buckets
-//! and for a single one.
+//! and for a single one, and whether [management writes](records_management_writes) are recorded.
 //!
-//! Rules: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html>
+//! Rules: <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html> and
+//! <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-management-events-with-cloudtrail.html>
 
 use serde_json::Value;
 
-use super::seen::{list_at, text_at};
+use super::seen::{at, flag, list_at, text_at};
 
 /// The object writes that a trail records: the union of its parts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,6 +52,47 @@ impl ObjectWrites {
     }
 }
 
+/// Services whose many events AWS itself offers to leave out of a trail.
+const LEFT_OUT_BY_OFFER: &[&str] = &["kms.amazonaws.com", "rdsdata.amazonaws.com"];
+
+/// Whether the calls that change something are recorded, of every service on a delivery path. A trail without selectors
+/// records them; one with advanced selectors records only what they name.
+pub(super) fn records_management_writes(basic: Option<&Value>, advanced: Option<&Value>) -> bool {
+    let (basic, advanced) = (list_at(basic, &[]), list_at(advanced, &[]));
+    let of_basic = |selector: &Value| {
+        at(Some(selector), &["IncludeManagementEvents"]).is_none_or(|included| flag(included) != Some(false))
+            && text_at(Some(selector), &["ReadWriteType"]) != "ReadOnly"
+    };
+    basic.is_empty() && advanced.is_empty()
+        || basic.iter().any(of_basic)
+        || advanced.iter().any(names_management_writes)
+}
+
+fn names_management_writes(selector: &Value) -> bool {
+    let fields = list_at(Some(selector), &["FieldSelectors"]);
+    let of_category = |field: &Value| text_at(Some(field), &["Field"]) == "eventCategory";
+    fields.iter().any(|field| of_category(field) && strings(field, "Equals").contains(&"Management"))
+        && fields.iter().all(|field| match text_at(Some(field), &["Field"]) {
+            "eventCategory" => true,
+            "readOnly" => takes_writes(field),
+            "eventSource" => {
+                strings(field, "Equals").is_empty()
+                    && strings(field, "NotEquals").iter().all(|source| LEFT_OUT_BY_OFFER.contains(source))
+            }
+            // Any other field leaves some events out.
+            _ => false,
+        })
+}
+
+/// Whether a selector on `readOnly` lets writes through.
+fn takes_writes(field: &Value) -> bool {
+    strings(field, "Equals").contains(&"false") || strings(field, "NotEquals").contains(&"true")
+}
+
+fn strings<'a>(field: &'a Value, operator: &str) -> Vec<&'a str> {
+    list_at(Some(field), &[operator]).iter().filter_map(Value::as_str).collect()
+}
+
 /// `bucket/key…` of an object ARN or of a prefix of one; empty if it covers every bucket.
 fn bucket_and_key(prefix: &str) -> &str {
     prefix.splitn(6, ':').nth(5).unwrap_or_default()
@@ -81,24 +123,21 @@ fn advanced_part(selector: &Value) -> Option<Part> {
     let mut of_objects = false;
     let mut data = false;
     for field in list_at(Some(selector), &["FieldSelectors"]) {
-        let values = |operator: &str| -> Vec<String> {
-            list_at(Some(field), &[operator]).iter().filter_map(Value::as_str).map(str::to_owned).collect()
-        };
-        let equals = values("Equals");
+        let values = |operator: &str| strings(field, operator).into_iter().map(str::to_owned);
+        let equals = strings(field, "Equals");
         match text_at(Some(field), &["Field"]) {
-            "eventCategory" => data = equals.iter().any(|value| value == "Data"),
-            "resources.type" => of_objects = equals.iter().any(|value| value == "AWS::S3::Object"),
-            "eventSource" if equals.iter().any(|value| value == "s3.amazonaws.com") => {}
-            "readOnly" if equals.iter().any(|value| value == "false") => {}
-            "readOnly" if values("NotEquals").iter().any(|value| value == "true") => {}
+            "eventCategory" => data = equals.contains(&"Data"),
+            "resources.type" => of_objects = equals.contains(&"AWS::S3::Object"),
+            "eventSource" if equals.contains(&"s3.amazonaws.com") => {}
+            "readOnly" if takes_writes(field) => {}
             "resources.ARN" => {
-                let starts = values("StartsWith");
-                if !equals.is_empty() || !values("EndsWith").is_empty() || !values("NotEndsWith").is_empty() {
+                let by_ending = ["EndsWith", "NotEndsWith"].iter().any(|operator| !strings(field, operator).is_empty());
+                if !equals.is_empty() || by_ending {
                     // Single objects, or keys by their ending, are never a whole bucket.
                     part.only.get_or_insert_default();
                 }
-                if !starts.is_empty() {
-                    part.only.get_or_insert_default().extend(starts);
+                if !strings(field, "StartsWith").is_empty() {
+                    part.only.get_or_insert_default().extend(values("StartsWith"));
                 }
                 part.except.extend(values("NotStartsWith"));
                 part.except.extend(values("NotEquals"));
@@ -166,5 +205,31 @@ mod tests {
     fn management_events_record_no_object() {
         let management = json!([{"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]}]);
         assert!(!ObjectWrites::read(None, Some(&management)).cover_all());
+    }
+
+    #[test]
+    fn management_writes() {
+        let basic = |selector: Value| records_management_writes(Some(&json!([selector])), None);
+        assert!(records_management_writes(None, None) && records_management_writes(Some(&json!([])), None));
+        assert!(basic(json!({"ReadWriteType": "WriteOnly"})));
+        assert!(basic(json!({"ReadWriteType": "All", "IncludeManagementEvents": true})));
+        assert!(!basic(json!({"ReadWriteType": "ReadOnly", "IncludeManagementEvents": true})));
+        assert!(!basic(json!({"ReadWriteType": "All", "IncludeManagementEvents": false})));
+        let advanced = |category: &str, extra: Value| {
+            let mut fields = vec![json!({"Field": "eventCategory", "Equals": [category]})];
+            fields.extend(extra.as_array().unwrap().iter().cloned());
+            records_management_writes(None, Some(&json!([{"FieldSelectors": fields}])))
+        };
+        assert!(advanced("Management", json!([])) && !advanced("Data", json!([])));
+        for (field, records) in [
+            (json!({"Field": "readOnly", "Equals": ["false"]}), true),
+            (json!({"Field": "readOnly", "Equals": ["true"]}), false),
+            (json!({"Field": "eventSource", "NotEquals": ["kms.amazonaws.com"]}), true),
+            (json!({"Field": "eventSource", "NotEquals": ["codepipeline.amazonaws.com"]}), false),
+            (json!({"Field": "eventSource", "Equals": ["s3.amazonaws.com"]}), false),
+            (json!({"Field": "eventName", "Equals": ["ConsoleLogin"]}), false),
+        ] {
+            assert_eq!(advanced("Management", json!([field])), records, "{field}");
+        }
     }
 }

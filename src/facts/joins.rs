@@ -45,9 +45,9 @@ pub struct AccountEntry {
     pub name: String,
     /// `ACTIVE`, `SUSPENDED` …
     pub state: String,
-    /// Ids of the root and the organizational units above it, root first.
+    /// Ids of the root and the organizational units above it, root first; none where nobody saw them.
     pub unit_ids: Vec<String>,
-    /// `/Workloads/Prod`
+    /// `/Workloads/Prod`; empty where nobody saw it.
     pub organizational_unit_path: String,
     /// Its tags.
     pub tags: Tags,
@@ -96,11 +96,13 @@ pub struct Joins {
     pub(super) hidden_stores: BTreeMap<AccountId, Vec<String>>,
     /// Why pipelines of an account may name buckets that nobody saw; only pipelines release to production.
     pub(super) hidden_releases: BTreeMap<AccountId, Vec<String>>,
+    /// Why it is not known what some pipeline of an account deploys to.
+    pub(super) hidden_stages: BTreeMap<AccountId, Vec<String>>,
     pub(super) alarms: ByPlace<AlarmEntry>,
     pub(super) configurations: ByPlace<ConfigurationEntry>,
     pub(super) compute_platforms: ByPlace<String>,
     /// Whether a build project's own specification deploys.
-    pub(super) projects: ByPlace<Seen<bool>>,
+    pub(super) projects: ByPlace<Seen<deploying::BuildSpec>>,
     /// What pipelines do with build projects.
     pub(super) project_uses: ByPlace<ProjectUse>,
     /// Who keeps a cache in a place, `bucket/prefix`.
@@ -161,6 +163,7 @@ impl Joins {
             bucket_users: BTreeMap::new(),
             hidden_stores: BTreeMap::new(),
             hidden_releases: BTreeMap::new(),
+            hidden_stages: BTreeMap::new(),
             alarms: BTreeMap::new(),
             configurations: BTreeMap::new(),
             compute_platforms: BTreeMap::new(),
@@ -239,6 +242,7 @@ impl Joins {
             .hidden_stores
             .values_mut()
             .chain(self.hidden_releases.values_mut())
+            .chain(self.hidden_stages.values_mut())
             .chain(self.hidden_caches.values_mut())
         {
             sentences.sort();

@@ -48,6 +48,9 @@ impl ResourceKind for Pipeline {
         };
         let candidates = property(resource, "Stages")
             .map(|stages| deploying::candidates(resource, &Definition::read(stages), stack(resource), joins));
+        if let Err(sentences) = &candidates {
+            joins.hidden_stages.entry(resource.account.clone()).or_default().extend(sentences.iter().cloned());
+        }
         pipeline_practice::index(resource, joins);
         let entry = PipelineEntry {
             label: format!("{}/{}", resource.account, name(resource, "Name")),

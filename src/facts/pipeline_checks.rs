@@ -10,7 +10,7 @@ use super::check::{Checks, of_action};
 use super::deploying;
 use super::pipeline_definition::Action;
 use super::pipeline_view::{Deployment, View, lacks};
-use super::seen::{Found, Seen, list_at, tags, text_at};
+use super::seen::{Found, Seen, tags};
 use crate::inventory::{CheckKind, Resource};
 
 /// Facts that are unknown if the stages could not be seen.
@@ -98,7 +98,7 @@ fn put_scans(facts: &mut Facts, view: &View<'_>, all: &[Checking<'_>], deploymen
         scans.doubt(&checking.checks.hidden);
         for check in checking.checks.found.iter().filter(|check| check.kind.is_security()) {
             let label = format!("{} ({})", checking.label, check.kind);
-            match (goes_on(checking.action, view), &check.toothless) {
+            match (view.definition.may_be_passed_over(checking.action.stage), &check.toothless) {
                 (Some(why), _) => toothless.add(format!("{label}: {why}")),
                 (None, Ok(Some(why))) => toothless.add(format!("{label}: {why}")),
                 (None, Ok(None)) => {}
@@ -115,17 +115,6 @@ fn put_scans(facts: &mut Facts, view: &View<'_>, all: &[Checking<'_>], deploymen
         unscanned.add_if(&one.label, &lacks(is_there(CheckKind::Security, before), &one.in_production));
     }
     facts.put("unscannedProductionActions", unscanned.decided());
-}
-
-/// Why a failure in the action's stage does not hold the pipeline, or why the stage may be passed over.
-fn goes_on(action: &Action<'_>, view: &View<'_>) -> Option<&'static str> {
-    let stage = view.definition.stages.get(action.stage);
-    if matches!(text_at(stage, &["OnFailure", "Result"]), "SKIP" | "IGNORE") {
-        return Some("its stage goes on after a failure");
-    }
-    let conditions = list_at(stage, &["BeforeEntry", "Conditions"]);
-    let skipped = conditions.iter().any(|condition| text_at(Some(condition), &["Result"]) == "SKIP");
-    skipped.then_some("a condition may skip its stage")
 }
 
 #[cfg(test)]

@@ -57,9 +57,27 @@ impl<'a> Definition<'a> {
         self.actions.iter().filter(|action| action.category == "Approval" && action.provider == "Manual")
     }
 
-    /// Whether a human gate stands before the action.
+    /// Whether a human gate stands before the action, and cannot be passed over: a gate whose stage may be skipped holds
+    /// only what is skipped with it.
     pub(super) fn is_gated(&self, action: &Action<'_>) -> bool {
-        self.gates().any(|gate| gate.precedes(action))
+        let holds = |gate: &Action<'_>| gate.stage == action.stage || self.may_be_passed_over(gate.stage).is_none();
+        self.gates().any(|gate| gate.precedes(action) && holds(gate))
+    }
+
+    /// Why what stands in a stage does not hold the stages after it: a condition of its entry may skip it, or a failure (a
+    /// rejected approval is one) does not stop the pipeline.
+    ///
+    /// <https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works-conditions.html>
+    pub(super) fn may_be_passed_over(&self, stage: usize) -> Option<&'static str> {
+        let stage = self.stages.get(stage);
+        let skips = |on: &str| {
+            let conditions = list_at(stage, &[on, "Conditions"]);
+            conditions.iter().any(|condition| text_at(Some(condition), &["Result"]) == "SKIP")
+        };
+        if matches!(text_at(stage, &["OnFailure", "Result"]), "SKIP" | "IGNORE") || skips("OnFailure") {
+            return Some("its stage goes on after a failure");
+        }
+        skips("BeforeEntry").then_some("a condition may skip its stage")
     }
 }
 
@@ -124,6 +142,29 @@ mod tests {
         assert!(!action("early").precedes(action("same")) && !action("same").precedes(action("early")));
         assert!(action("late").precedes(action("next")));
         assert_eq!(action("next").label(), "B/next");
+    }
+
+    #[test]
+    fn a_gate_in_a_stage_that_may_be_skipped_holds_that_stage_alone() {
+        let gated = |extra: serde_json::Value| {
+            let approval = json!({"Category": "Approval", "Owner": "AWS", "Provider": "Manual"});
+            let mut stage = json!({"Name": "Gate", "Actions": [
+                {"Name": "Human", "ActionTypeId": approval}, {"Name": "within", "RunOrder": 2},
+            ]});
+            stage.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            let stages = json!([stage, {"Name": "Prod", "Actions": [{"Name": "after"}]}]);
+            let definition = Definition::read(Some(&stages));
+            let is_gated = |name| definition.is_gated(definition.actions.iter().find(|one| one.name == name).unwrap());
+            (is_gated("within"), is_gated("after"))
+        };
+        let condition =
+            |result: &str| json!({"Conditions": [{"Result": result, "Rules": [{"Name": "VariableCheck"}]}]});
+        assert_eq!(gated(json!({})), (true, true));
+        assert_eq!(gated(json!({"BeforeEntry": condition("FAIL")})), (true, true));
+        assert_eq!(gated(json!({"BeforeEntry": condition("SKIP")})), (true, false));
+        assert_eq!(gated(json!({"OnFailure": {"Result": "ROLLBACK"}})), (true, true));
+        assert_eq!(gated(json!({"OnFailure": {"Result": "SKIP"}})), (true, false));
+        assert_eq!(gated(json!({"OnFailure": condition("SKIP")})), (true, false));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::deploying::is_called_a_deployment;
 use super::words::words;
 use crate::inventory::{AccountId, Tags};
 
@@ -119,9 +120,15 @@ impl Classifier {
         self.rules.accounts.contains(account)
     }
 
-    /// Whether any rule looks at organizational units.
-    pub(super) fn has_paths(&self) -> bool {
-        !self.rules.organizational_unit_paths.is_empty()
+    /// Whether any rule compares the names of organizational units.
+    pub(super) fn asks_for_path(&self) -> bool {
+        let names_units = |rule: &String| rule.starts_with('/') && rule.split('/').any(|segment| !segment.is_empty());
+        self.rules.organizational_unit_paths.iter().any(names_units)
+    }
+
+    /// Whether any rule compares the ids of organizational units.
+    pub(super) fn asks_for_units(&self) -> bool {
+        self.rules.organizational_unit_paths.iter().any(|rule| !rule.starts_with('/'))
     }
 
     /// The rule that an account's place in the organization meets.
@@ -173,6 +180,7 @@ impl Classifier {
                 }
             } else if rest.first().is_some_and(|word| is_one_of(word, NON_PRODUCTION))
                 && !is_the_word_stage_itself(kind, name, index, &words)
+                && !is_a_test_of_something(kind, name, index, &words)
             {
                 other = true;
             }
@@ -194,6 +202,21 @@ pub(super) fn is_one_of(word: &str, list: &[&str]) -> bool {
 
 fn begins_with(words: &[&str], rule: &[String]) -> bool {
     words.len() >= rule.len() && words.iter().zip(rule).all(|(word, rule)| word.eq_ignore_ascii_case(rule))
+}
+
+/// Kinds of names in which `test` is more often part of what is made than the environment that it is made for.
+const NAMES_OF_PRODUCTS: &[&str] = &["application name", "service name", "project name", "function name"];
+
+/// `TestAndDeploy` and `BuildTestDeploy` say what is done before deploying, and an application may be called `my-test-app`:
+/// neither says where it is deployed to.
+fn is_a_test_of_something(kind: &str, name: &str, index: usize, words: &[&str]) -> bool {
+    if !words.get(index).is_some_and(|word| is_one_of(word, &["test"])) {
+        return false;
+    }
+    let is_done = words.iter().any(|word| is_one_of(word, &["and", "build"]))
+        && words.iter().skip(index + 1).any(|word| is_called_a_deployment(word))
+        && is_called_a_deployment(name);
+    is_done || NAMES_OF_PRODUCTS.contains(&kind)
 }
 
 /// `DeployStage` says that it is a stage, not that it is staging: as the name of a stage, and in every name that a CDK
@@ -266,6 +289,25 @@ mod tests {
         }
         assert!(matches!(classifier.by_name("stage name", "Stage"), Environment::NonProduction(_)));
         assert!(matches!(classifier.by_name("stack name", "web-stage"), Environment::NonProduction(_)));
+    }
+
+    #[test]
+    fn a_test_on_the_way_is_no_environment() {
+        let classifier = Classifier::new(ProductionRules::default());
+        for name in ["TestAndDeploy", "BuildTestDeploy", "Build-Test-Deploy"] {
+            assert_eq!(classifier.by_name("action name", name), Environment::Undecided, "{name}");
+        }
+        assert_eq!(classifier.by_name("application name", "my-test-app"), Environment::Undecided);
+        for (kind, name) in [
+            ("action name", "DeployToTest"),
+            ("action name", "DeployTest"),
+            ("stage name", "Test-Deploy"),
+            ("stack name", "web-test"),
+            ("deployment group", "test"),
+            ("application name", "web-staging"),
+        ] {
+            assert!(matches!(classifier.by_name(kind, name), Environment::NonProduction(_)), "{kind} {name}");
+        }
     }
 
     #[test]

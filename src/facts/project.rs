@@ -5,6 +5,7 @@
 
 use super::bucket::BucketUser;
 use super::check;
+use super::deploying::BuildSpec;
 use super::joins::{Joins, place};
 use super::seen::{Seen, list_at, name, property, text_at};
 use super::{Facts, ResourceKind, project_cache, project_environment, project_output, project_source};
@@ -45,7 +46,7 @@ impl ResourceKind for Project {
 fn index(resource: &Resource, joins: &mut Joins) {
     check::index_project(resource, joins);
     let name = name(resource, "Name");
-    joins.projects.entry(place(resource)).or_default().insert(name.to_owned(), deploys(resource));
+    joins.projects.entry(place(resource)).or_default().insert(name.to_owned(), build_spec(resource));
     let label = format!("{}/{name}", resource.account);
     for list in ["Artifacts", "SecondaryArtifacts"] {
         match property(resource, list) {
@@ -64,9 +65,13 @@ fn index(resource: &Resource, joins: &mut Joins) {
     }
 }
 
-/// Whether the build specification runs a deploy command, as far as it is part of the project.
-fn deploys(resource: &Resource) -> Seen<bool> {
-    Ok(!list_at(property(resource, "DeployCommands")?, &[]).is_empty())
+/// Whether the build specification runs a deploy command, if it is part of the project.
+fn build_spec(resource: &Resource) -> Seen<BuildSpec> {
+    Ok(match property(resource, "DeployCommands")? {
+        None => BuildSpec::Elsewhere,
+        Some(commands) if list_at(Some(commands), &[]).is_empty() => BuildSpec::DeploysNothing,
+        Some(_) => BuildSpec::Deploys,
+    })
 }
 
 /// The bucket in a location: a name, a name with a prefix, or an ARN.

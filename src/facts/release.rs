@@ -38,6 +38,7 @@ pub(super) const FACTS: &[&str] = &[
     "productionStagesWithoutRollback",
     "refetchedDeployingActions",
     "selfMutatesBeforeApproval",
+    "skippableApprovals",
     "unapprovedDeployingActions",
     "unapprovedProductionActions",
     "untestedDeployingActions",
@@ -88,6 +89,7 @@ pub(super) fn put(
     facts.put("productionActionsWithoutPreproduction", without.decided());
 
     put_stages(facts, definition, &deploying);
+    facts.know("skippableApprovals", skippable_approvals(definition));
     facts.know("hasBuildArtifact", has_build_artifact(definition));
     facts.know("selfMutatesBeforeApproval", self_mutates_before_approval(definition, stack, joins));
 }
@@ -159,12 +161,16 @@ fn without_preproduction(one: &Deploying<'_>, deploying: &[Deploying<'_>]) -> Se
     }
 }
 
-/// Whether the action deploys what a source brought, not what a build made of it.
+/// Whether the action deploys what a source brought, and nothing that a build made of it. A task definition or a template
+/// from the source beside an image or parameters from the build is what `CodeDeployToECS` and `CloudFormation` expect.
 fn takes_source(action: &Action<'_>, definition: &Definition<'_>) -> bool {
-    let mut sources = definition.actions.iter().filter(|source| source.category == "Source");
-    sources.any(|source| {
-        source.artifacts("OutputArtifacts").any(|made| action.artifacts("InputArtifacts").any(|taken| taken == made))
-    })
+    let takes_of = |category: &str| {
+        let mut makers = definition.actions.iter().filter(|maker| maker.category == category);
+        makers.any(|maker| {
+            maker.artifacts("OutputArtifacts").any(|made| action.artifacts("InputArtifacts").any(|taken| taken == made))
+        })
+    };
+    takes_of("Source") && !takes_of("Build")
 }
 
 fn has_build_artifact(definition: &Definition<'_>) -> bool {
@@ -223,6 +229,13 @@ fn watches_alarm_on_success(stage: &Value) -> bool {
         matches!(text_at(Some(condition), &["Result"]), "ROLLBACK" | "FAIL")
             && rules.iter().any(|rule| text_at(Some(rule), &["RuleTypeId", "Provider"]) == "CloudWatchAlarm")
     })
+}
+
+/// The approvals that do not hold what comes after their stage, and why.
+fn skippable_approvals(definition: &Definition<'_>) -> BTreeSet<String> {
+    let skippable =
+        |gate: &Action<'_>| definition.may_be_passed_over(gate.stage).map(|why| format!("{}: {why}", gate.label()));
+    definition.gates().filter_map(skippable).collect()
 }
 
 /// Whether the pipeline can rewrite its own gate before anyone approved anything.
@@ -437,6 +450,32 @@ mod tests {
     }
 
     #[test]
+    fn case_05_a_project_whose_specification_lies_with_its_source() {
+        let project = resource(TypeName::PROJECT, "infra", json!({"Name": "infra", "Source": {"BuildSpec": ""}}));
+        let deploys = |stage_name: &str, name: &str, rest: Value, later: &[Value]| {
+            let mut settings = json!({"ProjectName": "infra"});
+            settings.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+            let run = action(name, "Build", "CodeBuild", settings);
+            let pipeline = named("web", &[stage(stage_name, &[run]), stage("Later", later)]);
+            facts_with(&pipeline, std::slice::from_ref(&project), &[])
+        };
+        let facts = deploys("Production", "Run", json!({}), &[]);
+        for fact in ["deploys", "deploysToProduction", "approvalExpected", "unapprovedProductionActions"] {
+            assert!(facts.unknown[fact].join("").contains("build specification of project infra"), "{fact}");
+        }
+        assert!(deploys("Terraform", "Terraform", json!({}), &[]).unknown.contains_key("deploys"));
+        for (stage_name, name) in
+            [("Build", "Web"), ("Production", "UnitTests"), ("CI", "Run"), ("Pack", "DockerImage")]
+        {
+            assert!(!flag(&deploys(stage_name, name, json!({}), &[]), "deploys"), "{stage_name}/{name}");
+        }
+        // What a later action takes was made here.
+        let makes = json!({"OutputArtifacts": [{"Name": "app"}]});
+        let takes = action("Look", "Invoke", "Lambda", json!({"InputArtifacts": [{"Name": "app"}]}));
+        assert!(!flag(&deploys("Web", "Web", makes, &[takes]), "deploys"));
+    }
+
+    #[test]
     fn case_06_stages_that_a_condition_decides_are_unknown() {
         let mut conditional = named("web", &[]);
         conditional.unseen.insert("Stages".to_owned(), denied("unresolved Fn::If"));
@@ -540,6 +579,56 @@ mod tests {
         );
         let facts = facts_with(&named("web-prod", &[stage("Prod", &[deploy("Deploy")])]), &accounts, &[]);
         assert!(!flag(&facts, "deploysToProduction"));
+    }
+
+    #[test]
+    fn a_tooling_account_says_nothing_of_what_its_scripts_deploy_to() {
+        let accounts = |value: &str| [member("111111111111", Some(("environment", value)))];
+        let classified = |value: &str, kind: (&str, &str), stage_name: &str| {
+            let run = action("Apply", kind.0, kind.1, json!({"ProjectName": "infra"}));
+            text(
+                &facts_with(&named("web", &[stage(stage_name, &[run])]), &accounts(value), &[]),
+                "productionClassification",
+            )
+        };
+        let (script, service) = (("Build", "CodeBuild"), ("Deploy", "ECS"));
+        assert_eq!(classified("tooling", script, "Production"), "stage name Production");
+        let by_account = |value: &str| format!("not production: account 111111111111 tagged environment={value}");
+        assert_eq!(classified("tooling", script, "Rollout"), by_account("tooling"));
+        assert_eq!(classified("dev", script, "Production"), by_account("dev"));
+        assert_eq!(classified("tooling", service, "Production"), by_account("tooling"));
+    }
+
+    #[test]
+    fn the_word_stage_is_staging_only_where_stages_are_told_apart_by_it() {
+        let classified = |stages: &[&str]| {
+            let stages: Vec<Value> = stages.iter().map(|name| stage(name, &[deploy("Deploy")])).collect();
+            facts(&stages)
+        };
+        for name in ["deploy-stage", "DEPLOY_STAGE", "Deploy stage", "Deploy_stage", "Deploy-Stage", "DeployStage"] {
+            let facts = classified(&[name]);
+            assert_eq!(text(&facts, "productionClassification"), "assumed: last deploying stage", "{name}");
+        }
+        let habit = facts(&[
+            stage("Build-Stage", &[action("Build", "Build", "CodeBuild", json!({"ProjectName": "web"}))]),
+            stage("Deploy-Stage", &[deploy("deploy-stage")]),
+        ]);
+        assert_eq!(set(&habit, "unapprovedProductionActions"), ["Deploy-Stage/deploy-stage"]);
+        let apart = classified(&["deploy-dev", "deploy-stage", "deploy-prod"]);
+        assert_eq!(set(&apart, "productionStages"), ["deploy-prod"]);
+        let web = classified(&["web-stage"]);
+        assert_eq!(text(&web, "productionClassification"), "not production: stage name web-stage");
+    }
+
+    #[test]
+    fn looking_at_a_deployment_is_none() {
+        let look = |name: &str, category: &str| action(name, category, "CodeBuild", json!({"ProjectName": "x"}));
+        for name in ["PostDeployTest", "DeploymentTest", "GetDeployStatus", "ReleaseNotes"] {
+            let facts = facts(&[stage("Deploy", &[deploy("Web")]), stage("After", &[look(name, "Build")])]);
+            assert_eq!(set(&facts, "unapprovedProductionActions"), ["Deploy/Web"], "{name}");
+        }
+        let facts = facts(&[stage("Deploy", &[deploy("Web")]), stage("After", &[look("DeployTest", "Test")])]);
+        assert_eq!(set(&facts, "unapprovedProductionActions"), ["Deploy/Web"]);
     }
 
     #[test]
@@ -656,6 +745,10 @@ mod tests {
         let ship = |artifact: &str| action("Ship", "Deploy", "ECS", json!({"InputArtifacts": [{"Name": artifact}]}));
         let good = facts(&[stage("Build", std::slice::from_ref(&build)), stage("Prod", &[ship("app")])]);
         assert!(flag(&good, "hasBuildArtifact") && set(&good, "refetchedDeployingActions").is_empty());
+        let both = json!({"InputArtifacts": [{"Name": "app"}, {"Name": "code"}]});
+        let both = action("Ship", "Deploy", "CodeDeployToECS", both);
+        let with_task_definition = facts(&[stage("Build", std::slice::from_ref(&build)), stage("Prod", &[both])]);
+        assert!(set(&with_task_definition, "refetchedDeployingActions").is_empty());
         let bad = facts(&[stage("Build", &[build]), stage("Prod", &[ship("code")])]);
         assert_eq!(set(&bad, "refetchedDeployingActions"), ["Prod/Ship"]);
         assert!(!flag(&facts(&[stage("Prod", &[ship("code")])]), "hasBuildArtifact"));

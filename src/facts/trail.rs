@@ -3,7 +3,7 @@
 //! In: a trail, as its owner describes it and as other accounts see it. Out: its facts, once per trail, and what
 //! accounts and buckets need to know of it.
 
-use super::event_selector::ObjectWrites;
+use super::event_selector::{ObjectWrites, records_management_writes};
 use super::joins::Joins;
 use super::seen::{Found, Seen, is_set, name, property, text};
 use super::{Facts, ResourceKind};
@@ -28,14 +28,18 @@ pub(super) struct TrailEntry {
 #[derive(Debug)]
 struct Told {
     logging: Seen<bool>,
+    management_writes: Seen<bool>,
     writes: Seen<ObjectWrites>,
 }
 
 impl TrailEntry {
-    pub(super) fn logging(&self, joins: &Joins) -> Seen<bool> {
-        match &self.told {
-            Some(told) => told.logging.clone(),
-            None => Err(self.why_untold(joins)),
+    /// Whether the trail is switched on and records the calls that change something.
+    pub(super) fn records_changes(&self, joins: &Joins) -> Seen<bool> {
+        let Some(told) = &self.told else { return Err(self.why_untold(joins)) };
+        match (&told.logging, &told.management_writes) {
+            (Ok(false), _) | (_, Ok(false)) => Ok(false),
+            (Ok(true), Ok(true)) => Ok(true),
+            (Err(sentences), _) | (_, Err(sentences)) => Err(sentences.clone()),
         }
     }
 
@@ -94,8 +98,11 @@ impl ResourceKind for Trail {
         joins.trails_seen_from.entry(resource.account.clone()).or_default().insert(arn.to_owned());
         let multi_region = is_set(resource, "IsMultiRegionTrail");
         let home = text(resource, "HomeRegion").ok().flatten().and_then(|home| home.parse().ok());
-        let told = is_owners_copy(resource)
-            .then(|| Told { logging: is_set(resource, "IsLogging"), writes: object_writes(resource) });
+        let told = is_owners_copy(resource).then(|| Told {
+            logging: is_set(resource, "IsLogging"),
+            management_writes: management_writes(resource),
+            writes: object_writes(resource),
+        });
         if let Some(entry) = joins.trails.get_mut(arn) {
             if resource.account < entry.first_seen_from {
                 entry.first_seen_from = resource.account.clone();
@@ -144,6 +151,11 @@ fn is_named(resource: &Resource, property: &str) -> Seen<bool> {
 
 fn object_writes(resource: &Resource) -> Seen<ObjectWrites> {
     Ok(ObjectWrites::read(property(resource, "EventSelectors")?, property(resource, "AdvancedEventSelectors")?))
+}
+
+fn management_writes(resource: &Resource) -> Seen<bool> {
+    let (basic, advanced) = (property(resource, "EventSelectors")?, property(resource, "AdvancedEventSelectors")?);
+    Ok(records_management_writes(basic, advanced))
 }
 
 fn bucket_weaknesses(resource: &Resource, joins: &Joins) -> Seen<Found> {

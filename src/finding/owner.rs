@@ -39,6 +39,12 @@ pub enum OwnerSource {
         /// The next source that names somebody.
         instead: Box<OwnerSource>,
     },
+    /// The organizational unit of the account could not be seen, and a later line of the mapping file might have named
+    /// somebody else for it.
+    UnitNotSeen {
+        /// The line that matches wherever the account stands.
+        instead: Box<OwnerSource>,
+    },
 }
 
 impl fmt::Display for OwnerSource {
@@ -48,6 +54,9 @@ impl fmt::Display for OwnerSource {
             Self::AccountTag { key } => write!(f, "tag {key} of the account"),
             Self::MappingFile { line } => write!(f, "line {line} of the owners file"),
             Self::TagsNotSeen { instead } => write!(f, "{instead} (tags of the resource were not seen)"),
+            Self::UnitNotSeen { instead } => {
+                write!(f, "{instead} (the organizational unit of the account was not seen)")
+            }
         }
     }
 }

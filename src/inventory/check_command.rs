@@ -2,12 +2,15 @@
 //!
 //! In: shell lines or a build specification as text. Out: the commands found, under one name each (`trivy image`), what
 //! they look for, and whether a finding can stop the build. The text around them is never kept. It exists because most
-//! scanners report and exit with success unless told otherwise, and because `|| true` turns a gate into decoration.
+//! scanners report and exit with success unless told otherwise, and because `|| true`, or one more command behind it,
+//! turns a gate into decoration.
 
 use std::fmt;
 use std::str::FromStr;
 
+use super::command_list::command_list;
 use super::deploy_command::{follows, stands_before_a_program, words};
+use super::shell::{Shell, failures};
 
 /// What a check looks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -199,26 +202,17 @@ const PATTERNS: &[Pattern] = &[
 #[must_use]
 pub fn check_commands(text: &str) -> Vec<CheckCommand> {
     let joined = text.replace("\\\r\n", " ").replace("\\\n", " ");
-    let failures_go_on = joined.lines().any(|line| line.contains("set +e"));
-    let pipes_fail = joined.contains("pipefail");
-    let phases_go_on = joined.lines().any(|line| line.replace(' ', "").contains("on-failure:CONTINUE"));
+    let failures_go_on = joined.contains("set +e");
+    let bare = |line: &str| line.replace([' ', '"', '\''], "");
+    let phases_go_on = joined.lines().any(|line| bare(line).contains("on-failure:CONTINUE"));
+    let list = command_list(&joined);
+    let is_certain = list.is_exact && !failures_go_on && !phases_go_on;
+    // One shell runs all commands: what `set` says in one of them holds for the others.
+    let mut shell = Shell { ends_at_once: false, pipes_fail: joined.contains("pipefail") };
     let mut found = Vec::new();
-    for line in joined.lines() {
-        for part in elements(line).flat_map(|element| element.split([';', '(', ')', '{', '}'])) {
-            for command in part.split("&&") {
-                let (command, otherwise) = command.split_once("||").map_or((command, None), |(a, b)| (a, Some(b)));
-                let (command, piped) = command.split_once('|').map_or((command, false), |(a, _)| (a, true));
-                let Some((name, kind, fails)) = recognise(command) else { continue };
-                let swallowed = otherwise.map(swallows);
-                let stops = if !fails || swallowed == Some(Some(true)) || piped && !pipes_fail {
-                    Some(false)
-                } else if swallowed == Some(None) || failures_go_on || phases_go_on {
-                    None
-                } else {
-                    Some(true)
-                };
-                found.push(CheckCommand { name, kind, stops });
-            }
+    for command in &list.commands {
+        for ((name, kind), stops) in failures(command, &mut shell, look) {
+            found.push(CheckCommand { name, kind, stops: stops.filter(|stops| is_certain || !stops) });
         }
     }
     found.sort();
@@ -226,30 +220,8 @@ pub fn check_commands(text: &str) -> Vec<CheckCommand> {
     found
 }
 
-/// The elements of a list that is written on one line, else the line.
-fn elements(line: &str) -> impl Iterator<Item = &str> {
-    let listed = line.contains('[');
-    line.split(move |c: char| listed && matches!(c, '[' | ']')).flat_map(move |part| {
-        let quoted = listed && (part.contains("\",") || part.contains("',"));
-        let mut quote = false;
-        part.split(move |c: char| {
-            if matches!(c, '"' | '\'') {
-                quote = !quote;
-            }
-            quoted && c == ',' && !quote
-        })
-    })
-}
-
-/// Whether what follows `||` turns a failure into success; `None` where it may do either.
-fn swallows(otherwise: &str) -> Option<bool> {
-    let words = words(otherwise);
-    match words.as_slice() {
-        ["true" | ":" | "echo" | "printf", ..] | ["exit", "0", ..] => Some(true),
-        ["exit" | "return", code, ..] => code.parse::<i64>().ok().map(|code| code == 0),
-        ["exit" | "return" | "false", ..] => Some(false),
-        _ => None,
-    }
+fn look(command: &str) -> Option<((String, CheckKind), bool)> {
+    recognise(command).map(|(name, kind, fails)| ((name, kind), fails))
 }
 
 fn recognise(command: &str) -> Option<(String, CheckKind, bool)> {
@@ -347,9 +319,73 @@ mod tests {
             ("set -o pipefail\nnpm audit | tee report", Some(true)),
             ("set +e\nnpm audit", None),
             ("build:\n  on-failure: CONTINUE\n  commands:\n    - npm audit", None),
+            ("{\"build\": {\"on-failure\": \"CONTINUE\", \"commands\": [\"npm audit\"]}}", None),
+            ("- npm audit --audit-level high; echo done", Some(false)),
+            ("- npm audit;", Some(true)),
+            ("- npm audit # always; really", Some(true)),
+            ("- npm audit && echo ok", Some(true)),
+            ("- npm ci && npm audit", Some(true)),
+            ("- npm audit && echo ok; echo done", Some(false)),
+            ("- set -e; npm audit && echo ok; echo done", Some(false)),
+            ("- npm audit &", Some(false)),
+            ("- npm audit & wait $!", None),
+            ("- if ! gitleaks detect; then echo leaks; fi", None),
+            ("- if gitleaks detect; then echo none; else exit 1; fi", None),
+            ("- while ! npm audit; do sleep 1; done", None),
+            ("- '! npm audit'", None),
+            ("- if test -f x; then npm audit; fi", Some(true)),
+            ("- if test -f x; then npm audit; else echo none; fi", Some(true)),
+            ("- if test -f x; then npm audit; fi; echo done", Some(false)),
+            ("- for d in a b; do checkov -d $d; done", None),
+            ("- set -e; for d in a b; do checkov -d $d; done", Some(true)),
+            ("- case $X in a) npm audit ;; *) echo none ;; esac", Some(true)),
+            ("- npm audit; exit $?", None),
+            ("- |\n  npm audit\n  rc=$?\n  echo done\n  exit $rc", None),
+            ("- npm audit || { echo bad; exit 1; }", Some(true)),
+            ("- npm audit || (echo bad && exit 1)", Some(true)),
+            ("- npm audit || { echo bad; exit 1; }; echo done", Some(true)),
+            ("- (npm audit); echo done", Some(false)),
+            ("- bash -c 'npm audit; echo done'", Some(false)),
+            ("- bash -ec 'npm audit; echo done'", Some(true)),
+            ("- X=$(npm audit)", Some(true)),
+            ("- echo \"$(npm audit)\"", Some(false)),
+            ("- cat x | npm audit", Some(true)),
         ] {
             assert_eq!(one(text).2, stops, "{text}");
         }
+    }
+
+    #[test]
+    fn commands_of_one_element_hide_the_failure_of_those_before() {
+        let scan = "trivy image --exit-code 1 web";
+        for (text, stops) in [
+            (format!("- |\n  {scan}\n  echo scanned\n"), Some(false)),
+            (format!("- |\n  {scan}\n"), Some(true)),
+            (format!("- |\n  {scan}\n  # no more\n- echo scanned\n"), Some(true)),
+            (format!("- >\n  {scan};\n  echo scanned\n"), Some(false)),
+            (format!("- >\n  {scan}\n  --severity HIGH\n"), Some(true)),
+            (format!("- {scan}\n- echo scanned\n"), Some(true)),
+            (format!("{scan}\necho scanned"), Some(true)),
+            (format!("- |\n  set -e\n  {scan}\n  echo scanned\n"), Some(true)),
+            (format!("- |\n  set -euo pipefail\n  {scan}\n  echo scanned\n"), Some(true)),
+            (format!("- |\n  set -o errexit\n  {scan}\n  echo scanned\n"), Some(true)),
+            (format!("- set -e\n- |\n  {scan}\n  echo scanned\n"), Some(true)),
+            (format!("- |\n  {scan}\n  set -e\n  echo scanned\n"), Some(false)),
+            (format!("{{\"commands\": [\"{scan}\\necho scanned\"]}}"), Some(false)),
+            (format!("- bad: [\n- {scan}\n"), None),
+        ] {
+            assert_eq!(one(&text).2, stops, "{text}");
+        }
+    }
+
+    #[test]
+    fn quotes_and_brackets_of_the_shell_hide_no_option() {
+        assert_eq!(one("- trivy image ${IMAGE} --exit-code 1").2, Some(true));
+        assert_eq!(one("- semgrep scan --config 'a; b' --error").2, Some(true));
+        assert_eq!(one("- 'npm audit > \"a;b\"'").2, Some(true));
+        assert!(check_commands("- |\n  cat <<END\n  npm audit\n  END\n").is_empty());
+        let deep = format!("- {}npm audit", "( ".repeat(5000));
+        assert!(check_commands(&deep).iter().all(|command| command.stops.is_none()));
     }
 
     #[test]

@@ -32,7 +32,7 @@ pub enum Outcome {
     Error,
 }
 
-/// Calls by their end. A retried call counts once here; `retries` counts the tries after the first.
+/// Calls by their end. A call that was tried several times counts once, by how its last try ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallCounts {
     /// Ended with an answer.

@@ -18,7 +18,16 @@ const PATTERNS: &[Pattern] = &[
     ("sam", &["deploy"]),
     ("serverless", &["deploy"]),
     ("sls", &["deploy"]),
+    ("cdktf", &["deploy"]),
+    ("sst", &["deploy"]),
+    ("chalice", &["deploy"]),
+    ("ask", &["deploy"]),
+    ("amplify", &["publish"]),
+    ("deploy.sh", &[]),
+    ("make", &["deploy"]),
     ("kubectl", &["apply"]),
+    ("kubectl", &["replace"]),
+    ("kubectl", &["rollout", "restart"]),
     ("kubectl", &["set", "image"]),
     ("helm", &["upgrade"]),
     ("helm", &["install"]),
@@ -26,8 +35,14 @@ const PATTERNS: &[Pattern] = &[
     ("aws", &["cloudformation", "create-stack"]),
     ("aws", &["cloudformation", "update-stack"]),
     ("aws", &["cloudformation", "execute-change-set"]),
+    ("aws", &["cloudformation", "update-stack-set"]),
+    ("aws", &["cloudformation", "create-stack-instances"]),
+    ("aws", &["cloudformation", "update-stack-instances"]),
+    ("aws", &["cloudfront", "create-invalidation"]),
     ("aws", &["ecs", "update-service"]),
+    ("aws", &["elasticbeanstalk", "update-environment"]),
     ("aws", &["lambda", "update-function-code"]),
+    ("aws", &["lambda", "update-alias"]),
     ("aws", &["s3", "sync"]),
     ("aws", &["deploy", "create-deployment"]),
     ("copilot", &["deploy"]),
@@ -66,6 +81,9 @@ pub fn deploy_commands(text: &str) -> BTreeSet<String> {
 fn recognise(command: &str) -> Option<String> {
     let words = words(command);
     let first = words.iter().position(|word| !stands_before_a_program(word))?;
+    if is_script_of_a_package(&words, first) {
+        return Some("run deploy".to_owned());
+    }
     let mut rest = words.into_iter().skip(first);
     let program = rest.next().map(|word| word.rsplit('/').next().unwrap_or(word))?;
     if !PATTERNS.iter().any(|(name, _)| *name == program) {
@@ -78,6 +96,12 @@ fn recognise(command: &str) -> Option<String> {
     let (name, words) = PATTERNS.iter().find(|(name, words)| *name == program && follows(&arguments, words))?;
     let full = std::iter::once(*name).chain(words.iter().copied()).collect::<Vec<_>>().join(" ");
     if full == "aws s3 sync" && is_download(&arguments) { None } else { Some(full) }
+}
+
+/// `npm run deploy`, `yarn deploy`: a script that a package calls so.
+fn is_script_of_a_package(words: &[&str], first: usize) -> bool {
+    let before = first.checked_sub(1).and_then(|before| words.get(before));
+    words.get(first) == Some(&"deploy") && before.is_some_and(|word| ["run", "yarn", "pnpm"].contains(word))
 }
 
 /// The words of a command without quotes, up to a comment. A quoted argument counts as one word, its first, so that what
@@ -170,6 +194,9 @@ mod tests {
         assert_eq!(found("STAGE=prod ./node_modules/.bin/serverless deploy"), ["serverless deploy"]);
         assert_eq!(found("commands: [\"terraform init\", \"terraform apply\"]"), ["terraform apply"]);
         assert_eq!(found("if test -f x; then sudo kubectl -n web apply -f x; fi"), ["kubectl apply"]);
+        assert_eq!(found("  - npm run deploy -- --stage prod"), ["run deploy"]);
+        assert_eq!(found("yarn deploy"), ["run deploy"]);
+        assert_eq!(found("bash ./scripts/deploy.sh prod"), ["deploy.sh"]);
         assert_eq!(found("aws cloudformation \\\n  deploy --stack-name x"), ["aws cloudformation deploy"]);
     }
 
@@ -186,6 +213,10 @@ mod tests {
             "aws s3 sync s3://artifacts ./dist",
             "aws s3 ls",
             "npm run deploy-docs",
+            "make deploy-docs",
+            "STAGE: deploy",
+            "name: deploy",
+            "yarn add deploy",
         ] {
             assert_eq!(found(text), Vec::<String>::new(), "{text}");
         }

@@ -8,6 +8,7 @@
 
 mod alarm_rule;
 mod check_command;
+mod command_list;
 mod coverage;
 mod deploy_command;
 pub mod file;
@@ -20,6 +21,9 @@ mod resource;
 mod secret_form;
 mod secret_name;
 mod secret_value;
+mod shell;
+mod shell_piece;
+mod shell_token;
 mod span;
 mod wildcard;
 

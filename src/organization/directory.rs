@@ -61,10 +61,12 @@ pub struct Account {
     pub name: String,
     /// `State`, or `Status` where AWS does not answer `State` yet.
     pub state: String,
-    /// Root and organizational units above it, root first.
-    pub parent_ids: Vec<String>,
-    /// `/Workloads/Prod`; `/` directly under the root.
-    pub path: String,
+    /// Ids of the root and the organizational units above it, root first; or the gap of the call that would have shown
+    /// them.
+    pub parent_ids: Result<Vec<String>, Box<Gap>>,
+    /// `/Workloads/Prod`; `/` directly under the root. A gap where the names of the units were not seen, whether or not
+    /// their ids were.
+    pub path: Result<String, Box<Gap>>,
     /// Tags.
     pub tags: Tagged,
 }
@@ -100,8 +102,8 @@ impl Directory {
                 arn: format!("arn:{partition}:organizations::{account}:account/none/{account}"),
                 name: account.to_string(),
                 state: "ACTIVE".to_owned(),
-                parent_ids: Vec::new(),
-                path: "/".to_owned(),
+                parent_ids: Err(Box::new(unasked.clone())),
+                path: Err(Box::new(unasked.clone())),
                 tags: Tagged::Known(Tags::new()),
             }],
             policies: Vec::new(),
@@ -138,30 +140,12 @@ impl Directory {
             .as_deref()
             .and_then(|id| id.parse().ok())
             .unwrap_or_else(|| scope.account.clone());
-        let mut gaps = Vec::new();
         let roots = tree::roots(scope, &client).await;
         let policy_types = match &roots {
             Ok(roots) => Ok(tree::policy_types(roots)),
             Err(error) => Err(error.clone().gap(scope, Affects::Details)),
         };
-        let walked = match roots {
-            Ok(roots) => tree::walk(scope, &client, roots, &mut gaps).await,
-            Err(error) => Err(error),
-        };
-        let mut accounts = match walked {
-            Ok(accounts) => accounts,
-            // Without the tree there is still the flat list, which says the path in ids.
-            Err(error) => {
-                gaps.push(error.gap(scope, Affects::Details));
-                tree::flat(scope, &client).await.map_err(refused)?
-            }
-        };
-        if !gaps.is_empty() {
-            // Where a branch of the tree was refused, the flat list may still name the accounts in it. The gap stays.
-            if let Ok(listed) = tree::flat(scope, &client).await {
-                accounts.extend(listed);
-            }
-        }
+        let (mut accounts, gaps) = tree::accounts(scope, &client, roots).await.map_err(refused)?;
         // Stable, so that what the walk found comes first and stays.
         accounts.sort_by(|a, b| a.id.cmp(&b.id));
         accounts.dedup_by(|a, b| a.id == b.id);
@@ -268,17 +252,17 @@ impl Directory {
         let alone = self.organization_id.is_empty();
         let management = Ok(json!(account.id == self.management_account));
         put(resource, "ManagementAccount", if alone { Err(not_asked(&account.id)) } else { management });
-        // A list without the tree does not always say where an account stands, and the root is nobody's default.
-        let placed = alone || !account.parent_ids.is_empty();
-        let seen = |value: Value| if placed { Ok(value) } else { Err(without_place(account)) };
-        put(resource, "ParentIds", seen(json!(account.parent_ids)));
-        put(resource, "OrganizationalUnitPath", seen(json!(account.path)));
+        // The root is nobody's default, and an id is no name: what the tree did not say stays unseen.
+        let parents = || account.parent_ids.as_ref().map_err(|gap| (**gap).clone());
+        put(resource, "ParentIds", parents().map(|ids| json!(ids)));
+        let path = account.path.as_ref().map_err(|gap| (**gap).clone());
+        put(resource, "OrganizationalUnitPath", path.map(|path| json!(path)));
         for (property, attached) in
             [("ServiceControlPolicies", &self.service_control), ("ResourceControlPolicies", &self.resource_control)]
         {
             let along = attached.as_ref().map_err(Clone::clone).and_then(|attached| {
-                let targets = account.parent_ids.iter().map(String::as_str).chain([account.id.as_str()]);
-                seen(targets.filter_map(|target| attached.get(target)).flatten().cloned().collect())
+                let targets = parents()?.iter().map(String::as_str).chain([account.id.as_str()]);
+                Ok(targets.filter_map(|target| attached.get(target)).flatten().cloned().collect::<Value>())
             });
             put(resource, property, along);
         }
@@ -314,12 +298,6 @@ fn not_asked(account: &AccountId) -> Gap {
     unread(account, "organizations:DescribeOrganization", GapCause::NotConfigured { message: message.to_owned() })
 }
 
-/// The gap of an account that is listed without its place in the tree.
-fn without_place(account: &Account) -> Gap {
-    let message = "an account without its place in the organization's tree".to_owned();
-    unread(&account.id, "organizations:ListAccountsForParent", GapCause::Malformed { message })
-}
-
 /// The gap of an account that AWS lists with neither `State` nor `Status`.
 fn without_state(account: &Account) -> Gap {
     let message = "an account without State and Status".to_owned();
@@ -345,4 +323,157 @@ async fn listed_tags(scope: &Scope, client: &Client, id: &AccountId) -> Result<T
         Ok((page.tags.unwrap_or_default(), page.next_token))
     });
     Ok(listed.await.whole()?.into_iter().map(|tag| (tag.key, tag.value)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::collect::test_support::{Answer, Answers, endpoint};
+    use crate::organization::AccountFilter;
+
+    const ROOT: &str = "r-ab12";
+    const WORKLOADS: &str = "ou-ab12-workload";
+    const PROD: &str = "ou-ab12-produnit";
+    const IN_ROOT: &str = "111122223333";
+    const IN_PROD: &str = "444455556666";
+
+    /// The root with one account, and `/Workloads/Prod` with another. `refused` holds operations with the parent that they
+    /// are refused for, if they name one.
+    fn organization(refused: &'static [(&'static str, &'static str)], says_paths: bool) -> Answers {
+        let account = move |id: &str, units: &[&str]| {
+            let mut account = json!({"Id": id, "Arn": format!("arn:aws:organizations::{IN_ROOT}:account/o-own/{id}"),
+                "Name": id, "State": "ACTIVE"});
+            if says_paths {
+                account["Paths"] = json!([format!("o-own/{}/{id}/", units.join("/"))]);
+            }
+            account
+        };
+        Arc::new(move |operation: &str, input: &Value| {
+            let parent = input.get("ParentId").and_then(Value::as_str).unwrap_or_default();
+            if refused.iter().any(|(refused, at)| *refused == operation && *at == parent) {
+                return Answer::Error(400, "AccessDeniedException");
+            }
+            let (in_root, in_prod) = (account(IN_ROOT, &[ROOT]), account(IN_PROD, &[ROOT, WORKLOADS, PROD]));
+            Answer::Json(match (operation, parent) {
+                ("DescribeOrganization", _) => json!({"Organization": {"Id": "o-own", "MasterAccountId": IN_ROOT}}),
+                ("ListRoots", _) => json!({"Roots": [{"Id": ROOT, "PolicyTypes": []}]}),
+                ("ListOrganizationalUnitsForParent", ROOT) => {
+                    json!({"OrganizationalUnits": [{"Id": WORKLOADS, "Name": "Workloads"}]})
+                }
+                ("ListOrganizationalUnitsForParent", WORKLOADS) => {
+                    json!({"OrganizationalUnits": [{"Id": PROD, "Name": "Prod"}]})
+                }
+                ("ListAccountsForParent", ROOT) => json!({"Accounts": [in_root]}),
+                ("ListAccountsForParent", PROD) => json!({"Accounts": [in_prod]}),
+                ("ListAccounts", _) => json!({"Accounts": [in_prod, in_root]}),
+                ("ListPolicies", _) => json!({"Policies": []}),
+                _ => json!({}),
+            })
+        })
+    }
+
+    async fn discovered(answers: Answers) -> (Directory, Inventory) {
+        let endpoint = endpoint(answers, &[]).await;
+        let directory = Directory::discover(&endpoint.scope).await.unwrap();
+        let inventory = directory.inventory(&endpoint.scope);
+        (directory, inventory)
+    }
+
+    fn of<'a>(inventory: &'a Inventory, id: &str) -> &'a Resource {
+        inventory.resources.iter().find(|resource| resource.account.as_str() == id).unwrap()
+    }
+
+    /// The property, or the call that was refused.
+    fn seen<'a>(resource: &'a Resource, property: &str) -> Result<&'a Value, &'a str> {
+        match resource.unseen.get(property) {
+            Some(gap) => Err(gap.action.as_str()),
+            None => Ok(&resource.properties[property]),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_account_found_on_the_walk_stands_where_its_units_say() {
+        let (directory, inventory) = discovered(organization(&[], false)).await;
+        assert_eq!(directory.accounts.len(), 2);
+        let prod = of(&inventory, IN_PROD);
+        assert_eq!(seen(prod, "OrganizationalUnitPath"), Ok(&json!("/Workloads/Prod")));
+        assert_eq!(seen(prod, "ParentIds"), Ok(&json!([ROOT, WORKLOADS, PROD])));
+        assert_eq!(seen(of(&inventory, IN_ROOT), "OrganizationalUnitPath"), Ok(&json!("/")));
+        assert!(inventory.gaps.is_empty(), "{:?}", inventory.gaps);
+    }
+
+    #[tokio::test]
+    async fn ids_from_the_flat_list_are_no_path() {
+        for (refused, call) in [
+            (&[("ListRoots", "")], "organizations:ListRoots"),
+            (&[("ListOrganizationalUnitsForParent", ROOT)], "organizations:ListOrganizationalUnitsForParent"),
+            (&[("ListOrganizationalUnitsForParent", WORKLOADS)], "organizations:ListOrganizationalUnitsForParent"),
+        ] {
+            let (directory, inventory) = discovered(organization(refused, true)).await;
+            assert_eq!(directory.accounts.len(), 2, "{refused:?}");
+            let prod = of(&inventory, IN_PROD);
+            assert_eq!(seen(prod, "OrganizationalUnitPath"), Err(call), "{refused:?}");
+            assert_eq!(seen(prod, "ParentIds"), Ok(&json!([ROOT, WORKLOADS, PROD])), "{refused:?}");
+            assert_eq!(seen(prod, "ServiceControlPolicies"), Ok(&json!([])), "{refused:?}");
+            assert_eq!(seen(of(&inventory, IN_ROOT), "OrganizationalUnitPath"), Ok(&json!("/")), "no unit, no name");
+            assert!(inventory.gaps.iter().any(|gap| gap.action == call), "{refused:?}");
+            let hides_accounts = inventory.gaps.iter().any(|gap| gap.hides_type(&TypeName::ACCOUNT));
+            assert!(!hides_accounts, "all are listed: {refused:?}");
+            let filter = AccountFilter::new(&["/Workloads".to_owned()], &["/Sandbox".to_owned()]).unwrap();
+            let skipped: Vec<&Account> =
+                directory.accounts.iter().filter(|account| filter.reason_to_skip(account).is_some()).collect();
+            assert_eq!(skipped.iter().map(|account| account.id.as_str()).collect::<Vec<_>>(), [IN_ROOT], "{refused:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_unit_that_lists_no_accounts_still_has_a_name() {
+        for refused in [&[("ListAccountsForParent", PROD)], &[("ListAccountsForParent", ROOT)]] {
+            let (_, inventory) = discovered(organization(refused, true)).await;
+            let prod = of(&inventory, IN_PROD);
+            assert_eq!(seen(prod, "OrganizationalUnitPath"), Ok(&json!("/Workloads/Prod")), "{refused:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_without_places_hides_ids_and_path() {
+        for (refused, call) in [
+            (&[("ListRoots", "")], "organizations:ListRoots"),
+            (&[("ListAccountsForParent", PROD)], "organizations:ListAccountsForParent"),
+        ] {
+            let (directory, inventory) = discovered(organization(refused, false)).await;
+            let prod = of(&inventory, IN_PROD);
+            for property in ["ParentIds", "OrganizationalUnitPath", "ServiceControlPolicies"] {
+                assert_eq!(seen(prod, property), Err(call), "{property}");
+            }
+            let filter = AccountFilter::new(&["ou-ab12-anything".to_owned()], &[]).unwrap();
+            let prod = directory.accounts.iter().find(|account| account.id.as_str() == IN_PROD).unwrap();
+            assert_eq!(filter.reason_to_skip(prod), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn without_any_list_of_all_accounts_some_may_be_missing() {
+        let refused = &[("ListAccountsForParent", PROD), ("ListAccounts", "")];
+        let (directory, inventory) = discovered(organization(refused, true)).await;
+        assert_eq!(directory.accounts.len(), 1);
+        let hiding = inventory.gaps.iter().filter(|gap| gap.hides_type(&TypeName::ACCOUNT));
+        let actions: BTreeSet<&str> = hiding.map(|gap| gap.action.as_str()).collect();
+        assert_eq!(actions, BTreeSet::from(["organizations:ListAccounts", "organizations:ListAccountsForParent"]));
+        let endpoint = endpoint(organization(&[("ListRoots", ""), ("ListAccounts", "")], true), &[]).await;
+        let error = Directory::discover(&endpoint.scope).await.unwrap_err();
+        assert!(error.to_string().contains("organizations:ListAccounts"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_account_that_is_audited_alone_stands_nowhere_that_anybody_saw() {
+        let endpoint = endpoint(organization(&[], true), &[]).await;
+        let inventory = Directory::single(&IN_ROOT.parse().unwrap(), "aws").inventory(&endpoint.scope);
+        let alone = of(&inventory, IN_ROOT);
+        for property in ["ManagementAccount", "ParentIds", "OrganizationalUnitPath", "ServiceControlPolicies"] {
+            assert_eq!(seen(alone, property), Err("organizations:DescribeOrganization"), "{property}");
+        }
+    }
 }

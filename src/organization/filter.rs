@@ -42,18 +42,24 @@ impl Selector {
 
     /// Whether it cannot be told if it selects the account. An account in doubt is looked at.
     fn is_in_doubt(&self, account: &Account) -> bool {
-        matches!((self, &account.tags), (Self::Tag(..), Tagged::Unknown(_)))
+        match self {
+            Self::Account(_) => false,
+            Self::Path(path) => account.path.is_err() && !path.is_empty(),
+            Self::Unit(_) => account.parent_ids.is_err(),
+            Self::Tag(..) => matches!(account.tags, Tagged::Unknown(_)),
+            Self::State(_) => account.state == UNKNOWN_STATE,
+        }
     }
 
     fn selects(&self, account: &Account) -> bool {
         match self {
             Self::Account(id) => *id == account.id,
-            Self::Path(path) => {
-                account.path == *path
-                    || account.path.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'))
-                    || path.is_empty()
-            }
-            Self::Unit(id) => account.parent_ids.contains(id),
+            // Everything stands somewhere below the root.
+            Self::Path(path) if path.is_empty() => true,
+            Self::Path(path) => account.path.as_ref().is_ok_and(|own| {
+                own == path || own.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            }),
+            Self::Unit(id) => account.parent_ids.as_ref().is_ok_and(|ids| ids.contains(id)),
             Self::Tag(key, value) => matches!(&account.tags, Tagged::Known(tags) if tags.get(key) == Some(value)),
             Self::State(state) => account.state == *state,
         }
@@ -107,6 +113,7 @@ impl AccountFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::{Affects, Gap, GapCause, Region};
 
     fn account(path: &str, state: &str, tag: Option<(&str, &str)>) -> Account {
         Account {
@@ -114,8 +121,8 @@ mod tests {
             arn: String::new(),
             name: String::new(),
             state: state.to_owned(),
-            parent_ids: vec!["r-ab12".to_owned(), "ou-ab12-1".to_owned()],
-            path: path.to_owned(),
+            parent_ids: Ok(vec!["r-ab12".to_owned(), "ou-ab12-1".to_owned()]),
+            path: Ok(path.to_owned()),
             tags: Tagged::Known(tag.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()),
         }
     }
@@ -146,19 +153,47 @@ mod tests {
         }
     }
 
+    fn throttled(action: &str) -> Box<Gap> {
+        Box::new(Gap {
+            account: "999999999999".parse().unwrap(),
+            region: Region::GLOBAL,
+            service: "organizations".to_owned(),
+            action: action.to_owned(),
+            cause: GapCause::Throttled { attempts: 7 },
+            affects: Affects::Details,
+        })
+    }
+
     #[test]
     fn an_account_whose_tags_were_refused_is_looked_at() {
         let mut prod = account("/", "ACTIVE", None);
-        prod.tags = Tagged::Unknown(Box::new(crate::inventory::Gap {
-            account: prod.id.clone(),
-            region: crate::inventory::Region::GLOBAL,
-            service: "organizations".to_owned(),
-            action: "organizations:ListTagsForResource".to_owned(),
-            cause: crate::inventory::GapCause::Throttled { attempts: 7 },
-            affects: crate::inventory::Affects::Details,
-        }));
+        prod.tags = Tagged::Unknown(throttled("organizations:ListTagsForResource"));
         assert_eq!(skip(&["tag:owner=payments"], &[], &prod), None);
         assert_eq!(skip(&[], &["tag:owner=payments"], &prod), None);
+    }
+
+    #[test]
+    fn an_account_whose_place_was_not_seen_is_looked_at() {
+        let mut prod = account("/", "ACTIVE", None);
+        prod.path = Err(throttled("organizations:ListRoots"));
+        assert_eq!(skip(&["/Workloads"], &[], &prod), None);
+        assert_eq!(skip(&[], &["/Workloads"], &prod), None);
+        assert!(skip(&[], &["/"], &prod).is_some(), "everything stands below the root");
+        // Ids decide where they were seen.
+        assert_eq!(skip(&["ou-ab12-1"], &[], &prod), None);
+        assert!(skip(&["ou-ab12-2"], &[], &prod).is_some());
+        assert!(skip(&[], &["ou-ab12-1"], &prod).is_some());
+        prod.parent_ids = Err(throttled("organizations:ListRoots"));
+        assert_eq!(skip(&["ou-ab12-2"], &[], &prod), None);
+        assert_eq!(skip(&[], &["ou-ab12-1"], &prod), None);
+        assert!(skip(&["999999999999"], &[], &prod).is_some(), "nothing else is in doubt");
+    }
+
+    #[test]
+    fn an_account_of_unknown_state_is_looked_at() {
+        let unknown = account("/", UNKNOWN_STATE, None);
+        assert_eq!(skip(&["state:ACTIVE"], &[], &unknown), None);
+        assert_eq!(skip(&[], &["state:SUSPENDED"], &unknown), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The mapping file of owners: which lines match a resource, the last of them wins, as in a CODEOWNERS file.
 //!
-//! In: text. Out: lines with their selectors, or every line that cannot be read, with its number.
+//! In: text. Out: lines with their selectors, or every line that cannot be read, with its number. A line about a unit may
+//! match an account whose unit nobody saw: then it names nobody, and the owner of the line before it says so.
 //!
 //! ```text
 //! # everything that nobody else answers for
@@ -152,9 +153,41 @@ impl Mapping {
     /// The owner of the last line that matches.
     #[must_use]
     pub fn owner_of(&self, owned: &Owned<'_>) -> Option<Owner> {
-        let line =
-            self.lines.iter().rev().find(|line| line.selectors.iter().all(|selector| selector.matches(owned)))?;
-        Some(Owner { name: line.owner.clone(), source: OwnerSource::MappingFile { line: line.number } })
+        let mut in_doubt = Vec::new();
+        for line in self.lines.iter().rev() {
+            match line.matches(owned) {
+                None => in_doubt.push(line.owner.as_str()),
+                Some(false) => {}
+                Some(true) => {
+                    let source = OwnerSource::MappingFile { line: line.number };
+                    let may_be_another = in_doubt.iter().any(|owner| *owner != line.owner);
+                    let source =
+                        if may_be_another { OwnerSource::UnitNotSeen { instead: Box::new(source) } } else { source };
+                    return Some(Owner { name: line.owner.clone(), source });
+                }
+            }
+        }
+        None
+    }
+}
+
+impl Line {
+    /// Whether all of it matches; `None` if only the unit, which nobody saw, would tell.
+    fn matches(&self, owned: &Owned<'_>) -> Option<bool> {
+        let mut answer = Some(true);
+        for selector in &self.selectors {
+            match selector {
+                Selector::OrganizationalUnit(pattern) if owned.organizational_unit_path.is_empty() => {
+                    // Whatever the unit is, it stands below the root.
+                    if !pattern.is_empty() {
+                        answer = None;
+                    }
+                }
+                _ if !selector.matches(owned) => return Some(false),
+                _ => {}
+            }
+        }
+        answer
     }
 }
 
@@ -162,7 +195,7 @@ impl Selector {
     fn matches(&self, owned: &Owned<'_>) -> bool {
         match self {
             Self::Everything => true,
-            Self::OrganizationalUnit(path) => is_at_or_below(path, owned.organizational_unit_path),
+            Self::OrganizationalUnit(pattern) => is_at_or_below(pattern, owned.organizational_unit_path),
             Self::Account(account) => account == owned.account,
             Self::AccountName(pattern) => wildcard_matches(pattern, owned.account_name),
             Self::Region(pattern) => wildcard_matches(pattern, owned.region.as_str()),
@@ -175,9 +208,6 @@ impl Selector {
 
 /// Whether `path` begins with all parts of the pattern; a `*` stands for anything in one part.
 fn is_at_or_below(pattern: &str, path: &str) -> bool {
-    if path.is_empty() {
-        return false;
-    }
     let parts = |text: &str| text.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect::<Vec<_>>();
     let (pattern, path) = (parts(pattern), parts(path));
     pattern.len() <= path.len() && pattern.iter().zip(&path).all(|(pattern, part)| wildcard_matches(pattern, part))
@@ -195,6 +225,10 @@ mod tests {
     use crate::inventory::{ResourceUid, Tags, TypeName};
 
     fn owner(text: &str, uid: &str) -> Option<String> {
+        owner_in("/Workloads/Prod", text, uid).map(|owner| owner.name)
+    }
+
+    fn owner_in(organizational_unit_path: &str, text: &str, uid: &str) -> Option<Owner> {
         let mapping: Mapping = text.parse().unwrap();
         let owned = Owned {
             uid: &ResourceUid(uid.to_owned()),
@@ -203,11 +237,11 @@ mod tests {
             tags_seen: true,
             account: &"111122223333".parse().unwrap(),
             account_name: "payments-prod",
-            organizational_unit_path: "/Workloads/Prod",
+            organizational_unit_path,
             account_tags: &Tags::new(),
             region: &"eu-west-1".parse().unwrap(),
         };
-        mapping.owner_of(&owned).map(|owner| owner.name)
+        mapping.owner_of(&owned)
     }
 
     const PIPELINE: &str = "arn:aws:codepipeline:eu-west-1:111122223333:checkout-web";
@@ -217,6 +251,27 @@ mod tests {
         assert_eq!(owner("* a\n/Workloads b\n/Other c", PIPELINE).as_deref(), Some("b"));
         assert_eq!(owner("/Workloads b\n* a", PIPELINE).as_deref(), Some("a"));
         assert_eq!(owner("/Other c", PIPELINE), None);
+    }
+
+    #[test]
+    fn where_the_unit_was_not_seen_the_owner_says_so() {
+        let said = |text: &str| {
+            let owner = owner_in("", text, PIPELINE).unwrap();
+            format!("{}: {}", owner.name, owner.source)
+        };
+        let not_seen = " (the organizational unit of the account was not seen)";
+        assert_eq!(said("* a\n/Workloads b"), format!("a: line 1 of the owners file{not_seen}"));
+        // Only a later line could have won, one that matches in all else, and one that names somebody else.
+        for text in ["/Workloads b\n* a", "* a\n/Workloads region:us-* b", "* a\n/Workloads a"] {
+            assert!(said(text).starts_with("a: ") && !said(text).contains(not_seen), "{text}");
+        }
+        assert_eq!(said("* a\n/ b"), "b: line 2 of the owners file");
+        assert_eq!(owner_in("", "/Workloads b", PIPELINE), None);
+        let written = serde_json::to_value(owner_in("", "* a\n/Workloads b", PIPELINE).unwrap()).unwrap();
+        let source = serde_json::json!({"kind": "UnitNotSeen", "instead": {"kind": "MappingFile", "line": 1}});
+        assert_eq!(written["source"], source);
+        let read: Owner = serde_json::from_value(written).unwrap();
+        assert_eq!(Some(read), owner_in("", "* a\n/Workloads b", PIPELINE));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! In: the tags of a resource and of its account, and rules. Out: an [`Owner`], from the nearest source that names one:
 //! tag of the resource, tag of the account, last matching line of the mapping file. Where the tags of the resource could not
-//! be seen, the owner says so: a missing permission must not look like a resource that changed hands. Pure: no file is read
-//! here.
+//! be seen, or the organizational unit that a line asks for, the owner says so: a missing permission must not look like a
+//! resource that changed hands. Pure: no file is read here.
 
 mod mapping;
 
@@ -27,7 +27,7 @@ pub struct Owned<'a> {
     pub account: &'a AccountId,
     /// Name of the account, or empty.
     pub account_name: &'a str,
-    /// `/Workloads/Prod`, or empty.
+    /// `/Workloads/Prod`, or empty where it was not seen.
     pub organizational_unit_path: &'a str,
     /// Tags of the account.
     pub account_tags: &'a Tags,

@@ -193,7 +193,7 @@ pub struct AccountInfo {
     pub id: AccountId,
     /// As Organizations names it.
     pub name: String,
-    /// `/Workloads/Prod`
+    /// `/Workloads/Prod`; empty where nobody saw it.
     pub organizational_unit_path: String,
 }
 

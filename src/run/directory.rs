@@ -1,13 +1,16 @@
 //! One run's folder, from its plan to its manifest.
 //!
 //! In: inventories and a report. Out: files that appear whole, each at its place. A run without a manifest is
-//! unfinished; only the newest run is ever continued, because an older one would be yesterday's truth. A run that ended
-//! without a verdict says so in a file of its own: it is no link of the chain, and nobody goes on with it.
+//! unfinished; only the newest run is ever continued, and only for some hours, because an older one would be yesterday's
+//! truth. A run that ended without a verdict says so in a file of its own: it is no link of the chain, and nobody goes on
+//! with it.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+
+use time::{Duration, OffsetDateTime};
 
 use super::broadcast::write_formats;
 use super::gone::GONE;
@@ -68,11 +71,16 @@ impl RunDirectory {
         Ok(Self { path, plan, lock: Mutex::new(Some(lock)) })
     }
 
-    /// The newest run under `out`, if it was left unfinished and was asked the same [`Plan::question`].
+    /// How old an unfinished run may be to be gone on with. One of the night before holds what was so then, and its time of
+    /// beginning is the one that reports show.
+    pub const GOES_ON_FOR: Duration = Duration::hours(12);
+
+    /// The newest run under `out`, if it was left unfinished, was asked the same [`Plan::question`] and did not begin more
+    /// than [`Self::GOES_ON_FOR`] before `now`.
     ///
     /// # Errors
     /// [`RunError`] if the folder cannot be read or another process works there.
-    pub fn unfinished(out: &Path, question: &str) -> Result<Option<Self>, RunError> {
+    pub fn unfinished(out: &Path, question: &str, now: OffsetDateTime) -> Result<Option<Self>, RunError> {
         let runs = out.join(RUNS);
         let Some(newest) = run_ids(&runs)?.pop() else { return Ok(None) };
         let path = runs.join(newest.as_str());
@@ -82,6 +90,10 @@ impl RunDirectory {
         // A plan that this pipewarden cannot read is another question.
         let Ok(plan) = Plan::read(&path.join(PLAN)) else { return Ok(None) };
         if plan.question != question || plan.run_id != newest {
+            return Ok(None);
+        }
+        if newest.is_older_than(Self::GOES_ON_FOR, now) {
+            tracing::info!(run = %newest, "an unfinished run began too long ago to go on with it");
             return Ok(None);
         }
         let lock = lock(&runs)?;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
-use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
+use time::{Duration, OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
 use super::RunError;
 
@@ -37,6 +37,11 @@ impl RunId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it started more than `age` before `now`.
+    pub(crate) fn is_older_than(&self, age: Duration, now: OffsetDateTime) -> bool {
+        parse(&self.0).is_none_or(|start| now - start > age)
     }
 
     /// The start as RFC 3339.

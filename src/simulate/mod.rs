@@ -62,6 +62,9 @@ pub struct SimulationOptions {
     pub pipelines_per_account_region: usize,
     /// The Regions that are enabled in every account.
     pub regions: Vec<Region>,
+    /// How many of them, from the first on, pipelines stand in; the others are enabled and empty, as most Regions of most
+    /// accounts are. All by default.
+    pub regions_in_use: Option<usize>,
     /// Added to every answer.
     pub latency: Duration,
     /// Whether calls above AWS's rates ([`rates`]) are throttled.
@@ -100,6 +103,7 @@ impl Default for SimulationOptions {
             accounts: 12,
             pipelines_per_account_region: 3,
             regions: regions.into_iter().filter_map(|name| name.parse().ok()).collect(),
+            regions_in_use: None,
             latency: Duration::ZERO,
             limits: true,
             denials: true,

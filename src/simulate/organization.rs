@@ -169,6 +169,12 @@ fn denied_action(seed: u64, ordinal: usize) -> Option<&'static str> {
     turn.and_then(|turn| DENIAL_ROTATION.get((turn + offset) % length).copied())
 }
 
+/// Whether a list of accounts says where an account stands: `Paths` is newer than the lists, and not every endpoint
+/// answers it.
+pub(crate) fn says_paths(account: usize) -> bool {
+    account % 5 != 3
+}
+
 /// Whether an account refuses to tell of what happened. An audit asks for none of this.
 pub(crate) fn hides_history(account: usize, action: &str) -> bool {
     HISTORY_DENIALS.iter().any(|(place, denied)| account % 40 == *place && *denied == action)

@@ -74,6 +74,13 @@ async fn organizations_lists_all_accounts_in_pages() {
     assert_eq!(accounts.len(), 45);
     assert_eq!(simulation.statistics().get("organizations:ListAccounts"), Some(&3));
     assert!(accounts.iter().any(|a| a.state().is_none()) && accounts.iter().any(|a| a.state().is_some()));
+    assert!(accounts.iter().any(|a| a.paths().is_empty()), "not every endpoint answers where an account stands");
+    let place = accounts.iter().find(|a| a.id() == Some(simulation.world.account_id(4).as_str())).unwrap().paths();
+    let [place] = place else { panic!("one account stands in one place: {place:?}") };
+    let shape = |id: &str| id.split('-').next().unwrap_or_default().to_owned();
+    let ids: Vec<String> = place.trim_end_matches('/').split('/').map(shape).collect();
+    assert!(matches!(ids.as_slice(), [o, r, ou, ..] if o == "o" && r == "r" && ou == "ou"), "{place}");
+    assert!(place.ends_with(&format!("/{}/", simulation.world.account_id(4))), "{place}");
 
     let roots = client.list_roots().send().await.unwrap();
     let mut parents = vec![roots.roots().first().unwrap().id().unwrap().to_owned()];

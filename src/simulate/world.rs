@@ -178,7 +178,8 @@ impl World {
     pub(crate) fn pipeline_count(&self, account: usize, region: usize) -> usize {
         let delivers = matches!(self.member(account).part, Part::Tooling | Part::Workload);
         let empty = region > 0 && (account + region) % 7 == 3;
-        if account < self.members.len() && region < self.options.regions.len() && delivers && !empty {
+        let in_use = self.options.regions_in_use.unwrap_or(usize::MAX).min(self.options.regions.len());
+        if account < self.members.len() && region < in_use && delivers && !empty {
             self.options.pipelines_per_account_region
         } else {
             0
@@ -276,6 +277,21 @@ mod tests {
         assert_ne!(world(1).account_id(3), world(2).account_id(3));
         assert_eq!(world(1).generator(3, 1, "key", 2).u64(..), world(1).generator(3, 1, "key", 2).u64(..));
         assert_ne!(world(1).generator(3, 1, "key", 2).u64(..), world(1).generator(3, 1, "key", 1).u64(..));
+    }
+
+    #[test]
+    fn pipelines_stand_in_no_more_regions_than_are_in_use() {
+        let regions: Vec<Region> = ["eu-central-1", "us-east-1", "eu-west-1"].map(|name| name.parse().unwrap()).into();
+        let counted = |regions_in_use| {
+            let options =
+                SimulationOptions { accounts: 40, regions: regions.clone(), regions_in_use, ..Default::default() };
+            let world = World::new(options);
+            [0, 1, 2].map(|region| (0..40).map(|account| world.pipeline_count(account, region)).sum::<usize>())
+        };
+        let [all, some] = [counted(None), counted(Some(2))];
+        assert!(all.iter().all(|pipelines| *pipelines > 0), "{all:?}");
+        assert_eq!(some, [all[0], all[1], 0]);
+        assert_eq!(counted(Some(9)), all);
     }
 
     #[test]

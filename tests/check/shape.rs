@@ -231,9 +231,7 @@ fn live_and_declared_give_the_same_properties_and_facts() {
             let mut ignored: BTreeSet<&str> = state.into_iter().flatten().copied().collect();
             ignored.extend(found.unseen.keys().map(String::as_str));
             let mut live = resource.properties.clone();
-            for of_the_webhook in ["ManualCreation", "BranchFilter"] {
-                live.get_mut("Triggers").and_then(Value::as_object_mut).map(|triggers| triggers.remove(of_the_webhook));
-            }
+            live.get_mut("Triggers").and_then(Value::as_object_mut).map(|triggers| triggers.remove("ManualCreation"));
             for target in live.get_mut("Targets").and_then(Value::as_array_mut).into_iter().flatten() {
                 target.as_object_mut().and_then(|target| target.remove("TargetStatus"));
             }

@@ -72,6 +72,20 @@ fn a_thing_whose_name_is_open_asks_for_the_name_first() {
 }
 
 #[test]
+fn a_name_with_an_unknown_place_asks_for_the_place_first() {
+    let template = pipeline("", ROLE, "!Sub 'shop-${AWS::Region}-${AWS::AccountId}'", "");
+    let (_, open) = check(&template, "p.yaml", &[]);
+    let open = open.replace("\n  ", " ");
+    assert!(open.contains("bucket shop-${AWS::Region}-${AWS::AccountId} is not defined in what was checked"), "{open}");
+    assert!(open.contains("say with --region and --account"), "{open}");
+    assert!(!open.contains("bucket shop-global"), "{open}");
+    let place = ["--region", "eu-west-1", "--account", "111122223333"];
+    let (_, given) = check(&template, "p.yaml", &place);
+    let given = given.replace("\n  ", " ");
+    assert!(given.contains("bucket shop-eu-west-1-111122223333 is not defined in what was checked"), "{given}");
+}
+
+#[test]
 fn an_address_is_never_broken() {
     let file = format!("{}/pipeline.template.yaml", ["a-folder-with-a-rather-long-name"; 3].join("/"));
     let (_, said) = check(&pipeline("", ROLE, "shop-artifacts", ""), &file, &[]);
@@ -93,6 +107,15 @@ fn choices_that_were_not_all_tried_are_said() {
     let head = format!("Parameters:\n{parameters}Conditions:\n{conditions}");
     let (_, said) = check(&pipeline(&head, ROLE, "shop-artifacts", &stages), "p.yaml", &[]);
     assert!(said.contains("note: p.yaml:1:1: 200 open parameters or conditions decide something here"), "{said}");
+}
+
+#[test]
+fn a_nested_stack_does_not_pass_in_silence() {
+    let template =
+        "Resources:\n  Pipe:\n    Type: AWS::CloudFormation::Stack\n    Properties: {TemplateURL: ./pipe.yaml}\n";
+    let (_, said) = check(template, "p.yaml", &[]);
+    let said = said.replace("\n  ", " ");
+    assert!(said.contains("note: p.yaml:2:3: the template of nested stack Pipe (./pipe.yaml) was not"), "{said}");
 }
 
 #[test]

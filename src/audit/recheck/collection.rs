@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::StreamExt;
 
 use super::super::collection::{Collection, Silent, UNOWNED, listed_accounts, look_into_regions};
-use super::super::{CollectionError, RegionChoice, ownership};
+use super::super::ownership::{self, Search};
+use super::super::{CollectionError, RegionChoice};
 use super::survey::Survey;
 use super::{Places, Recheck, RecheckError};
 use crate::inventory::{AccountId, Arn, Coverage, Inventory, Reference, Region, ResourceUid, TypeName};
@@ -205,21 +206,21 @@ impl Recheck<'_> {
         named: &BTreeSet<Reference>,
     ) -> Result<(), RecheckError> {
         let mut found: BTreeSet<ResourceUid> = BTreeSet::new();
-        let mut further: BTreeSet<Reference> = BTreeSet::new();
+        let (mut searched, mut late) = (named.clone(), BTreeSet::new());
         for account in looked {
             for part in [INVENTORY, REFERENCED].into_iter().filter(|part| self.run.has_part(Some(account), part)) {
                 let inventory = self.run.read_inventory(Some(account), part)?;
                 let things =
                     inventory.resources.iter().filter(|resource| ownership::is_referenced(&resource.type_name));
                 found.extend(things.flat_map(ownership::names_of));
-                further.extend(inventory.references);
+                let names = if part == INVENTORY { &mut searched } else { &mut late };
+                names.extend(inventory.references);
             }
         }
         let mut by_account: BTreeMap<AccountId, Inventory> = BTreeMap::new();
-        for reference in named.union(&further) {
-            let Some(resource) = ownership::nowhere(reference, partition_of(self.sessions), not_searched) else {
-                continue;
-            };
+        let not_asked = late.difference(&searched).map(|reference| (reference, Search::None));
+        for (reference, search) in searched.iter().map(|one| (one, Search::AllBut(not_searched))).chain(not_asked) {
+            let Some(resource) = ownership::nowhere(reference, partition_of(self.sessions), search) else { continue };
             // What is named by something in another account was not asked for again; the full run may know it.
             let is_known = !named.contains(reference) && survey.named.contains(&resource.uid);
             if !is_known && found.insert(resource.uid.clone()) {

@@ -138,6 +138,10 @@ impl Kept {
             if let Some(run_id) = &begun {
                 store.fetch_run(run_id).await?;
             }
+            // Whoever names a moment goes on with the run of that moment, and with no other.
+            if begun.is_none() {
+                store.fetch_unfinished(time::OffsetDateTime::now_utc()).await?;
+            }
             store.fetch_former(begun.as_ref()).await?;
             if history {
                 store.fetch_folder("history/", &|_| true).await?;

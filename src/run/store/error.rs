@@ -44,6 +44,14 @@ pub enum StoreError {
         /// How many there are.
         count: usize,
     },
+    /// A body ended before its end.
+    #[error("{place}: s3:GetObject: broke off: {problem}; try again")]
+    BrokeOff {
+        /// Address of the object.
+        place: String,
+        /// The connection's words.
+        problem: String,
+    },
     /// An object arrived otherwise than S3 has it.
     #[error("{place} arrived with SHA-256 {found}, but S3 has {expected}; fetch it again")]
     Damaged {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt as _;
+use time::OffsetDateTime;
 
 use super::{AT_ONCE, Fetched, Store, StoreError};
 use crate::report::TREND_RUNS;
@@ -16,6 +17,9 @@ use crate::run::{MANIFEST, PLAN, PRUNED, RunDirectory, RunId, SIGNATURE, SPOOL, 
 
 /// Former runs that are looked at: those of a trend, and some are of other kinds.
 const FORMER: usize = TREND_RUNS + TREND_RUNS / 3;
+
+/// Folder of the inventories of a run.
+const INVENTORIES: &str = "inventory/";
 
 /// Folders of the layout, which may stand beside a configuration.
 const NO_SETTINGS: &[&str] = &[RUNS, PRUNED, "rechecks", "stages", "deliveries", "history", "fan-out"];
@@ -151,29 +155,27 @@ impl Store {
         Ok(ids)
     }
 
+    /// Fetches what says how the newest runs stand that may be looked at, and answers them, newest first.
+    async fn fetch_newest(&self, before: Option<&RunId>) -> Result<Vec<RunId>, StoreError> {
+        let mut ids = self.runs().await?;
+        ids.retain(|id| before.is_none_or(|before| id < before));
+        let newest: Vec<RunId> = ids.into_iter().rev().take(FORMER).collect();
+        let names = [PLAN, MANIFEST, FAILED];
+        let names: Vec<String> = names.iter().flat_map(|name| newest.iter().map(move |id| of_run(id, name))).collect();
+        self.fetch(names).await?;
+        Ok(newest)
+    }
+
     /// Fetches what a run is compared and chained with, and what a trend is made of: of the newest runs before `before`, or
-    /// of the newest. The newest one comes whole if it is unfinished, because a run may go on with it.
+    /// of the newest. Of an unfinished run comes what says that it is one.
     ///
     /// # Errors
     /// As [`Self::fetch`].
     pub async fn fetch_former(&self, before: Option<&RunId>) -> Result<(), StoreError> {
-        let mut ids = self.runs().await?;
-        ids.retain(|id| before.is_none_or(|before| id < before));
-        let newest: Vec<RunId> = ids.into_iter().rev().take(FORMER).collect();
-        let standing = [PLAN, MANIFEST, FAILED];
-        let names: Vec<String> =
-            standing.iter().flat_map(|name| newest.iter().map(move |id| of_run(id, name))).collect();
-        self.fetch(names).await?;
         let mut known: BTreeSet<String> = BTreeSet::new();
-        for (place, run_id) in newest.iter().enumerate() {
+        for run_id in &self.fetch_newest(before).await? {
             // One that cannot be read is passed over here as in a folder; `verify` says what is wrong with it.
             let Ok(run) = RunDirectory::open(&self.path(&of_run(run_id, ""))) else { continue };
-            if !run.is_finished() {
-                if place == 0 && before.is_none() && run.failure().is_none() {
-                    self.fetch_run(run_id).await?;
-                }
-                continue;
-            }
             let Ok(manifest) = run.manifest() else { continue };
             if known.contains(&manifest.run.organization) {
                 continue;
@@ -183,6 +185,21 @@ impl Store {
             if run.observed_at() == run.plan().started_at {
                 known.insert(manifest.run.organization);
             }
+        }
+        Ok(())
+    }
+
+    /// Fetches the newest run as a whole if it is unfinished and young enough for one that begins `now` to go on with it.
+    ///
+    /// # Errors
+    /// As [`Self::fetch`].
+    pub async fn fetch_unfinished(&self, now: OffsetDateTime) -> Result<(), StoreError> {
+        let newest = self.runs().await?.pop();
+        let Some(run_id) = newest.filter(|id| !id.is_older_than(RunDirectory::GOES_ON_FOR, now)) else { return Ok(()) };
+        self.fetch_of_run(&run_id, &[PLAN, MANIFEST, FAILED]).await?;
+        let has = |name| self.path(&of_run(&run_id, name)).is_file();
+        if has(PLAN) && !has(MANIFEST) && !has(FAILED) {
+            self.fetch_run(&run_id).await?;
         }
         Ok(())
     }
@@ -207,8 +224,9 @@ impl Store {
         self.fetch(names).await.map(drop)
     }
 
-    /// Fetches what a recheck is laid over, compared with and chained with: the newest full run that is `alike`, as a
-    /// whole, and how the rechecks before it stand.
+    /// Fetches what a recheck is laid over, compared with and chained with: the inventories of the newest full run that is
+    /// `alike` and what a comparison reads of it, and how the rechecks before it stand. The reports of a full run are many
+    /// times that, and nobody goes on with a recheck or with a full run under way.
     ///
     /// # Errors
     /// As [`Self::fetch`].
@@ -217,11 +235,11 @@ impl Store {
         rechecks: &str,
         alike: &(dyn Fn(&RunDirectory) -> bool + Sync),
     ) -> Result<(), StoreError> {
-        self.fetch_former(None).await?;
-        for run_id in self.runs().await?.iter().rev().take(FORMER) {
+        for run_id in &self.fetch_newest(None).await? {
             let Ok(run) = RunDirectory::open(&self.path(&of_run(run_id, ""))) else { continue };
             if run.is_finished() && alike(&run) {
-                self.fetch_run(run_id).await?;
+                self.fetch_compared(run_id).await?;
+                self.fetch_folder(&of_run(run_id, INVENTORIES), &|_| true).await?;
                 break;
             }
         }

@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -24,6 +25,11 @@ use crate::inventory::json_lines::{CompleteFile, PendingFile};
 
 /// A run has thousands of small objects; a bucket that is busy for a moment must not end it.
 const TRIES: u32 = 8;
+/// The SDK tries again only until the head of an answer has come. One connection that breaks among ten thousand bodies
+/// must not end a night either.
+const BODIES: u32 = 4;
+/// Before a body is asked for the second time; every pause is twice the one before.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// One object as a list has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,8 +147,24 @@ impl Objects {
         }
     }
 
-    /// Fetches an object into a file, which appears when it is complete; nothing if there is no such object.
+    /// Fetches an object into a file, which appears when it is complete; nothing if there is no such object. A body that
+    /// breaks off or arrives damaged is asked for anew, from its beginning.
     pub(super) async fn get(&self, name: &str, to: &Path) -> Result<Option<Arrived>, StoreError> {
+        let (mut pause, mut left) = (PAUSE, BODIES);
+        loop {
+            left -= 1;
+            match self.get_once(name, to).await {
+                Err(error @ (StoreError::BrokeOff { .. } | StoreError::Damaged { .. })) if left > 0 => {
+                    tracing::warn!("asked for again: {error}");
+                    tokio::time::sleep(pause).await;
+                    pause *= 2;
+                }
+                answered => return answered,
+            }
+        }
+    }
+
+    async fn get_once(&self, name: &str, to: &Path) -> Result<Option<Arrived>, StoreError> {
         let asked = self
             .client
             .get_object()
@@ -162,11 +184,9 @@ impl Objects {
         let mut file = PendingFile::create(to).map_err(StoreError::io(to))?;
         let (mut hash, mut bytes) = (Sha256::new(), 0_u64);
         loop {
-            let chunk = answer.body.try_next().await.map_err(|error| StoreError::Call {
+            let chunk = answer.body.try_next().await.map_err(|error| StoreError::BrokeOff {
                 place: self.place(name),
-                action: "s3:GetObject",
-                problem: format!("broke off: {error}"),
-                hint: "try again",
+                problem: DisplayErrorContext(&error).to_string(),
             })?;
             let Some(chunk) = chunk else { break };
             hash.update(&chunk);

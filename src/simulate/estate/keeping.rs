@@ -8,6 +8,8 @@ use crate::simulate::world::World;
 pub(crate) enum Expiry {
     /// Old versions after so many days.
     OldVersions { days: u32 },
+    /// Objects after so many days, and so many days later what is left of them.
+    Both { days: u32, old: u32 },
     /// Objects after so many days.
     Objects { days: u32 },
     /// Objects under a prefix after so many days.
@@ -59,8 +61,8 @@ impl Keeping {
         let mut rng = world.generator(bucket.account, bucket.region, "bucket-keeping", bucket.slot);
         let versioned = spec.versioning == Some(true);
         let expiries = [
-            Expiry::OldVersions { days: 180 },
-            Expiry::OldVersions { days: 180 },
+            Expiry::Both { days: 400, old: 180 },
+            Expiry::Both { days: 400, old: 1 },
             Expiry::OldVersions { days: 10 },
             Expiry::Objects { days: 400 },
             Expiry::Part { days: 7 },

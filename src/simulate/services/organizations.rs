@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::organization::{
     CONTROL_POLICIES, ControlPolicy, FIRST_WORKLOAD, Part, RESOURCE_CONTROL, SERVICE_CONTROL, State, UNITS,
-    delegated_services,
+    delegated_services, says_paths,
 };
 use super::super::protocol::{ApiError, timestamp};
 use super::super::world::World;
@@ -161,6 +161,28 @@ fn account(world: &World, account: usize) -> Value {
     rendered
 }
 
+/// An account as lists of accounts and descriptions have it.
+fn placed_account(world: &World, number: usize) -> Value {
+    let mut rendered = account(world, number);
+    if let (true, Some(fields)) = (says_paths(number), rendered.as_object_mut()) {
+        fields.insert("Paths".to_owned(), json!([path(world, number)]));
+    }
+    rendered
+}
+
+/// `o-…/r-…/ou-…/111122223333/`: where an account stands, in ids.
+fn path(world: &World, account: usize) -> String {
+    let mut ids = vec![world.account_id(account).to_string()];
+    let mut at = Some(world.member(account).unit);
+    while let Some(unit) = at {
+        ids.push(world.unit_id(unit));
+        at = UNITS.get(unit).and_then(|unit| unit.parent);
+    }
+    ids.push(world.organization_id());
+    ids.reverse();
+    format!("{}/", ids.join("/"))
+}
+
 fn list_accounts_for_parent(call: &Call<'_>) -> Answer {
     let world = allowed(call)?;
     let parent = unit(call, call.required("ParentId")?)?;
@@ -179,7 +201,7 @@ fn accounts(call: &Call<'_>, world: &World, numbers: &[usize]) -> Answer {
     let (range, next) =
         page(numbers.len(), call.text("NextToken"), call.number("MaxResults"), PAGE, "InvalidInputException")?;
     let page = numbers.get(range).unwrap_or_default();
-    let rendered: Vec<Value> = page.iter().map(|number| account(world, *number)).collect();
+    let rendered: Vec<Value> = page.iter().map(|number| placed_account(world, *number)).collect();
     Ok(with_token(json!({ "Accounts": rendered }), "NextToken", next))
 }
 
@@ -191,7 +213,7 @@ fn known_account(world: &World, id: &str) -> Result<usize, ApiError> {
 fn describe_account(call: &Call<'_>) -> Answer {
     let world = allowed(call)?;
     let number = known_account(world, call.required("AccountId")?)?;
-    Ok(json!({ "Account": account(world, number) }))
+    Ok(json!({ "Account": placed_account(world, number) }))
 }
 
 fn list_parents(call: &Call<'_>) -> Answer {

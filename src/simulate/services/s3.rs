@@ -275,8 +275,8 @@ fn put_denials(world: &World, puts: PutDeny, bucket: BucketRef) -> Vec<Value> {
     };
     let everyone = || json!("*");
     let strict = json!({ "StringNotEquals": { KEY_ID: key } });
-    let named_key = json!({ "StringNotEqualsIfExists": { KEY_ID: key } });
-    let named_algorithm = json!({ "StringNotEqualsIfExists": { ALGORITHM: "aws:kms" } });
+    let named_key = json!({ "StringNotEquals": { KEY_ID: key }, "Null": { KEY_ID: "false" } });
+    let named_algorithm = json!({ "StringNotEquals": { ALGORITHM: "aws:kms" }, "Null": { ALGORITHM: "false" } });
     match puts {
         PutDeny::Missing => Vec::new(),
         PutDeny::Strict => vec![deny(everyone(), strict)],
@@ -308,6 +308,11 @@ fn lifecycle(spec: &BucketSpec, expiry: Expiry) -> Result<String, ApiError> {
         Expiry::OldVersions { days } => {
             let days = format!("<NoncurrentDays>{days}</NoncurrentDays>");
             ("", format!("<NoncurrentVersionExpiration>{days}</NoncurrentVersionExpiration>"))
+        }
+        Expiry::Both { days, old } => {
+            let old = format!("<NoncurrentDays>{old}</NoncurrentDays>");
+            let old = format!("<NoncurrentVersionExpiration>{old}</NoncurrentVersionExpiration>");
+            ("", format!("<Expiration><Days>{days}</Days></Expiration>{old}"))
         }
         Expiry::Objects { days } => ("", format!("<Expiration><Days>{days}</Days></Expiration>")),
         Expiry::Part { days } => ("tmp/", format!("<Expiration><Days>{days}</Days></Expiration>")),

@@ -246,6 +246,7 @@ impl Writer<'_> {
                 }
                 if let Some(bucket) = project.bucket {
                     self.named.buckets.entry(bucket).or_default();
+                    self.named.overwritten_buckets.insert(bucket);
                 }
                 let build = BuildSpec::of(self.world, &project);
                 self.named.keys.extend(customer_key(&build));

@@ -5,7 +5,7 @@
 use super::{Expected, Judgement, Known, all, any, judged, when};
 use crate::simulate::estate::{ConfigRuleSpec, PipelineSpec, RuleCompliance, records};
 use crate::simulate::organization::{
-    PAYMENTS, PROD, Part, SANDBOX, SECURITY, SUSPENDED, State, UNITS, WORKLOADS, delegated_services,
+    PAYMENTS, PROD, Part, SANDBOX, SECURITY, SUSPENDED, State, UNITS, WORKLOADS, delegated_services, says_paths,
 };
 use crate::simulate::world::World;
 
@@ -28,7 +28,8 @@ pub(super) const ACCOUNT_CONTROLS: &[Judgement<usize>] = &[
         let unit = world.member(*account).unit;
         let reached = [trails_guarded, locks_guarded, keys_guarded, definitions_guarded, stages_guarded];
         let good = reached.iter().all(|guarded| guarded(unit));
-        judged(all([Some(production), read(world).then_some(true)]), read(world).then_some(good))
+        let read = read(world, *account);
+        judged(all([Some(production), read.then_some(true)]), read.then_some(good))
     }),
     ("organizations-regions-restricted", |world, account| {
         guarded(world, *account, |unit| under(unit, WORKLOADS) || under(unit, SECURITY) || under(unit, SUSPENDED))
@@ -49,7 +50,7 @@ pub(super) const PIPELINE_CONTROLS: &[Judgement<PipelineSpec>] = &[
     ("codepipeline-definition-change-guarded", |world, spec| {
         let member = world.member(spec.account);
         let good = member.part == Part::Management || definitions_guarded(member.unit);
-        let known = member.part == Part::Management || read(world);
+        let known = member.part == Part::Management || read(world, spec.account);
         judged(production(world, spec), known.then_some(good && member.part != Part::Management))
     }),
     ("codepipeline-self-mutation-approved", |world, spec| {
@@ -94,22 +95,21 @@ fn stages_guarded(unit: usize) -> bool {
     under(unit, PAYMENTS) || under(unit, SUSPENDED)
 }
 
-/// Whether the policies, their content and the place of accounts could be read.
-fn read(world: &World) -> bool {
-    let actions = [
-        "organizations:DescribePolicy",
-        "organizations:ListPolicies",
-        "organizations:ListRoots",
-        "organizations:ListTargetsForPolicy",
-    ];
-    actions.iter().all(|action| world.refusal(0, action).is_none())
+/// Whether the policies, their content and the place of the account could be read.
+fn read(world: &World, account: usize) -> bool {
+    let allowed = |call: &str| world.refusal(0, &format!("organizations:{call}")).is_none();
+    let policies = ["DescribePolicy", "ListPolicies", "ListTargetsForPolicy"];
+    let walk = ["ListAccountsForParent", "ListOrganizationalUnitsForParent", "ListRoots"];
+    // Policies are attached to ids, and ids are what the flat list has.
+    let placed = walk.into_iter().all(allowed) || says_paths(account);
+    placed && policies.into_iter().all(allowed)
 }
 
 /// A control on every active account but the management account.
 fn guarded(world: &World, account: usize, good: impl Fn(usize) -> bool) -> Expected {
     let member = world.member(account);
     let applies = member.part != Part::Management && member.state == State::Active;
-    judged(Some(applies), read(world).then(|| good(member.unit)))
+    judged(Some(applies), read(world, account).then(|| good(member.unit)))
 }
 
 /// Where something is delivered, and where something may be but could not be listed.

@@ -1,7 +1,7 @@
 //! Expected results of the controls on how buckets keep artifacts, who administers keys, and image repositories.
 
 use super::storage::{NamedBucket, customer, described, retention};
-use super::{Judgement, Known, judged, when};
+use super::{Judgement, Known, all, judged, when};
 use crate::simulate::estate::{
     Administration, BucketRef, Duty, Encryption, Expiry, ImageEncryption, Keeping, KeyRef, Mutability, Outsiders,
     PipelineSpec, PutDeny, RepositoryRef, RoleRef, Scanning, Signing, administration, is_bootstrap, registry,
@@ -25,18 +25,17 @@ pub(super) const BUCKET_CONTROLS: &[Judgement<NamedBucket>] = &[
     }),
     ("s3-artifact-bucket-lifecycle-after-retention", |world, named| {
         let lock = retention(world, *named);
-        let deletion = deletion(world, *named);
-        let deletes = deletion.map(|deletion| deletion.is_some());
-        let applies = in_order([named.artifact, lock.map(|lock| lock.is_some()), deletes]);
+        let taken = taken(world, *named);
+        let applies = in_order([named.artifact, lock.map(|lock| lock.is_some()), taken.any]);
         let days = lock.flatten().map_or(0, |(_, days)| days);
-        judged(applies, deletion.map(|deletion| deletion.is_none_or(|(_, after)| after >= days)))
+        judged(applies, taken.after.map(|after| after >= days))
     }),
     ("s3-artifact-bucket-one-trust-level", |_, named| judged(named.production, named.shared.map(|shared| !shared))),
     ("s3-artifact-bucket-name-not-derivable", |_, named| judged(named.artifact, Some(!is_bootstrap(named.bucket)))),
     ("s3-artifact-bucket-growth-bounded", |world, named| {
-        let bounded = deletion(world, *named)
-            .map(|deletion| deletion.is_some_and(|(whole, after)| whole && after >= WINDOW_DAYS));
-        judged(named.artifact, bounded)
+        let taken = taken(world, *named);
+        let late = taken.after.map(|after| after >= WINDOW_DAYS);
+        judged(named.artifact, in_order([taken.bounded, late]))
     }),
     ("s3-production-artifact-bucket-replicated", |world, named| judged(named.production, replicated(world, *named))),
 ];
@@ -101,24 +100,43 @@ fn keeping(world: &World, bucket: BucketRef) -> Keeping {
     Keeping::of(world, bucket, &bucket.spec(world))
 }
 
-/// What the lifecycle deletes, if anything: whether it is for the whole bucket, and after how many days.
-#[expect(clippy::option_option, reason = "unknown, none, or one")]
-fn deletion(world: &World, named: NamedBucket) -> Option<Option<(bool, u32)>> {
+/// What the lifecycle takes of the artifacts.
+struct Taken {
+    /// Whether it takes any.
+    any: Known,
+    /// Whether everything goes in the end.
+    bounded: Known,
+    /// The days after which the first is out of reach.
+    after: Option<u32>,
+}
+
+fn taken(world: &World, named: NamedBucket) -> Taken {
     if !named.seen(world, "s3:GetLifecycleConfiguration") {
-        return None;
+        return Taken { any: None, bounded: None, after: None };
     }
     let spec = named.bucket.spec(world);
+    let nothing = Taken { any: Some(false), bounded: Some(false), after: Some(0) };
     if !spec.lifecycle {
-        return Some(None);
+        return nothing;
     }
+    let versioned = named.seen(world, "s3:GetBucketVersioning").then_some(spec.versioning.is_some());
+    // Only then an artifact becomes an old version without expiring.
+    let replaced = all([versioned, named.overwritten]);
     match keeping(world, named.bucket).expiry {
         Expiry::OldVersions { days } => {
-            let versioned = named.seen(world, "s3:GetBucketVersioning").then_some(spec.versioning.is_some())?;
-            Some(versioned.then_some((true, days)))
+            let after = replaced.map(|replaced| if replaced { days } else { 0 });
+            Taken { any: replaced, bounded: Some(false), after }
         }
-        Expiry::Objects { days } => Some(Some((true, days))),
-        Expiry::Part { days } => Some(Some((false, days))),
-        Expiry::Uploads => Some(None),
+        Expiry::Both { days, old } => {
+            let after = replaced.map(|replaced| if replaced { old.min(days) } else { days });
+            Taken { any: Some(true), bounded: Some(true), after }
+        }
+        // With versions, a delete marker hides it, and what it hides stays.
+        Expiry::Objects { days } => {
+            Taken { any: Some(true), bounded: versioned.map(|versioned| !versioned), after: Some(days) }
+        }
+        Expiry::Part { days } => Taken { any: Some(true), bounded: Some(false), after: Some(days) },
+        Expiry::Uploads => nothing,
     }
 }
 

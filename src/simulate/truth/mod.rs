@@ -162,6 +162,8 @@ struct Named {
     trail_buckets: BTreeSet<BucketRef>,
     /// Artifact buckets that a pipeline names which does not deploy to production.
     shared_buckets: BTreeSet<BucketRef>,
+    /// Artifact buckets that a project or a deployment group names.
+    overwritten_buckets: BTreeSet<BucketRef>,
     repositories: BTreeSet<RepositoryRef>,
     keys: BTreeSet<KeyRef>,
     secrets: BTreeSet<SecretRef>,
@@ -326,6 +328,7 @@ impl Writer<'_> {
             self.put(&spec.arn(world), account, &region_name, DEPLOYMENT_GROUP, &spec);
             if let Some(bucket) = spec.revision {
                 self.named.buckets.entry(bucket).or_default();
+                self.named.overwritten_buckets.insert(bucket);
             }
             for alarm in &spec.alarms {
                 self.named.alarm_places.insert((account, region));
@@ -378,10 +381,11 @@ impl Writer<'_> {
             let artifact = unless_hidden(by_pipeline.is_some(), abroad::hides_users);
             let production = unless_hidden(by_pipeline == Some(true) || in_production, abroad::hides_pipelines);
             let shared = unless_hidden(self.named.shared_buckets.contains(&bucket), abroad::hides_pipelines);
+            let overwritten = unless_hidden(self.named.overwritten_buckets.contains(&bucket), abroad::hides_users);
             let region = world.region_name(bucket.region).to_owned();
             // Policies ask for the one before the other.
             let production = artifact.and_then(|artifact| if artifact { production } else { Some(false) });
-            let named = NamedBucket { bucket, artifact, production, shared };
+            let named = NamedBucket { bucket, artifact, production, shared, overwritten };
             self.put(&bucket.arn(world), account, &region, BUCKET, &named);
             if !self.refused(account, "s3:GetEncryptionConfiguration") {
                 self.named.keys.extend(key_of(world, bucket));

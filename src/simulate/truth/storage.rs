@@ -16,6 +16,8 @@ pub(super) struct NamedBucket {
     pub(super) production: Known,
     /// Whether a pipeline names it that does not deploy to production; `None`: some could not be seen.
     pub(super) shared: Known,
+    /// Whether anything but pipelines and trails names it, and so may store under a key that is taken.
+    pub(super) overwritten: Known,
 }
 
 impl NamedBucket {

@@ -29,7 +29,7 @@ pub(super) fn listed(world: &World, account: usize) -> bool {
     ["cloudtrail:ListTrails", "cloudtrail:DescribeTrails"].iter().all(|action| world.refusal(account, action).is_none())
 }
 
-/// Whether a trail that the account sees records in every Region and is running.
+/// Whether a trail that the account sees records in every Region and is running; all of them record management events.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as every judgement")]
 fn recorded(world: &World, account: &usize) -> Expected {
     if world.member(*account).state != State::Active {
@@ -40,7 +40,8 @@ fn recorded(world: &World, account: &usize) -> Expected {
     }
     let covered = any(trails_over(world, *account).iter().map(|trail| {
         let status = world.refusal(trail.account, "cloudtrail:GetTrailStatus").is_none();
-        all([Some(trail.multi_region()), status.then_some(trail.logging)])
+        let selectors = world.refusal(trail.account, "cloudtrail:GetEventSelectors").is_none();
+        all([Some(trail.multi_region()), status.then_some(trail.logging), selectors.then_some(true)])
     }));
     judged(Some(true), covered)
 }

@@ -7,12 +7,7 @@ use super::words::{Words, replace};
 use super::{Described, Surrounding, with_keys};
 
 const WORDS: Words = Words {
-    renamed: &[
-        ("buildspec", "BuildSpec"),
-        ("insecureSsl", "InsecureSSL"),
-        ("projectVisibility", "Visibility"),
-        ("webhook", "Triggers"),
-    ],
+    renamed: &[("buildspec", "BuildSpec"), ("projectVisibility", "Visibility"), ("webhook", "Triggers")],
     kept: &[],
     left_out: &[
         "arn",

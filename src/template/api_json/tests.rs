@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::Limits;
 use super::super::source::Files;
+use super::super::{Limits, shape};
 use super::*;
 
 struct NoFiles;
@@ -172,9 +172,9 @@ fn a_build_project_without_what_nobody_may_read() {
     let project = json!({
         "name": "web", "arn": "arn:aws:codebuild:eu-west-1:111122223333:project/web", "created": 1.5,
         "serviceRole": "arn:aws:iam::111122223333:role/build", "projectVisibility": "PRIVATE",
-        "source": {"type": "GITHUB", "location": "https://github.com/o/r", "buildspec": "ci/build.yml", "insecureSsl": false},
+        "source": {"type": "GITHUB", "location": "https://github.com/o/r", "buildspec": "ci/build.yml", "insecureSsl": true},
         "environment": {"type": "LINUX_CONTAINER", "image": "i", "privilegedMode": true, "environmentVariables": []},
-        "webhook": {"url": "https://hook.example", "secret": "hunter2", "filterGroups": [[{"type": "EVENT", "pattern": "PUSH"}]]},
+        "webhook": {"url": "https://hook.example", "secret": "hunter2", "branchFilter": "main", "filterGroups": [[{"type": "EVENT", "pattern": "PUSH"}]]},
         "badge": {"badgeEnabled": false}, "tags": [{"key": "team", "value": "web"}],
     });
     let (raws, _) = raws(&json!({"projects": [project], "projectsNotFound": []}));
@@ -183,13 +183,16 @@ fn a_build_project_without_what_nobody_may_read() {
         raws[0].properties.to_value(),
         json!({
             "Name": "web", "ServiceRole": "arn:aws:iam::111122223333:role/build", "Visibility": "PRIVATE",
-            "Source": {"Type": "GITHUB", "Location": "https://github.com/o/r", "BuildSpec": "ci/build.yml", "InsecureSSL": false},
+            "Source": {"Type": "GITHUB", "Location": "https://github.com/o/r", "BuildSpec": "ci/build.yml", "InsecureSsl": true},
             "Environment": {"Type": "LINUX_CONTAINER", "Image": "i", "PrivilegedMode": true},
             "Tags": [{"Key": "team", "Value": "web"}],
-            "Triggers": {"Webhook": true, "FilterGroups": [[{"Type": "EVENT", "Pattern": "PUSH"}]]},
+            "Triggers": {"Webhook": true, "BranchFilter": "main", "FilterGroups": [[{"Type": "EVENT", "Pattern": "PUSH"}]]},
             "BadgeEnabled": false,
         })
     );
+    // Under the names that facts look for.
+    let judged = &shape::declared(&raws, &Holes::default())[0].resource.properties;
+    assert_eq!((&judged["Source"]["InsecureSsl"], &judged["Triggers"]["BranchFilter"]), (&json!(true), &json!("main")));
 }
 
 #[test]

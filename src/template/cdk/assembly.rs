@@ -1,12 +1,13 @@
 //! All stacks of an assembly as one source.
 //!
-//! In: stacks with their templates. Out: what they declare together. Values flow between stacks in three ways, and each
-//! is followed: exports to imports, parameters and outputs of nested stacks, and the parameters through which CDK passes
-//! values to another Region. Literal names need nothing: they meet by value.
+//! In: stacks with their templates. Out: what they declare together. Values flow between stacks in four ways, and each
+//! is followed: exports to imports, parameters and outputs of nested stacks, outputs that other stacks ask for (weak
+//! references of the CDK), and the parameters through which CDK passes values to another Region. Literal names need
+//! nothing: they meet by value.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::cloudformation::{Resolved, Template};
+use super::super::cloudformation::{Resolved, Template, stack_output};
 use super::super::hole::Holes;
 use super::super::node::{Entry, Node, Tree};
 use super::super::source::{Assignment, Choice, Place, Raw, Source};
@@ -45,6 +46,8 @@ pub(super) struct Assembly {
     templates: BTreeMap<String, reader::Template>,
     choices: Vec<Choice>,
     names: Names,
+    /// Whether any template asks for outputs of other stacks.
+    asks: bool,
 }
 
 /// A stack, ready to be resolved.
@@ -64,6 +67,8 @@ struct Deployed {
 struct Given {
     /// Exports by account and Region.
     exports: BTreeMap<(String, String), BTreeMap<String, Node>>,
+    /// Outputs, exported or not, by [`stack_output`].
+    outputs: BTreeMap<String, Node>,
     /// Values that were written into another Region, by the name of the parameter.
     written: BTreeMap<String, Node>,
 }
@@ -81,6 +86,9 @@ impl Assembly {
         parameters: &BTreeMap<String, String>,
     ) -> Self {
         let mut names = Names::default();
+        let asks = templates
+            .values()
+            .any(|template| mentions(&template.document.root, "Fn::GetStackOutput", "GetStackOutput"));
         let stacks = in_order(stacks).into_iter().enumerate().filter_map(|(number, stack)| {
             let document = &templates.get(&stack.template)?.document;
             let mut given = stack.parameters.clone();
@@ -97,10 +105,10 @@ impl Assembly {
             let imports = mentions(&document.root, "Fn::ImportValue", "ImportValue");
             let reads = document.root.get("Resources").map(Node::entries).unwrap_or_default();
             let reads = reads.iter().any(|entry| entry.value.text_at(&["Type"]) == Some(READER));
-            Some(Deployed { id, stack, template, imports: imports || reads, worded: BTreeMap::new() })
+            Some(Deployed { id, stack, template, imports: imports || reads || asks, worded: BTreeMap::new() })
         });
         let stacks = stacks.collect();
-        let mut assembly = Self { stacks, templates, choices: Vec::new(), names };
+        let mut assembly = Self { stacks, templates, choices: Vec::new(), names, asks };
         assembly.word_choices();
         assembly
     }
@@ -161,7 +169,7 @@ impl Source for Assembly {
             let mut changed = false;
             for (deployed, known) in self.stacks.iter().zip(resolved.iter_mut()).filter(|(one, _)| one.imports) {
                 let again = self.deployed(deployed, assignment, &given, holes, &mut spending);
-                if again.raws != known.raws || again.exports != known.exports {
+                if again.raws != known.raws || again.exports != known.exports || again.outputs != known.outputs {
                     given.take(deployed, &again);
                     *known = again;
                     changed = true;
@@ -201,7 +209,10 @@ impl Assembly {
                 own.entry((*name).to_owned()).or_insert_with(|| value.clone());
             }
         }
-        let imports = given.imports(&deployed.stack.place);
+        let mut imports = given.imports(&deployed.stack.place);
+        if self.asks {
+            imports.extend(given.outputs.iter().map(|(name, value)| (name.clone(), value.clone())));
+        }
         let values = Values { assignment: &own, imports: &imports, given };
         let stack = Instance {
             id: &deployed.id,
@@ -295,6 +306,9 @@ impl Given {
     fn take(&mut self, deployed: &Deployed, resolved: &Resolved) {
         let exports = self.exports.entry(Self::key(&deployed.stack.place)).or_default();
         exports.extend(resolved.exports.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let (place, stack) = (&deployed.stack.place, deployed.stack.name.as_str());
+        let of_stack = |name: &str| stack_output(place.account.as_str(), place.region.as_str(), stack, name);
+        self.outputs.extend(resolved.outputs.iter().map(|(name, value)| (of_stack(name), value.clone())));
         for writer in resolved.raws.iter().filter(|raw| raw.type_name == WRITER) {
             let written = writer.properties.at(&["WriterProps", "exports"]).map(Node::entries).unwrap_or_default();
             self.written.extend(written.iter().map(|entry| (entry.key.clone(), entry.value.clone())));

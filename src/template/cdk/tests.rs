@@ -291,6 +291,37 @@ fn values_that_cdk_writes_into_another_region_are_read_there() {
 }
 
 #[test]
+fn outputs_that_a_stack_asks_for_are_those_of_that_name_and_place() {
+    let ask = |region: &str| {
+        let asked = json!({"Fn::GetStackOutput": {"StackName": "base", "OutputName": "Store", "Region": region}});
+        json!({"Resources": {"P": pipeline(asked)}})
+    };
+    let base = json!({
+        "Resources": {"Store": {"Type": "AWS::S3::Bucket"}},
+        "Outputs": {"Store": {"Value": {"Ref": "Store"}}},
+    });
+    let files = folder([
+        (
+            "cdk.out/manifest.json",
+            manifest(json!({
+                "User": stack("User.template.json", "aws://111122223333/us-east-1", "user"),
+                "Lost": stack("Lost.template.json", "aws://111122223333/us-east-1", "lost"),
+                "Base": stack("Base.template.json", "aws://111122223333/eu-west-1", "base"),
+            })),
+        ),
+        ("cdk.out/Base.template.json", base),
+        ("cdk.out/User.template.json", ask("eu-west-1")),
+        ("cdk.out/Lost.template.json", ask("us-east-1")),
+    ]);
+    let parsed = parsed(&files);
+    assert_eq!(parsed.notices, []);
+    let raws = declared(&parsed);
+    let locations = location(&raws);
+    assert_eq!(locations[0], "Store");
+    assert!(super::super::hole::whole(locations[1]).is_some(), "{locations:?}");
+}
+
+#[test]
 fn stacks_that_use_the_same_logical_ids_are_told_apart() {
     let one = json!({"Resources": {"Store": {"Type": "AWS::S3::Bucket"}, "P": pipeline(json!({"Ref": "Store"}))}});
     let files = folder([

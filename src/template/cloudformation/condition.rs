@@ -38,10 +38,12 @@ impl Resolver<'_> {
     /// Whether an expression holds.
     pub(super) fn truth(&mut self, node: &Node) -> Option<bool> {
         let comparing = std::mem::replace(&mut self.comparing, true);
+        // What a condition comes to is kept, whoever asks for it first.
+        let wording = std::mem::replace(&mut self.wording, false);
         self.deciding += 1;
         let truth = self.decide(node);
         self.deciding -= 1;
-        self.comparing = comparing;
+        (self.comparing, self.wording) = (comparing, wording);
         truth
     }
 

@@ -55,6 +55,7 @@ pub(super) const VALUES: &[&str] = &[
     "FindInMap",
     "If",
     "ImportValue",
+    "GetStackOutput",
     "Base64",
     "Cidr",
     "GetAZs",
@@ -75,7 +76,8 @@ pub(super) fn attribute(argument: &Node) -> Option<(&str, Attribute<'_>)> {
     let (resource, rest) = argument.elements().split_first()?;
     let attribute = rest.first()?;
     // `!GetAtt [Stack, Outputs, Name]` is accepted as well.
-    Some((resource.as_str()?, attribute.as_str().map_or(Attribute::Expression(attribute), Attribute::Text)))
+    let text = attribute.as_str().filter(|_| attribute.tag.is_none());
+    Some((resource.as_str()?, text.map_or(Attribute::Expression(attribute), Attribute::Text)))
 }
 
 /// The attribute of a `Fn::GetAtt`.

@@ -1,16 +1,18 @@
 //! Functions that look something up.
 //!
-//! In: calls of `GetAtt`, `FindInMap`, `ImportValue` and `If`. Out: what they find, or a hole that says what to give.
+//! In: calls of `GetAtt`, `FindInMap`, `ImportValue`, `GetStackOutput` and `If`. Out: what they find, or a hole that
+//! says what to give.
 
 use super::function::{Attribute, Call, attribute};
 use super::resolver::{Resolver, is_open};
-use crate::inventory::Span;
+use super::stack_output;
+use crate::inventory::{Arn, Span};
 use crate::template::node::{Node, Tree};
 
 impl Resolver<'_> {
     pub(super) fn get_att(&mut self, call: &Call<'_>, span: Span) -> Node {
         let Some((resource, attribute)) = attribute(call.argument) else {
-            return self.hole("Fn::GetAtt", span, "give Fn::GetAtt a resource and an attribute");
+            return self.unanswered(call, span, "give Fn::GetAtt a resource and an attribute");
         };
         match attribute {
             Attribute::Text(attribute) => {
@@ -23,14 +25,17 @@ impl Resolver<'_> {
                 Some(attribute) if !crate::template::hole::has_holes(&attribute) => {
                     self.attribute_of(resource, &attribute, span)
                 }
-                _ => self.hole(&format!("{resource}.?"), span, "write the attribute itself"),
+                open => {
+                    let expression = format!("{resource}.{}", open.as_deref().unwrap_or("?"));
+                    self.hole(&expression, span, "write the attribute itself")
+                }
             },
         }
     }
 
     pub(super) fn either(&mut self, call: &Call<'_>, span: Span) -> Option<Node> {
         let [condition, then, otherwise] = call.argument.elements() else {
-            return Some(self.hole("Fn::If", span, "give Fn::If a condition and two values"));
+            return Some(self.unanswered(call, span, "give Fn::If a condition and two values"));
         };
         let name = condition.scalar().filter(|_| condition.tag.is_none()).unwrap_or_default();
         let truth = if name.is_empty() { self.truth(condition) } else { self.condition(&name) };
@@ -39,7 +44,7 @@ impl Resolver<'_> {
             Some(false) => self.resolve(otherwise),
             None => {
                 let hint = format!("pass it with --parameter 'Condition {name}=true' or '=false'");
-                Some(self.hole(&format!("Condition {name}"), span, &hint))
+                Some(self.unanswered(call, span, &hint))
             }
         }
     }
@@ -54,10 +59,41 @@ impl Resolver<'_> {
         self.hole(&expression, span, &hint)
     }
 
+    /// The output of another stack, which need not export it; without a Region or role it is a stack of the same place:
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/intrinsic-function-reference-getstackoutput.html>.
+    pub(super) fn stack_output(&mut self, call: &Call<'_>, span: Span) -> Node {
+        let argument = self.argument(call);
+        let part = |key: &str| argument.as_ref().and_then(|argument| argument.get(key)).and_then(Node::scalar);
+        let (Some(stack), Some(output)) = (part("StackName"), part("OutputName")) else {
+            let said = argument.as_ref().map(|argument| self.said(argument)).unwrap_or_default();
+            let hint = "give Fn::GetStackOutput a StackName and an OutputName";
+            return self.hole(format!("Fn::GetStackOutput {said}").trim_end(), span, hint);
+        };
+        let own = &self.template.place;
+        let here = self.place.region.as_str();
+        let far = part("Region").filter(|region| region != here && region != own.region.as_str());
+        let role = part("RoleArn");
+        let named = |role: &String| Arn::parse(role).ok().and_then(|arn| arn.account_id());
+        let account = match &role {
+            Some(role) => named(role).map_or_else(|| role.clone(), |account| account.as_str().to_owned()),
+            None => own.account.as_str().to_owned(),
+        };
+        let region = far.clone().unwrap_or_else(|| own.region.as_str().to_owned());
+        if let Some(value) = self.imports.get(&stack_output(&account, &region, &stack, &output)) {
+            return Node { span, ..value.clone() };
+        }
+        let mut said = vec!["Fn::GetStackOutput", stack.as_str(), output.as_str()];
+        said.extend(Some(region.as_str()).filter(|_| far.is_some() || own.region_known));
+        said.extend(Some(account.as_str()).filter(|_| role.is_some()));
+        let expression = self.holes.spoken(&said.join(" "));
+        let hint = format!("pass it with --parameter '{expression}=VALUE'");
+        self.hole(&expression, span, &hint)
+    }
+
     pub(super) fn find_in_map(&mut self, call: &Call<'_>, span: Span) -> Option<Node> {
         let arguments = call.argument.elements();
         let [map, top, second, options @ ..] = arguments else {
-            return Some(self.hole("Fn::FindInMap", span, "give Fn::FindInMap a mapping and two keys"));
+            return Some(self.unanswered(call, span, "give Fn::FindInMap a mapping and two keys"));
         };
         // A key becomes part of what is said about a hole, so that nothing hidden may be in it.
         let comparing = std::mem::replace(&mut self.comparing, false);
@@ -104,7 +140,10 @@ impl Resolver<'_> {
             }
             Tree::String(text) => self.text(text.clone(), span),
             // A macro may have put anything here.
-            Tree::Map(_) => self.hole("Fn::FindInMap", span, "write the value itself into the mapping"),
+            Tree::Map(_) => {
+                let expression = format!("Fn::FindInMap {}", self.said(value));
+                self.hole(&expression, span, "write the value itself into the mapping")
+            }
             other => Node::new(other.clone(), span),
         }
     }

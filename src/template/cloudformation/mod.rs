@@ -12,6 +12,7 @@ mod notices;
 mod parameter;
 mod resolver;
 mod text;
+mod wording;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -42,7 +43,7 @@ impl TemplateFormat for CloudFormation {
         // A template of the CDK may come without its assembly.
         let quiet = Document { root: super::cdk::without_additions(&document.root), ..document.clone() };
         let template = Template::of(&quiet, reading.parameters, reading.place, None);
-        let odd = document.notices.iter().cloned().chain(template.notices());
+        let odd = document.notices.iter().cloned().chain(template.notices()).chain(notices::nested(&quiet.root));
         let notices = odd.map(|(span, text)| (Arc::clone(&file), span, text)).collect();
         Parsed {
             groups: vec![Group { format: self.name(), file, source: Box::new(template), before: None }],
@@ -71,6 +72,12 @@ pub struct Template {
     loops: bool,
     /// Found once: they are the same for every choice.
     choices: OnceLock<Vec<Choice>>,
+}
+
+/// Under what the output of another stack is found among imports. No export can be called so: its name has no spaces.
+#[must_use]
+pub fn stack_output(account: &str, region: &str, stack: &str, output: &str) -> String {
+    format!("Fn::GetStackOutput {account} {region} {stack} {output}")
 }
 
 /// What a template comes to under a choice.
@@ -112,8 +119,8 @@ impl Template {
         Self { prefixes, ..self }
     }
 
-    /// Resolves everything. `imports` are the values that `Fn::ImportValue` finds, and under `Stack.Outputs.Name` those
-    /// that `Fn::GetAtt` finds in nested stacks.
+    /// Resolves everything. `imports` are the values that `Fn::ImportValue` finds, under `Stack.Outputs.Name` those
+    /// that `Fn::GetAtt` finds in nested stacks, and under [`stack_output`] those that `Fn::GetStackOutput` finds.
     pub fn resolve(&self, assignment: &Assignment, imports: &BTreeMap<String, Node>, holes: &mut Holes) -> Resolved {
         let (unrolled, _) = self.unrolled(assignment, holes);
         let root = unrolled.as_ref().unwrap_or(&self.root);

@@ -1,8 +1,8 @@
 //! What is odd about a template.
 //!
-//! In: a template. Out: sentences with places: macros that may change what was checked, functions and names that do not
-//! exist, values that are not allowed. It exists because such a template is judged all the same, and silence would be
-//! taken for understanding.
+//! In: a template. Out: sentences with places: macros that may change what was checked, parts that lie elsewhere and
+//! were not looked at, functions and names that do not exist, values that are not allowed. It exists because such a
+//! template is judged all the same, and silence would be taken for understanding.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +16,9 @@ use crate::template::node::{Entry, Node};
 
 /// More than these help nobody.
 const MOST: usize = 100;
+
+/// Characters of a path that a sentence names.
+const LONGEST_PATH: usize = 120;
 
 /// Macros whose work is known here.
 const KNOWN_MACROS: &[&str] = &[
@@ -66,6 +69,14 @@ pub(super) fn notices(template: &Template, root: &Node, complete: bool) -> Vec<(
     if let Some(span) = for_each::first(&template.root).filter(|_| !complete) {
         noticed.add(span, "the loops make more values than are followed; not all of them were checked".into());
     }
+    // `AWS::CodeDeploy::BlueGreen`: a release of Amazon ECS that no deployment group says anything about.
+    for entry in root.get("Hooks").map(Node::entries).unwrap_or_default() {
+        let kind = entry.value.text_at(&["Type"]).unwrap_or("no type");
+        noticed.add(
+            entry.key_span,
+            format!("the hook `{}` ({kind}) was not looked at, so nobody checked how it releases", entry.key),
+        );
+    }
     for entry in resources(root) {
         noticed.resource(entry);
     }
@@ -81,6 +92,42 @@ pub(super) fn notices(template: &Template, root: &Node, complete: bool) -> Vec<(
         }
     }
     noticed.found.into_iter().take(MOST).collect()
+}
+
+/// What a resource of a type deploys without saying it here: modules
+/// (<https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/modules.html>) and stack sets.
+fn unseen(logical_id: &str, type_name: &str) -> Option<String> {
+    if type_name.ends_with("::MODULE") {
+        let message = format!("`{logical_id}` is the module {type_name}, of which nothing was looked at");
+        return Some(format!("{message}; check the template as CloudFormation processes it"));
+    }
+    let message = || format!("the template of stack set {logical_id} was not looked at; check that template too");
+    (type_name == "AWS::CloudFormation::StackSet").then(message)
+}
+
+/// The stacks and applications nested in a template that stands alone: no assembly says where their templates are.
+pub(super) fn nested(root: &Node) -> Vec<(Span, String)> {
+    let stacks = resources(root).iter().filter_map(|entry| {
+        let property = match entry.value.text_at(&["Type"])? {
+            "AWS::CloudFormation::Stack" => "TemplateURL",
+            "AWS::Serverless::Application" => "Location",
+            _ => return None,
+        };
+        let id = &entry.key;
+        let at = entry.value.text_at(&["Properties", property]).filter(|_| is_plain(entry, property));
+        let at = at.map(|at| format!(" ({})", at.chars().take(LONGEST_PATH).collect::<String>())).unwrap_or_default();
+        let message = format!(
+            "the template of nested stack {id}{at} was not looked at with what it is given here; \
+             check that template too, with --parameters"
+        );
+        Some((entry.key_span, message))
+    });
+    stacks.take(MOST).collect()
+}
+
+/// Whether a property is written as a value.
+fn is_plain(entry: &Entry, property: &str) -> bool {
+    entry.value.at(&["Properties", property]).is_some_and(|value| value.tag.is_none())
 }
 
 fn resources(root: &Node) -> &[Entry] {
@@ -129,8 +176,14 @@ impl Noticed {
             return self.add(entry.key_span, text);
         }
         let type_name = entry.value.text_at(&["Type"]);
-        if type_name.is_none() && entry.value.is_map() {
-            let text = format!("`{}` has no `Type`, so that it was not checked", entry.key);
+        if type_name.is_none() {
+            let text = match entry.value.tag.as_deref() {
+                Some(tag) => format!("`{}` is what `!{tag}` makes of it, and that was not looked at", entry.key),
+                None => format!("`{}` has no `Type`, so that it was not checked", entry.key),
+            };
+            return self.add(entry.key_span, text);
+        }
+        if let Some(text) = type_name.and_then(|type_name| unseen(&entry.key, type_name)) {
             return self.add(entry.key_span, text);
         }
         if !type_name.is_some_and(is_delivery) {

@@ -11,6 +11,7 @@ use super::Template;
 use super::condition::as_flag;
 use super::function::{Call, adds_more, call, long};
 use super::parameter::{ANYTHING_ELSE, HIDDEN_DEFAULT, Parameter};
+use super::wording::AFTER_THE_MACRO;
 use crate::inventory::Span;
 use crate::template::hole::{has_holes, whole};
 use crate::template::identity;
@@ -49,6 +50,8 @@ pub(super) struct Resolver<'r> {
     pub(super) deciding: usize,
     /// Whether it is looked at by a condition, which may read what must not be shown.
     pub(super) comparing: bool,
+    /// Whether what a function is applied to is put into words: then nothing may stand for a value that it is not.
+    pub(super) wording: bool,
     /// Above zero inside variables, where a dynamic reference is to be seen as one.
     verbatim: usize,
     depth: usize,
@@ -95,6 +98,7 @@ impl<'r> Resolver<'r> {
             defaults: true,
             deciding: 0,
             comparing: false,
+            wording: false,
             verbatim: 0,
             depth: 0,
             produced: 0,
@@ -161,8 +165,7 @@ impl<'r> Resolver<'r> {
             }
             Tree::Map(entries) => {
                 if let Some(entry) = adds_more(entries) {
-                    let token = self.unknown_entry(entry);
-                    return Some(Node::text(token, node.span));
+                    return self.deeper(node.span, |this| Some(Node { span: node.span, ..this.grown(entries, entry) }));
                 }
                 let map = |this: &mut Self| {
                     let entries = entries.iter().filter_map(|entry| this.entry(entry)).collect();
@@ -187,12 +190,6 @@ impl<'r> Resolver<'r> {
         Some(Entry { key: entry.key.clone(), key_span: entry.key_span, value: value? })
     }
 
-    fn unknown_entry(&mut self, entry: &Entry) -> String {
-        let said = entry.value.text_at(&["Name"]).map(|name| format!("{} {name}", entry.key));
-        let expression = said.unwrap_or_else(|| entry.key.clone());
-        self.token(&expression, entry.key_span, "check the template as it is after the macro ran")
-    }
-
     fn apply(&mut self, call: &Call<'_>, span: Span) -> Option<Node> {
         match call.function {
             "Ref" => self.reference(call, span),
@@ -204,27 +201,25 @@ impl<'r> Resolver<'r> {
             "Split" => Some(self.split(call, span)),
             "FindInMap" => self.find_in_map(call, span),
             "ImportValue" => Some(self.import_value(call, span)),
+            "GetStackOutput" => Some(self.stack_output(call, span)),
             "Base64" => Some(self.base64(call, span)),
             "Length" => Some(self.length(call, span)),
             "ToJsonString" => Some(self.json_string(call, span)),
-            "GetAZs" | "Cidr" => Some(self.hole(&format!("Fn::{}", call.function), span, ONLY_AFTER)),
+            "GetAZs" | "Cidr" => Some(self.unanswered(call, span, ONLY_AFTER)),
             "Transform" => {
-                let name = call.argument.text_at(&["Name"]).unwrap_or("a macro");
-                let hint = "check the template as it is after the macro ran";
-                Some(self.hole(&format!("Fn::Transform {name}"), span, hint))
+                let expression = self.macro_call("Fn::Transform", call.argument, |this| this.argument(call));
+                Some(self.hole(&expression, span, AFTER_THE_MACRO))
             }
-            unknown => {
-                let expression = format!("Fn::{unknown}");
-                Some(self.hole(&expression, span, "correct the name of the function"))
-            }
+            _ => Some(self.unanswered(call, span, "correct the name of the function")),
         }
     }
 
     /// A value that nothing gives, unless it was given by its very expression.
     pub(super) fn hole(&mut self, expression: &str, span: Span, hint: &str) -> Node {
-        match self.template.given.get(expression) {
+        let expression = self.holes.spoken(expression);
+        match self.template.given.get(&expression) {
             Some(given) => Node::text(given.clone(), span),
-            None => Node::text(self.token(expression, span, hint), span),
+            None => Node::text(self.token(&expression, span, hint), span),
         }
     }
 
@@ -234,21 +229,6 @@ impl<'r> Resolver<'r> {
             return self.holes.token(expression, &file, span, hint);
         }
         self.holes.token("more open values than are told apart", &file, span, "pass values with --parameters FILE")
-    }
-
-    /// A hole for a function whose argument has one: it is told by what is missing there.
-    pub(super) fn hole_over(&mut self, function: &str, of: &Node, span: Span) -> Node {
-        let inner = of.as_str().and_then(|text| {
-            crate::template::hole::pieces(text).find_map(|piece| match piece {
-                crate::template::hole::Piece::Hole(number) => Some(number),
-                crate::template::hole::Piece::Text(_) => None,
-            })
-        });
-        let hint = inner.and_then(|number| self.holes.get(number)).map(|hole| hole.hint.clone());
-        let hint = hint.unwrap_or_else(|| ONLY_AFTER.to_owned());
-        let said = of.scalar().map(|text| self.holes.spoken(&text)).unwrap_or_default();
-        let said: String = said.chars().take(200).collect();
-        self.hole(format!("Fn::{function} {said}").trim_end(), span, &hint)
     }
 
     /// Text that a function made.
@@ -310,7 +290,7 @@ impl<'r> Resolver<'r> {
         let Some(named) = self.resources.get(target).copied() else {
             return self.hole(target, span, "nothing in the template has this name; correct it");
         };
-        if self.deciding > 0 {
+        if self.deciding > 0 || self.wording {
             return self.hole(target, span, ONLY_AFTER);
         }
         let name = self.name(target);
@@ -346,7 +326,8 @@ impl<'r> Resolver<'r> {
         let Some(named) = self.resources.get(resource).copied() else {
             return self.hole(&expression, span, "nothing in the template has this name; correct it");
         };
-        if self.deciding == 0 && identity::attribute(named.type_name, "", attribute, &self.place).is_some() {
+        let names = self.deciding == 0 && !self.wording;
+        if names && identity::attribute(named.type_name, "", attribute, &self.place).is_some() {
             let name = self.name(resource);
             if let Some(text) = identity::attribute(named.type_name, &name, attribute, &self.place) {
                 return self.text(text, span);
@@ -378,8 +359,8 @@ impl<'r> Resolver<'r> {
         };
         let Some(value) = value else { return self.open(name, span) };
         let value = match value.as_str() {
-            ANYTHING_ELSE if chosen.is_some() && self.deciding == 0 => {
-                if !self.template.excludes_production(name) {
+            ANYTHING_ELSE if chosen.is_some() && (self.deciding == 0 || self.wording) => {
+                if self.wording || !self.template.excludes_production(name) {
                     return self.open(name, span);
                 }
                 "other"
@@ -405,7 +386,7 @@ impl<'r> Resolver<'r> {
 
     fn pseudo(&mut self, name: &str, span: Span) -> Node {
         let told = self.assignment.contains_key(name);
-        let deciding = self.deciding > 0;
+        let deciding = self.deciding > 0 || self.wording;
         let (region, account) = (self.place.region_known, self.place.account_known);
         let text = match name {
             "AWS::Region" | "AWS::AccountId" | "AWS::Partition" if deciding && told => self.assigned(name),

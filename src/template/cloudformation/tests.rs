@@ -75,19 +75,21 @@ fn every_function_in_both_forms() {
         ("{'Fn::GetAtt': [Key, Arn]}", json!(key)),
         ("{'Fn::GetAtt': Key.Arn}", json!(key)),
         ("!GetAtt [Key, Arn]", json!(key)),
+        ("!GetAtt [Key, !Ref Size]", json!("${Key.${Size}}")),
         ("!GetAtt Nested.Outputs.Name", json!("${Nested.Outputs.Name}")),
         ("!Sub 'x-${Size}-${!Size}-${Store}-${Key.Arn}'", json!(format!("x-${{Size}}-${{Size}}-web-store-{key}"))),
         ("!Sub ['${A}-${Named}', {A: !Ref Size}]", json!("${Size}-web")),
         ("!Sub 'a-${AWS::Region}-${AWS::AccountId}-${AWS::Partition}'", json!("a-eu-west-1-111122223333-aws")),
         ("!Join ['-', [a, !Ref Named, !Ref 'AWS::NoValue', !Ref Size]]", json!("a-web-${Size}")),
         ("!Join [',', !Ref Listed]", json!("a,b,c")),
-        ("!Join [',', !Ref Open]", json!("${Fn::Join ${Open}}")),
+        ("!Join [',', !Ref Open]", json!("${Fn::Join ',' ${Open}}")),
         ("!Ref Listed", json!(["a", "b", "c"])),
         ("!Select [1, !Ref Listed]", json!("b")),
         ("!Select ['1', !Split ['/', 'a/b/c']]", json!("b")),
         ("!Select [9, !Ref Listed]", json!("${Fn::Select 9}")),
         ("!Select [0, !Ref Open]", json!("${Fn::Select 0 ${Open}}")),
-        ("!Select [0, !Split ['-', !Ref Size]]", json!("${Fn::Select 0 ${Fn::Split ${Size}}}")),
+        ("!Select [!Ref Size, [a, b]]", json!(r#"${Fn::Select from ["a","b"] ${Size}}"#)),
+        ("!Select [0, !Split ['-', !Ref Size]]", json!("${Fn::Select 0 ${Fn::Split '-' ${Size}}}")),
         ("!Select [1, !Split ['/', !Ref 'AWS::StackId']]", json!("${AWS::StackName}")),
         ("!FindInMap [Sizes, !Ref Named, Small]", json!(1)),
         ("!FindInMap [Sizes, web, Zones]", json!(["x", "y"])),
@@ -98,8 +100,16 @@ fn every_function_in_both_forms() {
         ("!ImportValue {'Fn::Sub': '${Size}-x'}", json!("${Fn::ImportValue ${Size}-x}")),
         ("!Base64 abc", json!("YWJj")),
         ("{'Fn::Base64': !Sub '${Named}'}", json!("d2Vi")),
-        ("!Cidr ['10.0.0.0/16', 2, 8]", json!("${Fn::Cidr}")),
+        ("{'Fn::Base64': !Ref Size}", json!("${Fn::Base64 ${Size}}")),
+        ("!Cidr ['10.0.0.0/16', 2, 8]", json!(r#"${Fn::Cidr ["10.0.0.0/16",2,8]}"#)),
         ("!GetAZs ''", json!("${Fn::GetAZs}")),
+        ("!GetAZs {Ref: 'AWS::Region'}", json!("${Fn::GetAZs eu-west-1}")),
+        ("!GetStackOutput {StackName: a, OutputName: B}", json!("${Fn::GetStackOutput a B eu-west-1}")),
+        (
+            "{'Fn::GetStackOutput': {StackName: !Ref Size, OutputName: B, Region: us-east-1, \
+             RoleArn: 'arn:aws:iam::444455556666:role/r'}}",
+            json!("${Fn::GetStackOutput ${Size} B us-east-1 444455556666}"),
+        ),
         ("{'Fn::Length': !Ref Listed}", json!(3)),
         ("{'Fn::Length': !Ref Open}", json!("${Fn::Length ${Open}}")),
         ("{'Fn::ToJsonString': {a: !Ref Named, b: [1]}}", json!(r#"{"a":"web","b":[1]}"#)),
@@ -108,9 +118,12 @@ fn every_function_in_both_forms() {
         ("!Ref 'AWS::NoValue'", json!("nothing")),
         ("!Ref 'AWS::URLSuffix'", json!("amazonaws.com")),
         ("!Ref Nobody", json!("${Nobody}")),
-        ("!Wat x", json!("${Fn::Wat}")),
-        ("{'Fn::GetAtt:': [Key, Arn]}", json!("${Fn::GetAtt:}")),
-        ("{a: 1, 'Fn::Transform': {Name: AWS::Include}}", json!("${Fn::Transform AWS::Include}")),
+        ("!Wat x", json!("${Fn::Wat x}")),
+        ("{'Fn::GetAtt:': [Key, Arn]}", json!(r#"${Fn::GetAtt: ["Key","Arn"]}"#)),
+        ("{'Fn::Transform': {Name: Up, Parameters: {In: !Ref Named}}}", json!(r#"${Fn::Transform Up {"In":"web"}}"#)),
+        ("!Transform {Name: Up, Parameters: {In: !Ref Key}}", json!(r#"${Fn::Transform Up {"In":"${Key}"}}"#)),
+        ("!Transform {Name: Up, Parameters: {In: !Ref Token}}", json!(r#"${Fn::Transform Up {"In":"${Token}"}}"#)),
+        ("{a: 1, 'Fn::Transform': {Name: AWS::Include}}", json!(r#"${Fn::Transform AWS::Include beside {"a":1}}"#)),
         ("'{{resolve:secretsmanager:x:SecretString:y}}'", json!("{{resolve:secretsmanager:x:SecretString:y}}")),
         ("'a-{{resolve:ssm:/x:1}}'", json!("a-${{{resolve:ssm:/x:1}}}")),
         (
@@ -119,6 +132,44 @@ fn every_function_in_both_forms() {
         ),
     ] {
         assert_eq!(value(expression), expected, "{expression}");
+    }
+}
+
+/// What nothing before a deployment answers is one value only where all of it is the same.
+#[test]
+fn two_calls_of_one_macro_are_two_values() {
+    let of = |given: &str| format!("{{'Fn::Transform': {{Name: Up, Parameters: {{In: {given}}}}}}}");
+    let text = |end: &str| of(&format!("!Sub '${{AWS::StackName}}-{end}'"));
+    let long = |end: &str| of(&format!("{}{end}", "x".repeat(300)));
+    for (one, other) in [
+        (text("a"), text("b")),
+        (long("a"), long("b")),
+        ("{a: 1, 'Fn::Transform': {Name: Up}}".into(), "{a: 2, 'Fn::Transform': {Name: Up}}".into()),
+        ("!Cidr [10.0.0.0/16, 2, 8]".into(), "!Cidr [10.1.0.0/16, 2, 8]".into()),
+        ("!Wat a".into(), "!Wat b".into()),
+        ("!Base64 {Ref: Size}".into(), "!Base64 {Ref: Path}".into()),
+        ("!Join ['-', !Ref Open]".into(), "!Join ['.', !Ref Open]".into()),
+        ("!Split ['-', !Ref Size]".into(), "!Split ['.', !Ref Size]".into()),
+        ("!Select [!Ref Size, [a, b]]".into(), "!Select [!Ref Size, [c, d]]".into()),
+        ("!GetAtt [Key, !Ref Size]".into(), "!GetAtt [Key, !Ref Path]".into()),
+        (
+            "!GetStackOutput {StackName: a, OutputName: X}".to_owned(),
+            "!GetStackOutput {StackName: a, OutputName: X, Region: us-east-1}".to_owned(),
+        ),
+    ] {
+        let properties = format!("{HEAD}      A: {one}\n      B: {other}\n      C: {one}\n");
+        let text = format!("Conditions: {{Same: !Equals [{one}, {other}]}}\n{properties}");
+        let template = template(&text, &[]);
+        let mut holes = Holes::default();
+        let raws = template.declare(&Assignment::new(), &mut holes);
+        let raw = raws.iter().find(|raw| raw.logical_id == "R").unwrap();
+        let value = |key: &str| raw.properties.get(key).map(Node::to_value).unwrap();
+        assert_ne!(value("A"), value("B"), "{one}");
+        assert_eq!(value("A"), value("C"), "{one}");
+        let imports = BTreeMap::new();
+        let nothing = Assignment::new();
+        let mut resolver = Resolver::new(&template, &template.root, &nothing, &imports, &mut holes);
+        assert_eq!(resolver.condition("Same"), None, "{one}");
     }
 }
 
@@ -396,6 +447,34 @@ fn what_refers_to_itself_or_grows_without_end_ends() {
         let size: usize = raws.iter().map(|raw| raw.properties.to_value().to_string().len()).sum();
         assert!(size < 64 << 20, "{size}");
     }
+}
+
+#[test]
+fn parts_that_nobody_looked_at_are_noticed() {
+    let text = "
+Transform: AWS::CodeDeployBlueGreen
+Hooks: {Shift: {Type: 'AWS::CodeDeploy::BlueGreen', Properties: {Applications: []}}}
+Resources:
+  Set: {Type: 'AWS::CloudFormation::StackSet', Properties: {StackSetName: x, TemplateBody: '{}'}}
+  Gate: {Type: 'Acme::Delivery::Gate::MODULE'}
+  Inc: !Include pipeline.yml
+  Empty:
+  Pipe: {Type: 'AWS::CloudFormation::Stack', Properties: {TemplateURL: ./pipe.yaml, Parameters: {Gate: 'Yes'}}}
+  App: {Type: 'AWS::Serverless::Application', Properties: {Location: !Ref Where}}
+  Store: {Type: 'AWS::S3::Bucket'}
+";
+    let template = template(text, &[]);
+    let lines = |notices: Vec<(Span, String)>| -> Vec<(u32, String)> {
+        notices.into_iter().map(|(span, text)| (span.start.line, text)).collect()
+    };
+    let found = lines(template.notices());
+    assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [3, 5, 6, 7, 8], "{found:?}");
+    for ((_, text), said) in found.iter().zip(["`Shift`", "stack set Set", "::MODULE", "`!Include`", "no `Type`"]) {
+        assert!(text.contains(said), "{found:?}");
+    }
+    let found = lines(notices::nested(&template.root));
+    assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [9, 10], "{found:?}");
+    assert!(found[0].1.contains("Pipe (./pipe.yaml)") && found[1].1.contains("App was not"), "{found:?}");
 }
 
 #[test]

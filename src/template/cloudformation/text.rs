@@ -4,7 +4,7 @@
 //! hole is kept, so that `web-${Stage}` still begins with `web-`.
 
 use super::function::{Call, Piece, pieces};
-use super::resolver::{ONLY_AFTER, Resolver, is_open};
+use super::resolver::{Resolver, is_open};
 use crate::inventory::Span;
 use crate::template::hole::{self, has_holes, whole};
 use crate::template::node::{Node, Tree};
@@ -17,7 +17,7 @@ impl Resolver<'_> {
             [] => (call.argument, [].as_slice()),
         };
         let Some(text) = text.scalar() else {
-            return self.hole("Fn::Sub", span, "give Fn::Sub a text");
+            return self.unanswered(call, span, "give Fn::Sub a text");
         };
         let mut out = String::new();
         for piece in pieces(&text) {
@@ -46,13 +46,17 @@ impl Resolver<'_> {
 
     pub(super) fn join(&mut self, call: &Call<'_>, span: Span) -> Node {
         let (Some(delimiter), Some(list)) = (call.argument.elements().first(), call.argument.elements().get(1)) else {
-            return self.hole("Fn::Join", span, "give Fn::Join a delimiter and a list");
+            return self.unanswered(call, span, "give Fn::Join a delimiter and a list");
         };
         let delimiter = self.resolve(delimiter).and_then(|node| node.scalar()).unwrap_or_default();
         let Some(list) = self.resolve(list) else { return Node::text("", span) };
         if !matches!(list.tree, Tree::List(_)) {
             // A list that is one hole: nobody knows how many elements it has.
-            return if is_open(&list) { self.hole_over("Join", &list, span) } else { self.text(flat(&list), span) };
+            return if is_open(&list) {
+                self.hole_over(&format!("Join '{delimiter}'"), &list, span)
+            } else {
+                self.text(flat(&list), span)
+            };
         }
         let mut out = String::new();
         for (nth, element) in list.elements().iter().enumerate() {
@@ -69,14 +73,17 @@ impl Resolver<'_> {
 
     pub(super) fn select(&mut self, call: &Call<'_>, span: Span) -> Option<Node> {
         let (Some(index), Some(list)) = (call.argument.elements().first(), call.argument.elements().get(1)) else {
-            return Some(self.hole("Fn::Select", span, "give Fn::Select an index and a list"));
+            return Some(self.unanswered(call, span, "give Fn::Select an index and a list"));
         };
         let index = self.resolve(index)?;
         let list = self.resolve(list)?;
         let number = index.scalar().and_then(|text| text.trim().parse::<usize>().ok());
         let (Some(number), Tree::List(elements)) = (number, &list.tree) else {
-            let over = if is_open(&index) { &index } else { &list };
-            let said = number.map_or_else(|| "Select".to_owned(), |number| format!("Select {number}"));
+            let (said, over) = if is_open(&index) {
+                (format!("Select from {}", self.said(&list)), &index)
+            } else {
+                (format!("Select {}", self.said(&index)), &list)
+            };
             return Some(self.hole_over(&said, over, span));
         };
         match elements.get(number) {
@@ -87,12 +94,12 @@ impl Resolver<'_> {
 
     pub(super) fn split(&mut self, call: &Call<'_>, span: Span) -> Node {
         let (Some(delimiter), Some(text)) = (call.argument.elements().first(), call.argument.elements().get(1)) else {
-            return self.hole("Fn::Split", span, "give Fn::Split a delimiter and a text");
+            return self.unanswered(call, span, "give Fn::Split a delimiter and a text");
         };
         let delimiter = self.resolve(delimiter).and_then(|node| node.scalar()).unwrap_or_default();
         let text = self.resolve(text).unwrap_or_else(|| Node::text("", span));
         let Some(source) = text.scalar().filter(|source| !delimiter.is_empty() && self.may_split(source)) else {
-            return self.hole_over("Split", &text, span);
+            return self.hole_over(&format!("Split '{delimiter}'"), &text, span);
         };
         if !self.spend(source.len()) {
             return self.hole("more text than is followed", span, "make the template smaller");
@@ -112,9 +119,10 @@ impl Resolver<'_> {
     }
 
     pub(super) fn base64(&mut self, call: &Call<'_>, span: Span) -> Node {
-        match self.argument(call).and_then(|node| node.scalar()) {
+        let Some(value) = self.argument(call) else { return self.hole("Fn::Base64", span, "give Fn::Base64 a text") };
+        match value.scalar() {
             Some(text) if !has_holes(&text) => self.text(encoded(text.as_bytes()), span),
-            _ => self.hole("Fn::Base64", span, ONLY_AFTER),
+            _ => self.hole_over("Base64", &value, span),
         }
     }
 

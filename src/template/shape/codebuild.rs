@@ -47,6 +47,8 @@ const FILTER: Form = Form::Map(&[("Type", Form::Text), ("Pattern", Form::Text), 
 const TRIGGERS: Form = Form::Map(&[
     ("Webhook", Form::Flag),
     ("BuildType", Form::Text),
+    // Of Terraform and the API only: CloudFormation has filter groups.
+    ("BranchFilter", Form::Text),
     ("FilterGroups", Form::List(&Form::List(&FILTER))),
     ("ScopeConfiguration", Form::Map(&[("Name", Form::Text), ("Domain", Form::Text), ("Scope", Form::Text)])),
     ("PullRequestBuildPolicy", Form::Map(&[("RequiresCommentApproval", Form::Text), ("ApproverRoles", TEXT_LIST)])),
@@ -264,6 +266,8 @@ mod tests {
             found["Triggers"],
             json!({"Webhook": true, "FilterGroups": [[{"Type": "EVENT", "Pattern": "PUSH"}]]})
         );
+        let found = project(json!({"Triggers": {"Webhook": true, "BranchFilter": "main", "Secret": "hunter2"}}));
+        assert_eq!(found["Triggers"], json!({"Webhook": true, "BranchFilter": "main"}));
     }
 
     #[test]

@@ -102,10 +102,17 @@ fn group(conversion: &mut Conversion<'_>) {
     if let Some(declared) = conversion.named(APPLICATION_TYPE, &application) {
         let server = Node::text("Server", declared.span);
         conversion.set("ComputePlatform", declared.property("ComputePlatform").cloned().unwrap_or(server));
-    } else if let Some(platform) = said_by_the_group(conversion) {
+    } else if conversion.property("ComputePlatform").is_none() {
+        // The API says it of a group; in CloudFormation only an application has one.
+        undeclared_platform(conversion, &application);
+    }
+}
+
+fn undeclared_platform(conversion: &mut Conversion<'_>, application: &str) {
+    if let Some(platform) = said_by_the_group(conversion) {
         conversion.set_text("ComputePlatform", platform);
     } else {
-        let cause = conversion.why(&application, |name| elsewhere(&format!("the application {name} of this group")));
+        let cause = conversion.why(application, |name| elsewhere(&format!("the application {name} of this group")));
         conversion.hide("ComputePlatform", cause);
     }
 }
@@ -208,6 +215,9 @@ mod tests {
         ] {
             assert_eq!(platform(&[of(group)]), Some(json!(expected)));
         }
+        let told = json!({"ApplicationName": "far", "ComputePlatform": "Lambda", "DeploymentConfigName": "MyCanary"});
+        assert_eq!(platform(&[of(told.clone())]), Some(json!("Lambda")));
+        assert!(unseen(&[of(told)], "Group").is_empty());
         let unknown = [of(json!({"ApplicationName": "far"}))];
         assert_eq!(unseen(&unknown, "Group"), [("ComputePlatform".to_owned(), 'e')]);
     }

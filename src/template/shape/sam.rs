@@ -104,7 +104,7 @@ pub(super) fn generated(raws: &[Raw]) -> Vec<Raw> {
         let logical_id = format!("{}DeploymentGroup", function.logical_id);
         let properties = group(preference, role);
         let mut group = beside(function, preference, "AWS::CodeDeploy::DeploymentGroup", &logical_id, properties);
-        group.more = preference.as_str().filter(|text| whole(text).is_some()).map(str::to_owned);
+        group.more = open(preference).map(str::to_owned);
         added.push(group);
     }
     // What a template declares itself under such a name is its own.
@@ -116,6 +116,12 @@ fn is_enabled(preference: &Node) -> bool {
     let enabled = preference.get("Enabled").and_then(Node::scalar);
     let known = preference.is_map() || preference.as_str().is_some_and(|text| whole(text).is_some());
     known && !enabled.is_some_and(|enabled| enabled.eq_ignore_ascii_case("false"))
+}
+
+/// The hole that stands for all of a preference, or for whether it counts.
+fn open(preference: &Node) -> Option<&str> {
+    let decides = if preference.is_map() { preference.get("Enabled")? } else { preference };
+    decides.as_str().filter(|text| whole(text).is_some())
 }
 
 fn beside(function: &Raw, preference: &Node, type_name: &str, logical_id: &str, properties: Node) -> Raw {
@@ -157,8 +163,8 @@ fn group(preference: &Node, role: Node) -> Node {
         ),
         ("DeploymentStyle", value(json!({"DeploymentType": "BLUE_GREEN", "DeploymentOption": "WITH_TRAFFIC_CONTROL"}))),
     ];
-    if !preference.is_map() {
-        // Only what the transform adds to every group is certain.
+    if open(preference).is_some() || !preference.is_map() {
+        // Only what the transform adds to every group is certain, if there is one.
         return map(fields, preference);
     }
     fields.push(("AlarmConfiguration", alarms(preference)));
@@ -240,6 +246,19 @@ mod tests {
     fn a_function_without_a_preference_makes_nothing() {
         for preference in [json!(null), json!({"Enabled": false, "Type": "AllAtOnce"}), json!({"Enabled": "False"})] {
             assert!(shape(&[function(preference)]).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_preference_that_may_be_switched_off_says_nothing_certain() {
+        let mut holes = crate::template::Holes::default();
+        let token = holes.token("Gradual", &"t.yaml".into(), Span::default(), "pass it");
+        let all = [function(json!({"Enabled": token, "Type": "AllAtOnce"}))];
+        let found = super::super::declared(&all, &holes);
+        let group = &found.iter().find(|one| one.logical_id == "ApiDeploymentGroup").unwrap().resource;
+        assert!(group.unseen.contains_key("*"), "{:?}", group.unseen);
+        for property in ["AlarmConfiguration", "DeploymentConfigName"] {
+            assert!(!group.properties.contains_key(property), "{:?}", group.properties);
         }
     }
 
