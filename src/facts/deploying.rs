@@ -6,11 +6,12 @@
 
 use serde_json::Value;
 
+use super::deploying_name::{Said, StageWords, has_other_word, is_named_otherwise, said, says_other_work};
 use super::environment_name;
 use super::joins::Joins;
 use super::pipeline_definition::{Action, Definition};
-use super::production::{Classifier, Environment, is_one_of};
-use super::seen::{Seen, name, text_at};
+use super::production::Environment;
+use super::seen::{Seen, name};
 use super::words::words;
 use crate::inventory::{AccountId, Arn, Region, Resource, TypeName, deploy_commands};
 
@@ -70,78 +71,6 @@ pub(super) fn any(answers: impl Iterator<Item = Seen<bool>>) -> Seen<bool> {
     }
     if doubts.is_empty() { Ok(false) } else { Err(doubts) }
 }
-
-/// Words that name a deployment.
-const DEPLOY_WORDS: &[&str] = &[
-    "deploy",
-    "deploys",
-    "deploying",
-    "deployment",
-    "deployments",
-    "deployer",
-    "release",
-    "apply",
-    "promote",
-    "promotion",
-    "rollout",
-];
-
-/// Words that name something that only looks, or only makes.
-const OTHER_WORDS: &[&str] = &[
-    "test",
-    "tests",
-    "testing",
-    "validate",
-    "validation",
-    "verify",
-    "verification",
-    "check",
-    "checks",
-    "plan",
-    "smoke",
-    "build",
-    "package",
-    "packaging",
-    "lint",
-    "scan",
-    "synth",
-    "diff",
-    "notify",
-    "notification",
-    "report",
-];
-
-/// Last words of names that only look at a deployment. `test` alone may be the environment.
-const LOOKING_WORDS: &[&str] = &[
-    "tests",
-    "testing",
-    "validate",
-    "validation",
-    "verify",
-    "verification",
-    "check",
-    "checks",
-    "status",
-    "notes",
-    "notification",
-    "notifications",
-    "report",
-];
-
-/// Words in the names of builds, beside [`OTHER_WORDS`], that say nothing where they stand beside a deploying word.
-const MAKING_WORDS: &[&str] = &[
-    "compile",
-    "ci",
-    "docker",
-    "dockerize",
-    "image",
-    "images",
-    "container",
-    "containers",
-    "assets",
-    "artifact",
-    "artifacts",
-];
 
 /// Settings that name what an action runs.
 const RUNS: &[(&str, &str)] = &[
@@ -259,103 +188,6 @@ fn is_named_a_deployment(action: &Action<'_>, joins: &Joins) -> bool {
             .any(|(kind, name)| joins.classifier.by_name(kind, name).is_production())
 }
 
-fn has_other_word(name: &str) -> bool {
-    words(name).into_iter().any(|word| is_one_of(word, OTHER_WORDS))
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Said {
-    Deploy,
-    Other,
-    Nothing,
-}
-
-/// What a name says is done. In `TestDeployment` and `PlanRelease` the first word rules; `PlanApply`, `TestAndDeploy`
-/// and `DeployToTest` do deploy; a `ReleaseBuild` is a build.
-fn said(name: &str) -> Said {
-    let words = words(name);
-    let other = words.iter().position(|word| is_one_of(word, OTHER_WORDS));
-    let Some(deploy) = words.iter().position(|word| is_one_of(word, DEPLOY_WORDS)) else {
-        return if other.is_some() { Said::Other } else { Said::Nothing };
-    };
-    let has = |list: &[&str]| words.iter().any(|word| is_one_of(word, list));
-    if has(&["smoke"]) || looks_at_a_deployment(&words, deploy) {
-        return Said::Other;
-    }
-    if has(&["and"]) {
-        return Said::Deploy;
-    }
-    let making = has(&["build", "package", "packaging"]);
-    let only_release = !words.iter().any(|word| is_one_of(word, DEPLOY_WORDS) && !word.eq_ignore_ascii_case("release"));
-    if making {
-        return if only_release { Said::Other } else { Said::Deploy };
-    }
-    if other.is_some_and(|other| other < deploy) && !has(&["apply"]) { Said::Other } else { Said::Deploy }
-}
-
-/// Whether a name ends in looking at what its deploying word names: `PostDeployTest`, `GetDeployStatus`, `ReleaseNotes`.
-/// `DeployTest` and `DeployToTest` deploy to an environment.
-fn looks_at_a_deployment(words: &[&str], deploy: usize) -> bool {
-    let Some((last, before)) = words.split_last().filter(|(_, before)| before.len() > deploy) else { return false };
-    let joined = before.iter().skip(deploy).any(|word| is_one_of(word, &["to", "and", "in", "into", "for", "on"]));
-    let is_noun = words.get(deploy).is_some_and(|word| is_one_of(word, &["deployment", "deployments"]));
-    let comes_after = before.iter().take(deploy).any(|word| is_one_of(word, &["post", "after", "pre", "before"]));
-    let looks = is_one_of(last, LOOKING_WORDS) || is_one_of(last, &["test"]) && (is_noun || comes_after);
-    looks && !joined
-}
-
-/// Whether a name says that something is deployed.
-pub(crate) fn is_called_a_deployment(name: &str) -> bool {
-    said(name) == Said::Deploy
-}
-
-/// Whether an action, or the stage that it is in, is named for building, testing, looking or tearing down, and not for a
-/// deployment.
-pub(crate) fn is_named_otherwise(stage: &str, action: &str) -> bool {
-    let tears_down = |name: &str| {
-        let words = words(name);
-        words.iter().any(|word| is_one_of(word, &["destroy", "teardown", "cleanup"]))
-    };
-    match (said(action), said(stage)) {
-        (Said::Other, _) => true,
-        (Said::Deploy, _) => false,
-        (Said::Nothing, stage_says) => stage_says == Said::Other || tears_down(action) || tears_down(stage),
-    }
-}
-
-/// How the stages of a pipeline use the word: in `Deploy-Stage` it may be staging, or only what it is.
-struct StageWords<'a> {
-    classifier: &'a Classifier,
-    /// Whether the word cannot tell stages apart: others that deploy nothing end in it too, or no other stage deploys.
-    tells_nothing: bool,
-}
-
-impl<'a> StageWords<'a> {
-    fn read(definition: &Definition<'_>, classifier: &'a Classifier) -> Self {
-        let deploying = |name: &str| without_stage(name).map_or_else(|| said(name), said) == Said::Deploy;
-        let names = || definition.stages.iter().map(|stage| text_at(Some(stage), &["Name"]));
-        let others_end_in_it = names().any(|name| without_stage(name).is_some() && !deploying(name));
-        let deploys = |stage: usize| definition.actions.iter().any(|a| a.stage == stage && a.category == "Deploy");
-        let deploying_stages = names().enumerate().filter(|(stage, name)| deploying(name) || deploys(*stage)).count();
-        Self { classifier, tells_nothing: others_end_in_it || deploying_stages == 1 }
-    }
-
-    /// Whether a name is a deploying word and `stage`, where that is no environment.
-    fn is_habit(&self, name: &str) -> bool {
-        let is_deploying = |rest: &str| said(rest) == Said::Deploy && words(rest).len() == 1;
-        self.tells_nothing
-            && without_stage(name).is_some_and(is_deploying)
-            && !self.classifier.by_name("stage name", name).is_production()
-    }
-}
-
-/// A name without its last word, if that is `stage`.
-fn without_stage(name: &str) -> Option<&str> {
-    let last = words(name).pop().filter(|last| last.eq_ignore_ascii_case("stage"))?;
-    let rest = name.strip_suffix(last)?.trim_end_matches(|character: char| !character.is_alphanumeric());
-    (!rest.is_empty()).then_some(rest)
-}
-
 /// The actions of a pipeline that change a target, or may.
 pub(super) fn candidates(
     resource: &Resource,
@@ -403,11 +235,10 @@ pub(super) fn candidates(
 /// Whether an action may deploy although only a specification that nobody sees could say so: it is no test, nothing in its
 /// names says building or looking, and nothing that it makes is taken by a later action.
 fn may_deploy(action: &Action<'_>, definition: &Definition<'_>) -> bool {
-    let makes = |name: &str| words(name).into_iter().any(|word| is_one_of(word, MAKING_WORDS));
     let otherwise = action.category == "Test"
         || is_named_otherwise(action.stage_name, action.name)
-        || own_names(action).any(|(_, name)| said(name) == Said::Other || makes(name))
-        || makes(action.stage_name);
+        || own_names(action).any(|(_, name)| said(name) == Said::Other || says_other_work(name))
+        || says_other_work(action.stage_name);
     let is_taken = |made: &str| {
         let mut later = definition.actions.iter().filter(|later| action.precedes(later));
         later.any(|later| later.artifacts("InputArtifacts").any(|taken| taken == made))
@@ -520,58 +351,6 @@ fn assume(candidates: &[Candidate], judged: &mut [Judged]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_that_say_deployment() {
-        for name in [
-            "Deploy",
-            "TerraformApply",
-            "promote-to-prod",
-            "rollout",
-            "BuildAndDeploy",
-            "PlanApply",
-            "DeployToTest",
-            "TestAndDeploy",
-            "deploy-build",
-            "Release",
-            "DeployTest",
-            "deploy_and_verify",
-        ] {
-            assert_eq!(said(name), Said::Deploy, "{name}");
-        }
-        for name in [
-            "Build",
-            "UnitTests",
-            "TestDeployment",
-            "ValidateRelease",
-            "TerraformPlan",
-            "deploy-smoke-test",
-            "ReleaseBuild",
-            "PackageRelease",
-            "PlanRelease",
-            "PostDeployTest",
-            "DeploymentTest",
-            "DeployTests",
-            "GetDeployStatus",
-            "ReleaseNotes",
-        ] {
-            assert_eq!(said(name), Said::Other, "{name}");
-        }
-        for name in ["Notarise", "Migrate", "employ", "applyable"] {
-            assert_eq!(said(name), Said::Nothing, "{name}");
-        }
-    }
-
-    #[test]
-    fn what_an_action_does_is_said_by_its_own_name_first() {
-        for (stage, action) in [("Build", "Web"), ("Deploy", "UnitTests"), ("Ship", "Build"), ("End", "DestroyStacks")]
-        {
-            assert!(is_named_otherwise(stage, action), "{stage}/{action}");
-        }
-        for (stage, action) in [("Build", "Deploy"), ("Ship", "Web"), ("Build", "TerraformApply"), ("Deploy", "Web")] {
-            assert!(!is_named_otherwise(stage, action), "{stage}/{action}");
-        }
-    }
 
     #[test]
     fn a_project_in_a_region_that_was_not_asked_is_unknown() {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::deploying::is_called_a_deployment;
+use super::deploying_name::is_called_a_deployment;
 use super::words::words;
 use crate::inventory::{AccountId, Tags};
 
@@ -204,19 +204,20 @@ fn begins_with(words: &[&str], rule: &[String]) -> bool {
     words.len() >= rule.len() && words.iter().zip(rule).all(|(word, rule)| word.eq_ignore_ascii_case(rule))
 }
 
-/// Kinds of names in which `test` is more often part of what is made than the environment that it is made for.
+/// Kinds of names in which `test` may be part of what is made.
 const NAMES_OF_PRODUCTS: &[&str] = &["application name", "service name", "project name", "function name"];
 
-/// `TestAndDeploy` and `BuildTestDeploy` say what is done before deploying, and an application may be called `my-test-app`:
-/// neither says where it is deployed to.
+/// `TestAndDeploy` and `BuildDeployTest` say what is done beside deploying, and an application may be called `my-test-app`:
+/// neither says where it is deployed to. `web-test` and `deploy-test` do.
 fn is_a_test_of_something(kind: &str, name: &str, index: usize, words: &[&str]) -> bool {
     if !words.get(index).is_some_and(|word| is_one_of(word, &["test"])) {
         return false;
     }
-    let is_done = words.iter().any(|word| is_one_of(word, &["and", "build"]))
-        && words.iter().skip(index + 1).any(|word| is_called_a_deployment(word))
-        && is_called_a_deployment(name);
-    is_done || NAMES_OF_PRODUCTS.contains(&kind)
+    let is_done = words.iter().any(|word| is_one_of(word, &["and", "build"])) && is_called_a_deployment(name);
+    let before = index.checked_sub(1).and_then(|before| words.get(before));
+    let is_target = index + 1 == words.len()
+        || before.is_some_and(|before| is_one_of(before, &["to"]) || is_called_a_deployment(before));
+    is_done || NAMES_OF_PRODUCTS.contains(&kind) && !is_target
 }
 
 /// `DeployStage` says that it is a stage, not that it is staging: as the name of a stage, and in every name that a CDK
@@ -294,7 +295,7 @@ mod tests {
     #[test]
     fn a_test_on_the_way_is_no_environment() {
         let classifier = Classifier::new(ProductionRules::default());
-        for name in ["TestAndDeploy", "BuildTestDeploy", "Build-Test-Deploy"] {
+        for name in ["TestAndDeploy", "BuildTestDeploy", "Build-Test-Deploy", "DeployAndTest", "BuildDeployTest"] {
             assert_eq!(classifier.by_name("action name", name), Environment::Undecided, "{name}");
         }
         assert_eq!(classifier.by_name("application name", "my-test-app"), Environment::Undecided);
@@ -305,6 +306,8 @@ mod tests {
             ("stack name", "web-test"),
             ("deployment group", "test"),
             ("application name", "web-staging"),
+            ("project name", "web-deploy-test"),
+            ("service name", "web-test"),
         ] {
             assert!(matches!(classifier.by_name(kind, name), Environment::NonProduction(_)), "{kind} {name}");
         }

@@ -116,7 +116,7 @@ fn approval(deploying: &[Deploying<'_>]) -> (Seen<bool>, Seen<BTreeSet<String>>)
         let production = deploying.iter().any(|one| one.in_production == Ok(true));
         return (Ok(production || !doubtful.is_empty()), Ok(sure));
     }
-    let nobody_approves = deploying.iter().filter(|one| one.judged.deploys == Ok(true)).all(|one| !one.gated);
+    let nobody_approves = deploying.iter().all(|one| !one.gated);
     let nothing_decided = deploying.iter().all(|one| {
         one.judged.deploys.is_err() || !matches!(&one.judged.environment, Ok(e) if *e != Environment::Undecided)
     });
@@ -616,6 +616,17 @@ mod tests {
         assert_eq!(set(&habit, "unapprovedProductionActions"), ["Deploy-Stage/deploy-stage"]);
         let apart = classified(&["deploy-dev", "deploy-stage", "deploy-prod"]);
         assert_eq!(set(&apart, "productionStages"), ["deploy-prod"]);
+        let neighbours = classified(&["deploy-dev", "deploy-stage", "test-stage"]);
+        assert!(!set(&neighbours, "productionStages").contains(&"deploy-stage".to_owned()));
+        let run = action("Run", "Build", "CodeBuild", json!({"ProjectName": "infra"}));
+        let project = resource(TypeName::PROJECT, "infra", json!({"Name": "infra"}));
+        for first in ["deploy-stage", "Deploy"] {
+            let gate = stage("Approve", &[approve(json!(1))]);
+            let stages = [stage(first, &[deploy("Web")]), gate, stage("Prod", std::slice::from_ref(&run))];
+            let facts = facts_with(&named("web", &stages), std::slice::from_ref(&project), &[]);
+            let unapproved = facts.known.get("unapprovedProductionActions");
+            assert!(unapproved.is_none_or(|set| *set == Fact::Set(BTreeSet::new())), "{first}: {unapproved:?}");
+        }
         let web = classified(&["web-stage"]);
         assert_eq!(text(&web, "productionClassification"), "not production: stage name web-stage");
     }

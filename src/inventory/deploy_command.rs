@@ -4,7 +4,10 @@
 //! (`terraform apply`), never the text around them. It exists because more than half of the production deployments in
 //! public pipelines run inside `CodeBuild`; the collector keeps these names and drops the script.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+
+use serde_json::Value;
 
 /// A program and the words that must follow it, options aside.
 type Pattern = (&'static str, &'static [&'static str]);
@@ -66,8 +69,9 @@ const REHEARSALS: &[&str] = &["--dry-run", "--dryrun", "--no-execute", "--no-exe
 #[must_use]
 pub fn deploy_commands(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
+    let commands = without_other_parts(text);
     // A trailing backslash continues a command on the next line.
-    let joined = text.replace("\\\r\n", " ").replace("\\\n", " ");
+    let joined = commands.replace("\\\r\n", " ").replace("\\\n", " ");
     for line in joined.lines() {
         for command in line.split([';', '|', '[', ']', ',', '(', ')', '{', '}']).flat_map(|part| part.split("&&")) {
             if let Some(name) = recognise(command) {
@@ -78,9 +82,38 @@ pub fn deploy_commands(text: &str) -> BTreeSet<String> {
     found
 }
 
+/// Parts of a build specification that name files and values, and no commands.
+pub(crate) const NO_COMMANDS: &[&str] = &["artifacts", "batch", "cache", "env", "proxy", "reports"];
+
+/// A build specification without the parts that hold no commands; any other text as it is.
+fn without_other_parts(text: &str) -> Cow<'_, str> {
+    if let Ok(Value::Object(mut parts)) = serde_json::from_str(text) {
+        parts.retain(|name, _| !NO_COMMANDS.contains(&name.as_str()));
+        return Cow::Owned(Value::Object(parts).to_string());
+    }
+    let key = |line: &str| {
+        let begins_a_part = !line.starts_with([' ', '\t', '-', '#']);
+        line.split_once(':').filter(|_| begins_a_part).map(|(name, _)| name.trim_matches(['"', '\'']).to_owned())
+    };
+    if !text.lines().any(|line| key(line).as_deref() == Some("phases")) {
+        return Cow::Borrowed(text);
+    }
+    let mut in_commands = true;
+    let lines = text.lines().filter(|line| {
+        in_commands = key(line).map_or(in_commands, |name| !NO_COMMANDS.contains(&name.as_str()));
+        in_commands
+    });
+    Cow::Owned(lines.collect::<Vec<_>>().join("\n"))
+}
+
 fn recognise(command: &str) -> Option<String> {
     let words = words(command);
     let first = words.iter().position(|word| !stands_before_a_program(word))?;
+    let (before, after) = words.split_at(first);
+    let only_reads = before.contains(&"-n") && before.iter().any(|word| matches!(*word, "bash" | "sh"));
+    if only_reads || after.iter().any(|word| is_rehearsal(word)) {
+        return None;
+    }
     if is_script_of_a_package(&words, first) {
         return Some("run deploy".to_owned());
     }
@@ -90,9 +123,6 @@ fn recognise(command: &str) -> Option<String> {
         return None;
     }
     let arguments: Vec<&str> = rest.collect();
-    if arguments.iter().any(|word| is_rehearsal(word)) {
-        return None;
-    }
     let (name, words) = PATTERNS.iter().find(|(name, words)| *name == program && follows(&arguments, words))?;
     let full = std::iter::once(*name).chain(words.iter().copied()).collect::<Vec<_>>().join(" ");
     if full == "aws s3 sync" && is_download(&arguments) { None } else { Some(full) }
@@ -197,6 +227,12 @@ mod tests {
         assert_eq!(found("  - npm run deploy -- --stage prod"), ["run deploy"]);
         assert_eq!(found("yarn deploy"), ["run deploy"]);
         assert_eq!(found("bash ./scripts/deploy.sh prod"), ["deploy.sh"]);
+        let json = "{\"phases\": {\"build\": {\"commands\": [\"./deploy.sh prod\"]}}}";
+        assert_eq!(found(json), ["deploy.sh"]);
+        assert_eq!(
+            found("env:\n  shell: bash\nphases:\n  build:\n    commands:\n      - ./deploy.sh\n"),
+            ["deploy.sh"]
+        );
         assert_eq!(found("aws cloudformation \\\n  deploy --stack-name x"), ["aws cloudformation deploy"]);
     }
 
@@ -217,6 +253,11 @@ mod tests {
             "STAGE: deploy",
             "name: deploy",
             "yarn add deploy",
+            "npm run deploy -- --dry-run",
+            "bash -n scripts/deploy.sh",
+            "version: 0.2\nphases:\n  build:\n    commands:\n      - make\nartifacts:\n  files:\n    - scripts/deploy.sh\n",
+            "env:\n  variables:\n    SCRIPT: deploy.sh\nphases: {}\n",
+            "{\"phases\": {}, \"artifacts\": {\"files\": [\"deploy.sh\"]}}",
         ] {
             assert_eq!(found(text), Vec::<String>::new(), "{text}");
         }

@@ -177,11 +177,9 @@ impl Line {
         let mut answer = Some(true);
         for selector in &self.selectors {
             match selector {
+                // Whatever the unit is, it stands below the root.
                 Selector::OrganizationalUnit(pattern) if owned.organizational_unit_path.is_empty() => {
-                    // Whatever the unit is, it stands below the root.
-                    if !pattern.is_empty() {
-                        answer = None;
-                    }
+                    answer = answer.filter(|_| pattern.is_empty());
                 }
                 _ if !selector.matches(owned) => return Some(false),
                 _ => {}

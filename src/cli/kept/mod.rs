@@ -104,10 +104,17 @@ impl Kept {
     fn send(&self, ask: impl AsyncFnOnce(&Store) -> Result<Sent, StoreError>) -> Result<Sent, Failure> {
         let Some(bucket) = &self.bucket else { return Ok(Sent::default()) };
         bucket.runtime.block_on(ask(&bucket.store)).map_err(|error| {
-            if working_folder::is_short_lived() {
+            if working_folder::is_in_lambda() {
                 return Failure::failed(&error);
             }
+            // A container may be a long-lived one, a runner of builds for example.
             bucket.working.stay();
+            if working_folder::is_in_task() {
+                return Failure::because(format!(
+                    "{error}\nWhat was made is in {}, as long as this container is there",
+                    self.folder.display()
+                ));
+            }
             let (folder, address) = (self.folder.display(), bucket.store.objects().address());
             Failure::because(format!(
                 "{error}\nNothing is lost: what was made is in {folder}; bring it there with `pipewarden runs --push {folder} --out {address}`"

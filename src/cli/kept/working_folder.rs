@@ -12,12 +12,23 @@ use crate::inventory::hex;
 /// How names of temporary folders begin.
 const PREFIX: &str = "pipewarden-";
 
-/// Set where the process is a function of Lambda or a task of ECS: its folders are within nobody's reach when it has ended.
-const SHORT_LIVED: [&str; 2] = ["AWS_LAMBDA_RUNTIME_API", "ECS_CONTAINER_METADATA_URI_V4"];
+/// Set where the process is a function of Lambda: its folders are within nobody's reach when it has ended.
+const IN_LAMBDA: &str = "AWS_LAMBDA_RUNTIME_API";
+/// Set in the containers of an ECS task.
+const IN_TASK: &str = "ECS_CONTAINER_METADATA_URI_V4";
 
 /// Whether nobody could come back for what a folder holds.
-pub(super) fn is_short_lived() -> bool {
-    SHORT_LIVED.iter().any(|variable| std::env::var_os(variable).is_some_and(|address| !address.is_empty()))
+pub(super) fn is_in_lambda() -> bool {
+    is_set(IN_LAMBDA)
+}
+
+/// Whether a folder may be gone with the container when the program has ended.
+pub(super) fn is_in_task() -> bool {
+    is_set(IN_TASK)
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.is_empty())
 }
 
 /// Takes away what a process that was killed left. In Lambda one process at a time lives on a machine, and its temporary

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::super::hole::{has_holes, whole};
 use super::super::node::Node;
-use crate::inventory::{check_commands, deploy_commands};
+use crate::inventory::{NO_COMMANDS, check_commands, deploy_commands};
 
 /// What a script does.
 #[derive(Debug)]
@@ -44,9 +44,6 @@ fn checks(text: &str) -> Vec<Value> {
     });
     found.collect()
 }
-
-/// Parts of a build specification whose lines are no commands.
-const NO_COMMANDS: &[&str] = &["artifacts", "batch", "cache", "env", "proxy", "reports"];
 
 /// The first line that is a hole and nothing else where a command stands.
 fn unknown_command(text: &str) -> Option<&str> {
