@@ -237,33 +237,50 @@ impl Surroundings<'_> {
     }
 }
 
+/// What a template says where the Region is not told.
+const REGION: &str = "${AWS::Region}";
+
 /// A name as the template has it, without what stands in it for an account and a Region that nobody told, and the
 /// options that tell them.
 fn told_by_place(one: &Named) -> (String, Vec<&'static str>) {
-    let is_in_letters = |text: &str| text.ends_with(|end: char| end.is_ascii_alphanumeric());
-    let region = Region::GLOBAL;
     let of_account = one.name.contains(Place::NO_ACCOUNT);
+    // `global` is a word that names have of their own. It stands for a Region where an ARN has its Region, and elsewhere
+    // only beside what stands for the account, which no name has of its own.
+    let untold = one.region == Region::GLOBAL;
+    let named = if untold && one.name.starts_with("arn:") {
+        let of_region = |nth: usize, field: &str| nth == 3 && field == Region::GLOBAL.as_str();
+        let fields = one.name.split(':').enumerate();
+        let told = fields.map(|(nth, field)| if of_region(nth, field) { REGION } else { field });
+        told.collect::<Vec<_>>().join(":")
+    } else if untold && of_account {
+        with_region(&one.name)
+    } else {
+        one.name.clone()
+    };
     let mut options = Vec::new();
-    let mut name = String::new();
-    let mut rest = one.name.as_str();
-    // A name may have this word of its own; beside the account, or as the Region of an ARN, it has not.
-    let beside = of_account || rest.contains(one.account.as_str()) || rest.contains(&format!(":{}:", region.as_str()));
-    let told = one.region != region || !beside;
-    while let Some((before, after)) = rest.split_once(region.as_str()).filter(|_| !told) {
-        name.push_str(before);
-        let within = is_in_letters(before) || after.starts_with(|next: char| next.is_ascii_alphanumeric());
-        name.push_str(if within { region.as_str() } else { "${AWS::Region}" });
-        if !within && options.is_empty() {
-            options.push("--region");
-        }
-        rest = after;
+    if named != one.name {
+        options.push("--region");
     }
-    name.push_str(rest);
     if of_account {
         options.push("--account");
-        name = name.replace(Place::NO_ACCOUNT, "${AWS::AccountId}");
     }
-    (name, options)
+    (named.replace(Place::NO_ACCOUNT, "${AWS::AccountId}"), options)
+}
+
+/// A name in which what stands for a Region is told, but not where it is part of a longer word.
+fn with_region(name: &str) -> String {
+    let region = Region::GLOBAL;
+    let mut told = String::new();
+    let mut rest = name;
+    while let Some((before, after)) = rest.split_once(region.as_str()) {
+        told.push_str(before);
+        let is_letter = |letter: char| letter.is_ascii_alphanumeric();
+        let within = before.ends_with(is_letter) || after.starts_with(is_letter);
+        told.push_str(if within { region.as_str() } else { REGION });
+        rest = after;
+    }
+    told.push_str(rest);
+    told
 }
 
 /// A thing of which only the name is known.
@@ -351,10 +368,21 @@ mod tests {
             })
         };
         let (nobody, both) = (Place::NO_ACCOUNT, vec!["--region", "--account"]);
+        let (known, role) = ("111122223333", "arn:aws:iam::111122223333:role/global-pipeline");
         for (name, account, expected, options) in [
             ("a-global-000000000000", nobody, "a-${AWS::Region}-${AWS::AccountId}", both.clone()),
             ("a-globally-000000000000", nobody, "a-globally-${AWS::AccountId}", vec!["--account"]),
-            ("a-global-111122223333", "111122223333", "a-${AWS::Region}-111122223333", vec!["--region"]),
+            // With an account that is known, `global` is a word like others.
+            ("a-global-111122223333", known, "a-global-111122223333", vec![]),
+            ("acme-global-111122223333", known, "acme-global-111122223333", vec![]),
+            (role, known, role, vec![]),
+            ("arn:aws:sns:global:111122223333:T", known, "arn:aws:sns:${AWS::Region}:111122223333:T", vec!["--region"]),
+            (
+                "arn:aws:kms:global:000000000000:alias/global-key",
+                nobody,
+                "arn:aws:kms:${AWS::Region}:${AWS::AccountId}:alias/global-key",
+                both.clone(),
+            ),
             ("arn:aws:sns:global:000000000000:T", nobody, "arn:aws:sns:${AWS::Region}:${AWS::AccountId}:T", both),
             ("arn:aws:iam::000000000000:role/R", nobody, "arn:aws:iam::${AWS::AccountId}:role/R", vec!["--account"]),
             ("my-global-store", nobody, "my-global-store", vec![]),

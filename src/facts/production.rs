@@ -180,7 +180,7 @@ impl Classifier {
                 }
             } else if rest.first().is_some_and(|word| is_one_of(word, NON_PRODUCTION))
                 && !is_the_word_stage_itself(kind, name, index, &words)
-                && !is_a_test_of_something(kind, name, index, &words)
+                && !is_a_test_of_something(kind, index, &words)
             {
                 other = true;
             }
@@ -209,15 +209,16 @@ const NAMES_OF_PRODUCTS: &[&str] = &["application name", "service name", "projec
 
 /// `TestAndDeploy` and `BuildDeployTest` say what is done beside deploying, and an application may be called `my-test-app`:
 /// neither says where it is deployed to. `web-test` and `deploy-test` do.
-fn is_a_test_of_something(kind: &str, name: &str, index: usize, words: &[&str]) -> bool {
+fn is_a_test_of_something(kind: &str, index: usize, words: &[&str]) -> bool {
     if !words.get(index).is_some_and(|word| is_one_of(word, &["test"])) {
         return false;
     }
-    let is_done = words.iter().any(|word| is_one_of(word, &["and", "build"])) && is_called_a_deployment(name);
     let before = index.checked_sub(1).and_then(|before| words.get(before));
-    let is_target = index + 1 == words.len()
-        || before.is_some_and(|before| is_one_of(before, &["to"]) || is_called_a_deployment(before));
-    is_done || NAMES_OF_PRODUCTS.contains(&kind) && !is_target
+    let is_named_as_target = before.is_some_and(|before| is_one_of(before, &["to", "into", "in", "for"]));
+    let is_done = words.iter().any(|word| is_one_of(word, &["and", "build"]))
+        && words.iter().any(|word| is_called_a_deployment(word));
+    let is_target = index + 1 == words.len() || before.is_some_and(|before| is_called_a_deployment(before));
+    !is_named_as_target && (is_done || NAMES_OF_PRODUCTS.contains(&kind) && !is_target)
 }
 
 /// `DeployStage` says that it is a stage, not that it is staging: as the name of a stage, and in every name that a CDK
@@ -301,6 +302,7 @@ mod tests {
         assert_eq!(classifier.by_name("application name", "my-test-app"), Environment::Undecided);
         for (kind, name) in [
             ("action name", "DeployToTest"),
+            ("action name", "BuildAndDeployToTest"),
             ("action name", "DeployTest"),
             ("stage name", "Test-Deploy"),
             ("stack name", "web-test"),

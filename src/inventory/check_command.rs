@@ -118,6 +118,12 @@ enum Teeth {
     Only(&'static [&'static str]),
 }
 
+/// A longer script is not read in the grammar of the shell. Real ones are far shorter.
+const LONGEST: usize = 64 * 1024;
+
+/// The words of a command that count; what comes later is no option of a check that somebody wrote.
+const MOST_WORDS: usize = 200;
+
 const ALWAYS: Teeth = Teeth::Unless(&[]);
 
 /// A program, the words that must follow it, what it looks for, and when it fails.
@@ -208,9 +214,15 @@ pub fn check_commands(text: &str) -> Vec<CheckCommand> {
     let list = command_list(&joined);
     let is_certain = list.is_exact && !failures_go_on && !phases_go_on;
     // One shell runs all commands: what `set` says in one of them holds for the others.
-    let mut shell = Shell { ends_at_once: false, pipes_fail: joined.contains("pipefail") };
+    let mut shell = Shell { pipes_fail: joined.contains("pipefail"), ..Shell::default() };
     let mut found = Vec::new();
     for command in &list.commands {
+        if command.len() > LONGEST {
+            found.extend(without_grammar(command));
+            // It may have set what it liked.
+            shell.is_obscure = true;
+            continue;
+        }
         for ((name, kind), stops) in failures(command, &mut shell, look) {
             found.push(CheckCommand { name, kind, stops: stops.filter(|stops| is_certain || !stops) });
         }
@@ -220,12 +232,19 @@ pub fn check_commands(text: &str) -> Vec<CheckCommand> {
     found
 }
 
+/// The checks in a script, line by line; whether they stop it is not known.
+fn without_grammar(script: &str) -> impl Iterator<Item = CheckCommand> {
+    let parts = script.lines().flat_map(|line| line.split([';', '&', '|', '(', ')', '{', '}', '`']));
+    parts.filter_map(recognise).map(|(name, kind, _)| CheckCommand { name, kind, stops: None })
+}
+
 fn look(command: &str) -> Option<((String, CheckKind), bool)> {
     recognise(command).map(|(name, kind, fails)| ((name, kind), fails))
 }
 
 fn recognise(command: &str) -> Option<(String, CheckKind, bool)> {
-    let words = words(command);
+    let beginning = command.split_whitespace().take(MOST_WORDS).collect::<Vec<_>>().join(" ");
+    let words = words(&beginning);
     for (index, word) in words.iter().enumerate() {
         let program = word.rsplit('/').next().unwrap_or(word);
         let arguments = words.get(index + 1..).unwrap_or_default();
@@ -350,6 +369,11 @@ mod tests {
             ("- X=$(npm audit)", Some(true)),
             ("- echo \"$(npm audit)\"", Some(false)),
             ("- cat x | npm audit", Some(true)),
+            ("- npm audit | tee log", Some(false)),
+            ("- npm audit --json | jq -e '.x == 0'", None),
+            ("- test -z \"$(gitleaks detect -q)\"", None),
+            ("- |\n  R=$(npm audit --json)\n  if [ $(echo $R | jq .x) -gt 0 ]; then exit 1; fi\n", None),
+            ("- |\n  trap 'exit 1' ERR\n  npm audit\n  echo done\n", None),
         ] {
             assert_eq!(one(text).2, stops, "{text}");
         }
@@ -385,7 +409,18 @@ mod tests {
         assert_eq!(one("- 'npm audit > \"a;b\"'").2, Some(true));
         assert!(check_commands("- |\n  cat <<END\n  npm audit\n  END\n").is_empty());
         let deep = format!("- {}npm audit", "( ".repeat(5000));
-        assert!(check_commands(&deep).iter().all(|command| command.stops.is_none()));
+        assert_eq!(one(&deep), ("npm audit".to_owned(), CheckKind::Dependencies, None));
+    }
+
+    #[test]
+    fn of_a_very_long_script_only_the_checks_are_known() {
+        let script = |lines: usize| format!("- |\n{}  cd x && npm audit\n", "  echo 0123456789\n".repeat(lines));
+        assert_eq!(one(&script(100)).2, Some(true));
+        assert_eq!(one(&script(12_000)).2, None);
+        for part in ["[[ a a a ", "${${${", "npm -x "] {
+            assert!(check_commands(&part.repeat(200_000 / part.len())).is_empty(), "{part}");
+            assert!(check_commands(&part.repeat(60_000 / part.len())).is_empty(), "{part}");
+        }
     }
 
     #[test]

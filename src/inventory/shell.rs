@@ -5,7 +5,7 @@
 //! `set -e`, `&&` or somebody who asks for `$?` remembers it. POSIX says when, in "Shell Command Language".
 
 use super::deploy_command::stands_before_a_program;
-use super::shell_piece::{Ending, Fate, Piece};
+use super::shell_piece::{Ending, Fate, Found, Piece};
 use super::shell_token::{Token, substituted, tokens};
 
 /// Options that hold for everything that the shell runs later.
@@ -15,6 +15,8 @@ pub(super) struct Shell {
     pub(super) ends_at_once: bool,
     /// `set -o pipefail`
     pub(super) pipes_fail: bool,
+    /// `trap … ERR`, or something that was not read: nobody knows what follows a failure.
+    pub(super) is_obscure: bool,
 }
 
 /// Tells whether a command is looked for, and whether what it finds is a failure.
@@ -26,12 +28,11 @@ const DEEPEST: usize = 40;
 /// What is looked for in a script, and whether its failure ends it with an error; `None` where that cannot be told.
 pub(super) fn failures<T>(script: &str, shell: &mut Shell, look: Look<T>) -> Vec<(T, Option<bool>)> {
     let piece = Reader::new(script, 0, shell, look).list(&[]);
-    let ends = |fate| match fate {
-        Fate::Fails { .. } | Fate::Exits | Fate::Aborts => Some(true),
-        Fate::Forgotten => Some(false),
-        Fate::Unknown => None,
+    let both = |found: Found<T>| {
+        let stops = found.stops();
+        (found.what, stops)
     };
-    piece.found.into_iter().map(|(found, fate)| (found, ends(fate))).collect()
+    piece.found.into_iter().map(both).collect()
 }
 
 struct Reader<'a, T> {
@@ -111,8 +112,8 @@ impl<'a, T> Reader<'a, T> {
             }
             let is_asked = self.last_question.is_some_and(|question| question >= start);
             let later = if is_asked { Fate::Unknown } else { Fate::Forgotten };
-            for (_, fate) in all.found.iter_mut().skip(settled) {
-                *fate = if matches!(fate, Fate::Fails { .. }) { later } else { *fate };
+            for found in all.found.iter_mut().skip(settled) {
+                found.fate = if matches!(found.fate, Fate::Fails { .. }) { later } else { found.fate };
             }
             settled = all.found.len();
             if self.is_sign("&") {
@@ -151,11 +152,16 @@ impl<'a, T> Reader<'a, T> {
         while self.takes("!") {
             is_negated = true;
         }
+        let options = *self.shell;
         let mut all = self.command();
+        // Each part of a pipe runs in a shell of its own, the last one too.
         while self.takes("|") || self.takes("|&") {
             self.skip_lines();
-            all.feed(self.shell.pipes_fail);
-            let next = self.command();
+            all.feed(options.pipes_fail, !self.passes_on());
+            *self.shell = options;
+            let mut next = self.command();
+            next.enclose();
+            *self.shell = options;
             all.found.extend(next.found);
             all.ending = Ending::Unknown;
         }
@@ -163,6 +169,16 @@ impl<'a, T> Reader<'a, T> {
             all.doubt();
         }
         all
+    }
+
+    /// Whether the next command only stores or shows what it reads.
+    fn passes_on(&self) -> bool {
+        let mut words = self.tokens.iter().skip(self.at).map_while(|token| match token {
+            Token::Word(word) => Some(word.as_str()),
+            Token::Sign(_) => None,
+        });
+        let program = words.find(|word| !stands_before_a_program(word)).and_then(|word| word.rsplit('/').next());
+        program.is_some_and(|program| ["tee", "cat", "sort", "head", "tail", "less"].contains(&program))
     }
 
     fn command(&mut self) -> Piece<T> {
@@ -284,11 +300,12 @@ impl<'a, T> Reader<'a, T> {
     /// The words of a command; in `[[ … ]]`, signs are words.
     fn words(&mut self) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
+        let mut in_test = false;
         while let Some(next) = self.peek() {
-            let is_test = words.first().is_some_and(|first| first == "[[") && !words.iter().any(|word| word == "]]");
-            if !(self.is_word() || is_test) {
+            if !(self.is_word() || in_test) {
                 break;
             }
+            in_test = if words.is_empty() { next == "[[" } else { in_test && next != "]]" };
             words.push(next.to_owned());
             self.at += 1;
         }
@@ -303,16 +320,26 @@ impl<'a, T> Reader<'a, T> {
             return piece;
         }
         if let Some((found, fails)) = (self.look)(&words.join(" ")) {
-            piece.found.push((found, if fails { Fate::Fails { excused: false } } else { Fate::Forgotten }));
+            let fate = if fails { Fate::Fails { excused: false } } else { Fate::Forgotten };
+            piece.found.push(Found { what: found, fate, is_read: false });
         }
         // `X=$(scan)` fails with the scan, `echo $(scan)` does not.
         let only_assigns = words.iter().all(|word| stands_before_a_program(word) && word.contains('='));
+        let program = words.iter().find(|word| !stands_before_a_program(word)).map(String::as_str);
+        let only_prints = matches!(program, Some("echo" | "printf"));
         for script in words.iter().flat_map(|word| substituted(word)) {
             let mut inner = self.inner(script, false);
             if !only_assigns {
                 inner.each(|fate| if fate == Fate::Unknown { fate } else { Fate::Forgotten });
             }
+            // `test -z "$(scan)"` decides by the output, and what is kept in `X` can be asked later.
+            if !only_prints {
+                inner.be_read();
+            }
             piece.found.extend(inner.found);
+        }
+        if self.shell.is_obscure {
+            piece.each(|_| Fate::Unknown);
         }
         piece
     }
@@ -329,7 +356,11 @@ impl<'a, T> Reader<'a, T> {
     }
 
     fn set_options(&mut self, words: &[String]) {
-        if words.first().is_none_or(|first| first != "set") {
+        let first = words.first().map(String::as_str);
+        if first == Some("trap") && words.iter().any(|word| word.trim_matches(['"', '\'']) == "ERR") {
+            self.shell.is_obscure = true;
+        }
+        if first != Some("set") {
             return;
         }
         let mut turns_on = true;
@@ -412,13 +443,57 @@ mod tests {
         assert_eq!(read("scan a; scan b"), [Some(false), Some(true)]);
         assert_eq!(read("scan a && scan b"), [Some(true), Some(true)]);
         assert_eq!(read("scan a || scan b"), [None, Some(true)]);
-        assert_eq!(read("scan a | scan b"), [Some(false), Some(true)]);
+        assert_eq!(read("scan a | tee log | scan b"), [None, Some(true)]);
         assert_eq!(read("f() { scan; }\nf"), [None]);
         assert_eq!(read("{ scan; } > log 2>&1"), [Some(true)]);
         assert_eq!(read("[[ -f x && -f y ]] && scan"), [Some(true)]);
         assert_eq!(read("{ set -e; scan; echo; } || true"), [None]);
         assert_eq!(read("(set -e; scan; echo); echo"), [Some(false)]);
         assert_eq!(read("set -e\nset +e\nscan\necho"), [Some(false)]);
+        assert_eq!(read("find . | while read x; do scan $x || exit 1; done\necho done"), [Some(false)]);
+        assert_eq!(read("find . | while read x; do scan $x || exit 1; done"), [Some(true)]);
+        assert_eq!(read("cat x | { scan || exit 1; }; echo done"), [Some(false)]);
+        assert_eq!(read("{ scan || exit 1; } | cat; echo done"), [Some(false)]);
+        assert_eq!(read("echo | { set -e; cat; }\nscan\necho done"), [Some(false)]);
+        assert_eq!(read("{ set -e; cat x; } | cat\nscan\necho done"), [Some(false)]);
+        assert_eq!(read("set -e\n(cd app && scan && echo ok)\necho done"), [Some(true)]);
+        assert_eq!(read("set -e\ncd app && scan && echo ok\necho done"), [Some(false)]);
+    }
+
+    #[test]
+    fn what_reads_the_output_may_decide() {
+        assert_eq!(read("scan | tee log"), [Some(false)]);
+        assert_eq!(read("scan | sudo /usr/bin/tee log | head"), [Some(false)]);
+        for reader in ["jq -e .x", "grep x", "awk 1", "xargs test", "while read x; do exit 1; done", "tee log | jq"] {
+            assert_eq!(read(&format!("scan | {reader}")), [None], "{reader}");
+        }
+        let mut shell = Shell { pipes_fail: true, ..Shell::default() };
+        let found: Vec<_> = failures("scan | jq .x", &mut shell, scan).into_iter().map(|((), stops)| stops).collect();
+        assert_eq!(found, [Some(true)]);
+        assert_eq!(read("echo $(scan)"), [Some(false)]);
+        assert_eq!(read("test -z \"$(scan)\""), [None]);
+        assert_eq!(read("[ $(echo $(scan) | wc -l) = 0 ]"), [None]);
+        assert_eq!(read("R=$(scan)"), [Some(true)]);
+        assert_eq!(read("R=$(scan)\necho $R"), [None]);
+        assert_eq!(read("R=$(scan || true)\necho $R"), [None]);
+        assert_eq!(read("R=$(scan) || true\necho $R"), [None]);
+        assert_eq!(read("set -e\nR=$(scan)\necho $R"), [Some(true)]);
+    }
+
+    #[test]
+    fn a_trap_for_errors_may_do_anything() {
+        assert_eq!(read("scan a\ntrap 'exit 1' ERR\nscan b\necho"), [Some(false), None]);
+        assert_eq!(read("trap 'rm x' EXIT\nscan\necho"), [Some(false)]);
+        assert_eq!(read("(trap 'exit 1' ERR)\nscan\necho"), [Some(false)]);
+    }
+
+    #[test]
+    fn long_scripts_are_read_to_their_end() {
+        assert!(read(&format!("[[ {}", "a ".repeat(100_000))).is_empty());
+        assert!(read(&"${".repeat(100_000)).is_empty());
+        assert!(read(&format!("\"{}", "${".repeat(100_000))).is_empty());
+        assert!(read(&"'a'".repeat(70_000)).is_empty());
+        assert_eq!(read(&format!("[[ {}]]\nscan", "a ".repeat(100_000))), [Some(true)]);
     }
 
     #[test]

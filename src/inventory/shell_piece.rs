@@ -30,10 +30,29 @@ pub(super) enum Ending {
     Unknown,
 }
 
+/// Something that is looked for.
+pub(super) struct Found<T> {
+    pub(super) what: T,
+    /// What its failure comes to.
+    pub(super) fate: Fate,
+    /// Something reads what it writes, and may decide by that.
+    pub(super) is_read: bool,
+}
+
+impl<T> Found<T> {
+    /// Whether its failure ends the script with an error; `None` where that cannot be told.
+    pub(super) fn stops(&self) -> Option<bool> {
+        match self.fate {
+            Fate::Fails { .. } | Fate::Exits | Fate::Aborts => Some(true),
+            Fate::Forgotten => (!self.is_read).then_some(false),
+            Fate::Unknown => None,
+        }
+    }
+}
+
 /// A part of a script.
 pub(super) struct Piece<T> {
-    /// What is looked for, and what its failure comes to.
-    pub(super) found: Vec<(T, Fate)>,
+    pub(super) found: Vec<Found<T>>,
     pub(super) ending: Ending,
 }
 
@@ -43,8 +62,15 @@ impl<T> Piece<T> {
     }
 
     pub(super) fn each(&mut self, fate: impl Fn(Fate) -> Fate) {
-        for (_, found) in &mut self.found {
-            *found = fate(*found);
+        for found in &mut self.found {
+            found.fate = fate(found.fate);
+        }
+    }
+
+    /// Something reads what it writes, and may decide by that.
+    pub(super) fn be_read(&mut self) {
+        for found in &mut self.found {
+            found.is_read = true;
         }
     }
 
@@ -75,7 +101,8 @@ impl<T> Piece<T> {
     /// It runs in a shell of its own, which ends instead of this one.
     pub(super) fn enclose(&mut self) {
         self.each(|fate| match fate {
-            Fate::Exits | Fate::Aborts => Fate::Fails { excused: false },
+            // Whoever runs that shell sees its code alone: an excuse ends with it.
+            Fate::Fails { .. } | Fate::Exits | Fate::Aborts => Fate::Fails { excused: false },
             other => other,
         });
         self.ending = match self.ending {
@@ -86,9 +113,12 @@ impl<T> Piece<T> {
         };
     }
 
-    /// Something reads what it writes.
-    pub(super) fn feed(&mut self, pipes_fail: bool) {
+    /// It writes to a pipe; what reads from that may do more than pass it on.
+    pub(super) fn feed(&mut self, pipes_fail: bool, may_decide: bool) {
         self.enclose();
+        if may_decide {
+            self.be_read();
+        }
         if !pipes_fail {
             self.each(|fate| if fate == Fate::Unknown { fate } else { Fate::Forgotten });
         }

@@ -31,6 +31,10 @@ struct Lexer<'a> {
     tokens: Vec<Token>,
     /// What ends the here-documents that begin after this line.
     here_documents: Vec<&'a str>,
+    /// Brackets that are not closed yet.
+    open: usize,
+    /// Inside `((…))`: how many were open before.
+    counts_since: Option<usize>,
 }
 
 impl<'a> Lexer<'a> {
@@ -45,6 +49,9 @@ impl<'a> Lexer<'a> {
             self.skip(next.len_utf8());
         } else if next == '#' && self.word.is_empty() {
             self.skip(self.rest.find('\n').unwrap_or(self.rest.len()));
+        } else if self.begins_with(&["\\\n", "\\\r\n"]) {
+            // The line goes on, maybe in the middle of a word.
+            self.skip(self.rest.find('\n').map_or(1, |at| at + 1));
         } else if next == '\\' {
             let escaped = self.rest.chars().nth(1).map_or(0, char::len_utf8);
             self.keep(1 + escaped);
@@ -52,10 +59,13 @@ impl<'a> Lexer<'a> {
             self.keep(quoted(self.rest));
         } else if self.begins_with(&["<<<", "<&", ">&", "&>", ">|"]) {
             self.keep(if self.rest.starts_with("<<<") { 3 } else { 2 });
-        } else if let Some(after) = self.rest.strip_prefix("<<") {
+        } else if self.counts_since.is_none()
+            && let Some(after) = self.rest.strip_prefix("<<")
+        {
             self.here_document(after);
         } else if let Some(sign) = SIGNS.into_iter().find(|sign| self.rest.starts_with(sign)) {
             self.end_word();
+            self.count_brackets(sign);
             self.tokens.push(Token::Sign(sign));
             self.skip(sign.len());
         } else {
@@ -70,6 +80,19 @@ impl<'a> Lexer<'a> {
     /// `x=(a b)` and `<(a)` are words.
     fn expects_a_list(&self) -> bool {
         self.word.ends_with(['=', '<', '>'])
+    }
+
+    /// In `((x << 2))`, `<<` is a shift.
+    fn count_brackets(&mut self, sign: &str) {
+        if sign == "(" {
+            if self.counts_since.is_none() && self.rest.starts_with("((") {
+                self.counts_since = Some(self.open);
+            }
+            self.open += 1;
+        } else if sign == ")" {
+            self.open = self.open.saturating_sub(1);
+            self.counts_since = self.counts_since.filter(|before| self.open > *before);
+        }
     }
 
     fn skip(&mut self, bytes: usize) {
@@ -111,11 +134,14 @@ impl<'a> Lexer<'a> {
 /// How long what begins with a quote or a bracket is, its end included.
 fn quoted(text: &str) -> usize {
     let mut closing: Vec<char> = Vec::new();
+    // How many of them are `"`.
+    let mut texts = 0_usize;
     let mut characters = text.char_indices().peekable();
     while let Some((at, character)) = characters.next() {
         let inside = closing.last().copied();
         if inside == Some(character) {
             closing.pop();
+            texts -= usize::from(character == '"');
             if closing.is_empty() {
                 return at + character.len_utf8();
             }
@@ -124,7 +150,7 @@ fn quoted(text: &str) -> usize {
         if inside == Some('\'') {
             continue;
         }
-        let in_text = inside == Some('"') || inside == Some('}') && closing.contains(&'"');
+        let in_text = inside == Some('"') || inside == Some('}') && texts > 0;
         match character {
             '\\' => {
                 characters.next();
@@ -134,7 +160,10 @@ fn quoted(text: &str) -> usize {
                 closing.extend(bracket.map(|(_, bracket)| if bracket == '(' { ')' } else { '}' }));
             }
             '`' => closing.push('`'),
-            '\'' | '"' if !in_text => closing.push(character),
+            '\'' | '"' if !in_text => {
+                closing.push(character);
+                texts += usize::from(character == '"');
+            }
             '(' if !in_text => closing.push(')'),
             _ => {}
         }
@@ -145,12 +174,13 @@ fn quoted(text: &str) -> usize {
 /// The scripts that are substituted in a word.
 pub(super) fn substituted(word: &str) -> Vec<&str> {
     let mut found = Vec::new();
+    let has_text = word.contains('"');
     let mut rest = word;
     while let Some(at) = rest.find(['\'', '\\', '`', '$']) {
         let here = rest.get(at..).unwrap_or_default();
         let whole = if here.starts_with('\\') {
             1 + here.chars().nth(1).map_or(0, char::len_utf8)
-        } else if here.starts_with("$(") || here.starts_with('`') || here.starts_with('\'') && !word.contains('"') {
+        } else if here.starts_with("$(") || here.starts_with('`') || here.starts_with('\'') && !has_text {
             quoted(here)
         } else {
             1
@@ -196,6 +226,14 @@ mod tests {
     #[test]
     fn a_here_document_is_no_script() {
         assert_eq!(read("cat <<'END' > x\na; b\nEND\nc"), ["cat", ">", "x", "<n>", "c"]);
+        assert_eq!(read("(( x << 2 ))\na"), ["<(>", "<(>", "x", "<<", "2", "<)>", "<)>", "<n>", "a"]);
+        assert_eq!(read("((1))\na <<END\nb\nEND\nc"), ["<(>", "<(>", "1", "<)>", "<)>", "<n>", "a", "<n>", "c"]);
+    }
+
+    #[test]
+    fn a_line_that_goes_on_leaves_no_word() {
+        assert_eq!(read("a \\\n  b\\\nc \\\r\n d"), ["a", "bc", "d"]);
+        assert_eq!(read("a && \\\n b"), ["a", "<&&>", "b"]);
     }
 
     #[test]

@@ -60,6 +60,23 @@ fn a_dynamic_reference_with_an_open_part_is_named_and_can_be_given() {
     assert!(!said.contains(name), "{said}");
 }
 
+/// What macros and functions are applied to may be keys and scripts; reports go further than templates do.
+#[test]
+fn no_report_holds_what_an_open_call_is_applied_to() {
+    let call = "{'Fn::Transform': {Name: Finder, Parameters: {ApiKey: !Ref Key}}}";
+    let role = "{'Fn::Base64': !Sub 'echo ${Key} ${Host}'}";
+    // The lines of a finding are shown as they are; the value is none of them.
+    let head = "Parameters: {Host: {Type: String}, Key: {Type: String, Default: s3cr3t}}\n";
+    let template = pipeline(head, role, call, "");
+    for format in ["terminal", "json", "sarif", "junit", "gitlab", "github", "markdown"] {
+        let (_, said) = check(&template, "p.yaml", &["--format", format]);
+        assert!(!said.contains("s3cr3t"), "{format}: {said}");
+    }
+    let (_, said) = check(&template, "p.yaml", &[]);
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("Fn::Transform Finder"), "{said}");
+}
+
 #[test]
 fn a_thing_whose_name_is_open_asks_for_the_name_first() {
     let head = "Parameters: {Bucket: {Type: String}}\n";

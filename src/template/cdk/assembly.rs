@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::cloudformation::{Resolved, Template, stack_output};
+use super::super::cloudformation::{Ordinals, Resolved, Template, stack_output};
 use super::super::hole::Holes;
 use super::super::node::{Entry, Node, Tree};
 use super::super::source::{Assignment, Choice, Place, Raw, Source};
@@ -73,9 +73,10 @@ struct Given {
     written: BTreeMap<String, Node>,
 }
 
-/// What one declaration has spent.
+/// What one declaration has spent, and said.
 struct Spending {
     resolved: usize,
+    ordinals: Ordinals,
 }
 
 impl Assembly {
@@ -156,7 +157,7 @@ impl Source for Assembly {
     }
 
     fn declare(&self, assignment: &Assignment, holes: &mut Holes) -> Vec<Raw> {
-        let mut spending = Spending { resolved: 0 };
+        let mut spending = Spending { resolved: 0, ordinals: Ordinals::default() };
         let mut given = Given::default();
         let mut resolved: Vec<Resolved> = Vec::new();
         for deployed in &self.stacks {
@@ -234,7 +235,7 @@ impl Assembly {
         spending: &mut Spending,
     ) -> Resolved {
         spending.resolved += 1;
-        let mut resolved = stack.template.resolve(values.assignment, values.imports, holes);
+        let mut resolved = stack.template.resolve(values.assignment, values.imports, holes, &mut spending.ordinals);
         let links = self.templates.get(stack.path).map(|template| &template.nested);
         let links: BTreeMap<&str, &str> =
             links.into_iter().flatten().map(|(id, path)| (id.as_str(), path.as_str())).collect();
@@ -271,7 +272,7 @@ impl Assembly {
             imports.extend(found.iter().map(|(name, value)| (name.clone(), value.clone())));
             known = found;
             spending.resolved += 1;
-            resolved = stack.template.resolve(values.assignment, &imports, holes);
+            resolved = stack.template.resolve(values.assignment, &imports, holes, &mut spending.ordinals);
         }
         above.pop();
         for child in children {

@@ -321,6 +321,57 @@ fn outputs_that_a_stack_asks_for_are_those_of_that_name_and_place() {
     assert!(super::super::hole::whole(locations[1]).is_some(), "{locations:?}");
 }
 
+/// Every stack passes twice on what the one before it gave.
+#[test]
+fn values_that_double_with_every_stack_end() {
+    let pass = |n: usize, asked: bool| {
+        let before = n.saturating_sub(1);
+        let value = if n == 0 {
+            json!("x")
+        } else if asked {
+            json!({"Fn::GetStackOutput": {"StackName": format!("s{before:02}"), "OutputName": "O"}})
+        } else {
+            json!({"Fn::ImportValue": format!("e{before:02}")})
+        };
+        let output = json!({"Value": [value, value], "Export": {"Name": format!("e{n:02}")}});
+        json!({"Resources": {"T": {"Type": "AWS::SNS::Topic"}}, "Outputs": {"O": output}})
+    };
+    for asked in [true, false] {
+        let mut files = BTreeMap::new();
+        let mut stacks = serde_json::Map::new();
+        for n in 0..40 {
+            let file = format!("S{n:02}.template.json");
+            files.insert(format!("cdk.out/{file}"), pass(n, asked).to_string());
+            stacks.insert(format!("S{n:02}"), stack(&file, "aws://111122223333/eu-west-1", &format!("s{n:02}")));
+        }
+        files.insert("cdk.out/manifest.json".to_owned(), manifest(Value::Object(stacks)).to_string());
+        let raws = declared(&parsed(&Folder(files)));
+        assert_eq!(raws.len(), 40);
+    }
+}
+
+/// Two stacks of one template share its file, so that what is said of open values must tell them apart.
+#[test]
+fn calls_in_two_stacks_of_one_template_are_told_apart() {
+    let template = json!({
+        "Parameters": {"Key": {"Type": "String"}},
+        "Resources": {"P": pipeline(json!({"Fn::Transform": {"Name": "Up", "Parameters": {"In": {"Ref": "Key"}}}}))},
+    });
+    let of = |name: &str, key: &str| {
+        let mut one = stack("One.template.json", "aws://111122223333/eu-west-1", name);
+        one["properties"]["parameters"] = json!({"Key": key});
+        one
+    };
+    let files = folder([
+        ("cdk.out/manifest.json", manifest(json!({"A": of("a", "s3cret1"), "B": of("b", "s3cret2")}))),
+        ("cdk.out/One.template.json", template),
+    ]);
+    let raws = declared(&parsed(&files));
+    let locations = location(&raws);
+    assert_eq!(locations.len(), 2, "{locations:?}");
+    assert_ne!(locations[0], locations[1]);
+}
+
 #[test]
 fn stacks_that_use_the_same_logical_ids_are_told_apart() {
     let one = json!({"Resources": {"Store": {"Type": "AWS::S3::Bucket"}, "P": pipeline(json!({"Ref": "Store"}))}});

@@ -6,6 +6,7 @@
 use super::function::{Attribute, Call, attribute};
 use super::resolver::{Resolver, is_open};
 use super::stack_output;
+use super::wording::{said, written};
 use crate::inventory::{Arn, Span};
 use crate::template::node::{Node, Tree};
 
@@ -26,8 +27,8 @@ impl Resolver<'_> {
                     self.attribute_of(resource, &attribute, span)
                 }
                 open => {
-                    let expression = format!("{resource}.{}", open.as_deref().unwrap_or("?"));
-                    self.hole(&expression, span, "write the attribute itself")
+                    let wording = open.unwrap_or_default();
+                    self.hole_for(&format!("{resource}.?"), &wording, span, "write the attribute itself")
                 }
             },
         }
@@ -43,20 +44,31 @@ impl Resolver<'_> {
             Some(true) => self.resolve(then),
             Some(false) => self.resolve(otherwise),
             None => {
-                let hint = format!("pass it with --parameter 'Condition {name}=true' or '=false'");
-                Some(self.unanswered(call, span, &hint))
+                let (printed, hint) = if name.is_empty() {
+                    ("Fn::If".to_owned(), "give the condition a name under Conditions, and pass it by that".to_owned())
+                } else {
+                    let chosen = format!("Condition {name}");
+                    let hint = format!("pass it with --parameter '{chosen}=true' or '=false'");
+                    (chosen, hint)
+                };
+                // The condition as it is written: it was resolved already, and twice per level would double.
+                let then = self.worded(|this| this.resolve(then));
+                let otherwise = self.worded(|this| this.resolve(otherwise));
+                let wording = format!("{}\0{then}\0{otherwise}", written(condition));
+                Some(self.hole_for(&printed, &wording, span, &hint))
             }
         }
     }
 
     pub(super) fn import_value(&mut self, call: &Call<'_>, span: Span) -> Node {
         let name = self.argument(call).and_then(|node| node.scalar()).unwrap_or_default();
-        if let Some(value) = self.imports.get(&name) {
-            return Node { span, ..value.clone() };
+        let imports = self.imports;
+        if let Some(value) = imports.get(&name) {
+            return self.imported(value, span);
         }
-        let expression = format!("Fn::ImportValue {}", self.holes.spoken(&name));
+        let expression = self.told(&format!("Fn::ImportValue {name}"), "");
         let hint = format!("pass it with --parameter '{expression}=VALUE'");
-        self.hole(&expression, span, &hint)
+        self.hole_told(&expression, span, &hint)
     }
 
     /// The output of another stack, which need not export it; without a Region or role it is a stack of the same place:
@@ -65,11 +77,12 @@ impl Resolver<'_> {
         let argument = self.argument(call);
         let part = |key: &str| argument.as_ref().and_then(|argument| argument.get(key)).and_then(Node::scalar);
         let (Some(stack), Some(output)) = (part("StackName"), part("OutputName")) else {
-            let said = argument.as_ref().map(|argument| self.said(argument)).unwrap_or_default();
+            let wording = argument.as_ref().map(said).unwrap_or_default();
             let hint = "give Fn::GetStackOutput a StackName and an OutputName";
-            return self.hole(format!("Fn::GetStackOutput {said}").trim_end(), span, hint);
+            return self.hole_for("Fn::GetStackOutput", &wording, span, hint);
         };
-        let own = &self.template.place;
+        let (template, imports) = (self.template, self.imports);
+        let own = &template.place;
         let here = self.place.region.as_str();
         let far = part("Region").filter(|region| region != here && region != own.region.as_str());
         let role = part("RoleArn");
@@ -79,15 +92,15 @@ impl Resolver<'_> {
             None => own.account.as_str().to_owned(),
         };
         let region = far.clone().unwrap_or_else(|| own.region.as_str().to_owned());
-        if let Some(value) = self.imports.get(&stack_output(&account, &region, &stack, &output)) {
-            return Node { span, ..value.clone() };
+        if let Some(value) = imports.get(&stack_output(&account, &region, &stack, &output)) {
+            return self.imported(value, span);
         }
         let mut said = vec!["Fn::GetStackOutput", stack.as_str(), output.as_str()];
         said.extend(Some(region.as_str()).filter(|_| far.is_some() || own.region_known));
         said.extend(Some(account.as_str()).filter(|_| role.is_some()));
-        let expression = self.holes.spoken(&said.join(" "));
+        let expression = self.told(&said.join(" "), "");
         let hint = format!("pass it with --parameter '{expression}=VALUE'");
-        self.hole(&expression, span, &hint)
+        self.hole_told(&expression, span, &hint)
     }
 
     pub(super) fn find_in_map(&mut self, call: &Call<'_>, span: Span) -> Option<Node> {
@@ -115,13 +128,12 @@ impl Resolver<'_> {
         {
             return Some(self.mapped(value, span));
         }
-        let expression = format!("Fn::FindInMap {map} {} {}", self.holes.spoken(&top), self.holes.spoken(&second));
+        let expression = format!("Fn::FindInMap {map} {top} {second}");
         if let Some(open) = open {
             return Some(if let Some(value) = same_for_all(mapping, &second) {
                 self.mapped(value, span)
             } else {
-                let over = self.hole_over("FindInMap", &open, span);
-                let hint = self.hint_of(&over);
+                let hint = self.hint_over(&open);
                 self.hole(&expression, span, &hint)
             });
         }
@@ -141,16 +153,11 @@ impl Resolver<'_> {
             Tree::String(text) => self.text(text.clone(), span),
             // A macro may have put anything here.
             Tree::Map(_) => {
-                let expression = format!("Fn::FindInMap {}", self.said(value));
-                self.hole(&expression, span, "write the value itself into the mapping")
+                let hint = "write the value itself into the mapping";
+                self.hole_for("Fn::FindInMap", &written(value), span, hint)
             }
             other => Node::new(other.clone(), span),
         }
-    }
-
-    fn hint_of(&self, node: &Node) -> String {
-        let number = node.as_str().and_then(crate::template::hole::whole);
-        number.and_then(|number| self.holes.get(number)).map(|hole| hole.hint.clone()).unwrap_or_default()
     }
 }
 

@@ -19,6 +19,7 @@ use std::sync::{Arc, OnceLock};
 
 use self::parameter::{ANYTHING_ELSE, Parameter};
 use self::resolver::Resolver;
+pub use self::wording::Ordinals;
 use super::hole::has_holes;
 use super::node::{Entry, Node, Tree};
 use super::source::{Assignment, Choice, Group, Parsed, Place, Raw, Reading, Source};
@@ -121,10 +122,18 @@ impl Template {
 
     /// Resolves everything. `imports` are the values that `Fn::ImportValue` finds, under `Stack.Outputs.Name` those
     /// that `Fn::GetAtt` finds in nested stacks, and under [`stack_output`] those that `Fn::GetStackOutput` finds.
-    pub fn resolve(&self, assignment: &Assignment, imports: &BTreeMap<String, Node>, holes: &mut Holes) -> Resolved {
-        let (unrolled, _) = self.unrolled(assignment, holes);
+    /// `ordinals` are those of the holes.
+    pub fn resolve(
+        &self,
+        assignment: &Assignment,
+        imports: &BTreeMap<String, Node>,
+        holes: &mut Holes,
+        ordinals: &mut Ordinals,
+    ) -> Resolved {
+        let (unrolled, _) = self.unrolled(assignment, holes, ordinals);
         let root = unrolled.as_ref().unwrap_or(&self.root);
         let mut resolver = Resolver::new(self, root, assignment, imports, holes);
+        resolver.ordinals = std::mem::take(ordinals);
         let resources = root.get("Resources").map(Node::entries).unwrap_or_default();
         let mut resolved = Resolved::default();
         resolved.raws.extend(resources.iter().filter_map(|entry| declared(root, entry, &mut resolver)));
@@ -140,24 +149,27 @@ impl Template {
             }
             resolved.outputs.insert(entry.key.clone(), value);
         }
+        *ordinals = resolver.ordinals;
         resolved
     }
 
     /// What is odd about it, with places.
     #[must_use]
     pub fn notices(&self) -> Vec<(Span, String)> {
-        let (unrolled, complete) = self.unrolled(&Assignment::new(), &mut Holes::default());
+        let (unrolled, complete) = self.unrolled(&Assignment::new(), &mut Holes::default(), &mut Ordinals::default());
         notices::notices(self, unrolled.as_ref().unwrap_or(&self.root), complete)
     }
 
     /// The template without loops, if it has any, and whether they all came to their end.
-    fn unrolled(&self, assignment: &Assignment, holes: &mut Holes) -> (Option<Node>, bool) {
+    fn unrolled(&self, assignment: &Assignment, holes: &mut Holes, ordinals: &mut Ordinals) -> (Option<Node>, bool) {
         if !self.loops {
             return (None, true);
         }
         let imports = BTreeMap::new();
         let mut resolver = Resolver::new(self, &self.root, assignment, &imports, holes);
+        resolver.ordinals = std::mem::take(ordinals);
         let (root, complete) = for_each::unrolled(&self.root, &mut resolver);
+        *ordinals = resolver.ordinals;
         (Some(root), complete)
     }
 
@@ -179,7 +191,7 @@ impl Template {
 
     fn choices_once(&self) -> &[Choice] {
         self.choices.get_or_init(|| {
-            let (unrolled, _) = self.unrolled(&Assignment::new(), &mut Holes::default());
+            let (unrolled, _) = self.unrolled(&Assignment::new(), &mut Holes::default(), &mut Ordinals::default());
             choices::choices(self, unrolled.as_ref().unwrap_or(&self.root))
         })
     }
@@ -230,7 +242,7 @@ impl Source for Template {
     }
 
     fn declare(&self, assignment: &Assignment, holes: &mut Holes) -> Vec<Raw> {
-        self.resolve(assignment, &BTreeMap::new(), holes).raws
+        self.resolve(assignment, &BTreeMap::new(), holes, &mut Ordinals::default()).raws
     }
 }
 

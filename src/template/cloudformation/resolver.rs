@@ -11,7 +11,7 @@ use super::Template;
 use super::condition::as_flag;
 use super::function::{Call, adds_more, call, long};
 use super::parameter::{ANYTHING_ELSE, HIDDEN_DEFAULT, Parameter};
-use super::wording::AFTER_THE_MACRO;
+use super::wording::Ordinals;
 use crate::inventory::Span;
 use crate::template::hole::{has_holes, whole};
 use crate::template::identity;
@@ -24,6 +24,10 @@ const DEEPEST: usize = 220;
 /// Bytes of text that functions may produce in one template, and in one value.
 const MOST_TEXT: usize = 16 << 20;
 const LONGEST_TEXT: usize = 2 << 20;
+
+/// What a value inside an imported one costs of that: it is copied once more for every stack that may import it. The
+/// outputs of real stacks are texts.
+const IMPORTED: usize = 1 << 10;
 
 /// Different holes of one template.
 const MOST_HOLES: usize = 2_000;
@@ -43,6 +47,8 @@ pub(super) struct Resolver<'r> {
     pub(super) assignment: &'r Assignment,
     pub(super) imports: &'r BTreeMap<String, Node>,
     pub(super) holes: &'r mut Holes,
+    /// What was said of holes already.
+    pub(super) ordinals: Ordinals,
     pub(super) place: Place,
     /// Whether a parameter that nobody gave has its default.
     pub(super) defaults: bool,
@@ -94,6 +100,7 @@ impl<'r> Resolver<'r> {
             assignment,
             imports,
             holes,
+            ordinals: Ordinals::default(),
             place: placed(&template.place, assignment),
             defaults: true,
             deciding: 0,
@@ -206,27 +213,44 @@ impl<'r> Resolver<'r> {
             "Length" => Some(self.length(call, span)),
             "ToJsonString" => Some(self.json_string(call, span)),
             "GetAZs" | "Cidr" => Some(self.unanswered(call, span, ONLY_AFTER)),
-            "Transform" => {
-                let expression = self.macro_call("Fn::Transform", call.argument, |this| this.argument(call));
-                Some(self.hole(&expression, span, AFTER_THE_MACRO))
-            }
+            "Transform" => Some(self.transformed(call, span)),
             _ => Some(self.unanswered(call, span, "correct the name of the function")),
         }
     }
 
     /// A value that nothing gives, unless it was given by its very expression.
     pub(super) fn hole(&mut self, expression: &str, span: Span, hint: &str) -> Node {
-        let expression = self.holes.spoken(expression);
-        match self.template.given.get(&expression) {
+        self.hole_for(expression, "", span, hint)
+    }
+
+    /// The same where the expression does not say all that makes the value: `wording` tells it apart, and is not said.
+    pub(super) fn hole_for(&mut self, expression: &str, wording: &str, span: Span, hint: &str) -> Node {
+        let told = self.told(expression, wording);
+        self.hole_told(&told, span, hint)
+    }
+
+    /// The same for an expression from [`Self::told`].
+    pub(super) fn hole_told(&mut self, told: &str, span: Span, hint: &str) -> Node {
+        match self.template.given.get(told) {
             Some(given) => Node::text(given.clone(), span),
-            None => Node::text(self.token(&expression, span, hint), span),
+            None => Node::text(self.numbered(told, span, hint), span),
         }
     }
 
     pub(super) fn token(&mut self, expression: &str, span: Span, hint: &str) -> String {
+        let told = self.told(expression, "");
+        self.numbered(&told, span, hint)
+    }
+
+    /// Whether no more holes are told apart.
+    pub(super) fn is_full(&self) -> bool {
+        self.holes.len() >= MOST_HOLES
+    }
+
+    fn numbered(&mut self, told: &str, span: Span, hint: &str) -> String {
         let file = Arc::clone(&self.template.file);
-        if self.holes.len() < MOST_HOLES {
-            return self.holes.token(expression, &file, span, hint);
+        if !self.is_full() {
+            return self.holes.token(told, &file, span, hint);
         }
         self.holes.token("more open values than are told apart", &file, span, "pass values with --parameters FILE")
     }
@@ -246,6 +270,14 @@ impl<'r> Resolver<'r> {
         length <= LONGEST_TEXT && self.produced <= MOST_TEXT
     }
 
+    /// A value that came from another stack: lists of lists of them double with every stack.
+    pub(super) fn imported(&mut self, value: &Node, span: Span) -> Node {
+        if self.spend(cost(value)) {
+            return Node { span, ..value.clone() };
+        }
+        self.hole("more values than are followed", span, "make the values that stacks pass on smaller")
+    }
+
     /// Dynamic references to parameters of Systems Manager are holes. Those to secrets stay: it is what they are that is
     /// judged, never what they hold.
     fn dynamic(&mut self, text: &str, span: Span) -> String {
@@ -254,11 +286,10 @@ impl<'r> Resolver<'r> {
         while let Some((before, after)) = rest.split_once("{{resolve:") {
             let Some((reference, behind)) = after.split_once("}}") else { break };
             out.push_str(before);
-            let written = self.holes.spoken(&format!("{{{{resolve:{reference}}}}}"));
             if reference.starts_with("ssm:") && self.verbatim == 0 {
-                let said = self.holes.spoken(&written);
-                let hint = format!("pass it with --parameter '{said}=VALUE'");
-                let value = self.hole(&said, span, &hint);
+                let told = self.told(&format!("{{{{resolve:{reference}}}}}"), "");
+                let hint = format!("pass it with --parameter '{told}=VALUE'");
+                let value = self.hole_told(&told, span, &hint);
                 out.push_str(value.as_str().unwrap_or_default());
             } else {
                 out.push_str(&["{{resolve:", reference, "}}"].concat());
@@ -320,8 +351,9 @@ impl<'r> Resolver<'r> {
 
     pub(super) fn attribute_of(&mut self, resource: &str, attribute: &str, span: Span) -> Node {
         let expression = format!("{resource}.{attribute}");
-        if let Some(value) = self.imports.get(&expression) {
-            return Node { span, ..value.clone() };
+        let imports = self.imports;
+        if let Some(value) = imports.get(&expression) {
+            return self.imported(value, span);
         }
         let Some(named) = self.resources.get(resource).copied() else {
             return self.hole(&expression, span, "nothing in the template has this name; correct it");
@@ -448,6 +480,16 @@ fn placed(place: &Place, assignment: &Assignment) -> Place {
         placed.account = account;
     }
     placed
+}
+
+/// What it costs to import a value.
+fn cost(value: &Node) -> usize {
+    match &value.tree {
+        Tree::String(text) => text.len(),
+        Tree::List(items) => items.iter().map(|item| IMPORTED + cost(item)).sum(),
+        Tree::Map(entries) => entries.iter().map(|entry| IMPORTED + entry.key.len() + cost(&entry.value)).sum(),
+        _ => 0,
+    }
 }
 
 /// Whether a value has a hole anywhere.

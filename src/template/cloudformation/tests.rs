@@ -75,21 +75,22 @@ fn every_function_in_both_forms() {
         ("{'Fn::GetAtt': [Key, Arn]}", json!(key)),
         ("{'Fn::GetAtt': Key.Arn}", json!(key)),
         ("!GetAtt [Key, Arn]", json!(key)),
-        ("!GetAtt [Key, !Ref Size]", json!("${Key.${Size}}")),
+        ("!GetAtt [Key, !Ref Size]", json!("${Key.?}")),
         ("!GetAtt Nested.Outputs.Name", json!("${Nested.Outputs.Name}")),
         ("!Sub 'x-${Size}-${!Size}-${Store}-${Key.Arn}'", json!(format!("x-${{Size}}-${{Size}}-web-store-{key}"))),
         ("!Sub ['${A}-${Named}', {A: !Ref Size}]", json!("${Size}-web")),
         ("!Sub 'a-${AWS::Region}-${AWS::AccountId}-${AWS::Partition}'", json!("a-eu-west-1-111122223333-aws")),
         ("!Join ['-', [a, !Ref Named, !Ref 'AWS::NoValue', !Ref Size]]", json!("a-web-${Size}")),
         ("!Join [',', !Ref Listed]", json!("a,b,c")),
-        ("!Join [',', !Ref Open]", json!("${Fn::Join ',' ${Open}}")),
+        ("!Join [',', !Ref Open]", json!("${Fn::Join ${Open}}")),
         ("!Ref Listed", json!(["a", "b", "c"])),
         ("!Select [1, !Ref Listed]", json!("b")),
         ("!Select ['1', !Split ['/', 'a/b/c']]", json!("b")),
         ("!Select [9, !Ref Listed]", json!("${Fn::Select 9}")),
         ("!Select [0, !Ref Open]", json!("${Fn::Select 0 ${Open}}")),
-        ("!Select [!Ref Size, [a, b]]", json!(r#"${Fn::Select from ["a","b"] ${Size}}"#)),
-        ("!Select [0, !Split ['-', !Ref Size]]", json!("${Fn::Select 0 ${Fn::Split '-' ${Size}}}")),
+        ("!Select [!Ref Size, [a, b]]", json!("${Fn::Select ${Size}}")),
+        ("!Select [0, !Split ['-', !Ref Size]]", json!("${Fn::Select 0 ${Fn::Split ${Size}}}")),
+        ("!Split ['-', !Sub 's3cret-${Size}-x-${Path}']", json!("${Fn::Split ${Size} ${Path}}")),
         ("!Select [1, !Split ['/', !Ref 'AWS::StackId']]", json!("${AWS::StackName}")),
         ("!FindInMap [Sizes, !Ref Named, Small]", json!(1)),
         ("!FindInMap [Sizes, web, Zones]", json!(["x", "y"])),
@@ -100,10 +101,10 @@ fn every_function_in_both_forms() {
         ("!ImportValue {'Fn::Sub': '${Size}-x'}", json!("${Fn::ImportValue ${Size}-x}")),
         ("!Base64 abc", json!("YWJj")),
         ("{'Fn::Base64': !Sub '${Named}'}", json!("d2Vi")),
-        ("{'Fn::Base64': !Ref Size}", json!("${Fn::Base64 ${Size}}")),
-        ("!Cidr ['10.0.0.0/16', 2, 8]", json!(r#"${Fn::Cidr ["10.0.0.0/16",2,8]}"#)),
+        ("{'Fn::Base64': !Sub 's3cret ${Size}'}", json!("${Fn::Base64}")),
+        ("!Cidr ['10.0.0.0/16', 2, 8]", json!("${Fn::Cidr}")),
         ("!GetAZs ''", json!("${Fn::GetAZs}")),
-        ("!GetAZs {Ref: 'AWS::Region'}", json!("${Fn::GetAZs eu-west-1}")),
+        ("!GetAZs {Ref: 'AWS::Region'}", json!("${Fn::GetAZs}")),
         ("!GetStackOutput {StackName: a, OutputName: B}", json!("${Fn::GetStackOutput a B eu-west-1}")),
         (
             "{'Fn::GetStackOutput': {StackName: !Ref Size, OutputName: B, Region: us-east-1, \
@@ -118,12 +119,13 @@ fn every_function_in_both_forms() {
         ("!Ref 'AWS::NoValue'", json!("nothing")),
         ("!Ref 'AWS::URLSuffix'", json!("amazonaws.com")),
         ("!Ref Nobody", json!("${Nobody}")),
-        ("!Wat x", json!("${Fn::Wat x}")),
-        ("{'Fn::GetAtt:': [Key, Arn]}", json!(r#"${Fn::GetAtt: ["Key","Arn"]}"#)),
-        ("{'Fn::Transform': {Name: Up, Parameters: {In: !Ref Named}}}", json!(r#"${Fn::Transform Up {"In":"web"}}"#)),
-        ("!Transform {Name: Up, Parameters: {In: !Ref Key}}", json!(r#"${Fn::Transform Up {"In":"${Key}"}}"#)),
-        ("!Transform {Name: Up, Parameters: {In: !Ref Token}}", json!(r#"${Fn::Transform Up {"In":"${Token}"}}"#)),
-        ("{a: 1, 'Fn::Transform': {Name: AWS::Include}}", json!(r#"${Fn::Transform AWS::Include beside {"a":1}}"#)),
+        ("!Wat x", json!("${Fn::Wat}")),
+        ("{'Fn::GetAtt:': [Key, Arn]}", json!("${Fn::GetAtt:}")),
+        ("{'Fn::Transform': {Name: Up, Parameters: {In: !Ref Named}}}", json!("${Fn::Transform Up}")),
+        ("!Transform {Name: Up, Parameters: {In: !Ref Token}}", json!("${Fn::Transform Up}")),
+        ("{'Fn::Transform': [s3cret]}", json!("${Fn::Transform a macro}")),
+        ("{a: 1, 'Fn::Transform': {Name: AWS::Include}}", json!("${Fn::Transform AWS::Include}")),
+        ("!If [!Equals [!ImportValue x, y], s3cret, z]", json!("${Fn::If}")),
         ("'{{resolve:secretsmanager:x:SecretString:y}}'", json!("{{resolve:secretsmanager:x:SecretString:y}}")),
         ("'a-{{resolve:ssm:/x:1}}'", json!("a-${{{resolve:ssm:/x:1}}}")),
         (
@@ -171,6 +173,36 @@ fn two_calls_of_one_macro_are_two_values() {
         let mut resolver = Resolver::new(&template, &template.root, &nothing, &imports, &mut holes);
         assert_eq!(resolver.condition("Same"), None, "{one}");
     }
+}
+
+/// Macros are given keys, and machines are given scripts: reports go further than templates do.
+#[test]
+fn calls_are_told_apart_without_what_they_are_applied_to() {
+    let call = |given: &str| format!("{{'Fn::Transform': {{Name: Up, Parameters: {{ApiKey: {given}}}}}}}");
+    let (one, other) = (call("s3cret=1"), call("s3cret=2"));
+    let script = |end: &str| format!("{{'Fn::Base64': !Sub 'echo s3cret ${{Size}} {end}'}}");
+    let (first, second) = (script("a"), script("b"));
+    let text = format!(
+        "{HEAD}      A: {one}\n      B: {other}\n      C: {one}\n      D: {first}\n      E: {second}\n      F: {first}\n"
+    );
+    let expected = json!({
+        "A": "${Fn::Transform Up}", "B": "${Fn::Transform Up (2)}", "C": "${Fn::Transform Up}",
+        "D": "${Fn::Base64}", "E": "${Fn::Base64 (2)}", "F": "${Fn::Base64}",
+    });
+    assert_eq!(resolved(&text, &[]), expected);
+    // The second can be given by its name as well.
+    assert_eq!(resolved(&text, &[("Fn::Transform Up (2)", "x")])["B"], json!("x"));
+}
+
+#[test]
+fn long_expressions_are_cut_and_still_told_apart() {
+    let long = |end: &str| format!("!ImportValue {}{end}", "x".repeat(300));
+    let text = format!("{HEAD}      A: {}\n      B: {}\n      C: {}\n", long("a"), long("b"), long("a"));
+    let found = resolved(&text, &[]);
+    let said = |key: &str| found[key].as_str().unwrap().to_owned();
+    assert_eq!(said("A"), said("C"));
+    assert_eq!(said("B"), said("A").replace('}', " (2)}"));
+    assert!(said("A").ends_with("xx…}") && said("A").chars().count() < 210, "{found}");
 }
 
 #[test]
@@ -440,12 +472,29 @@ fn what_refers_to_itself_or_grows_without_end_ends() {
         indent.push_str("    ");
     }
     bomb.push_str(&format!("{indent}'B${{I0}}': {{Type: 'AWS::S3::Bucket'}}\n"));
-    for text in [doubling, chain, conditions, circle.to_owned(), bomb] {
+    let mut inline = "{Ref: Open}".to_owned();
+    for _ in 0..40 {
+        inline = format!("{{'Fn::If': [{{'Fn::Equals': [{inline}, a]}}, b, c]}}");
+    }
+    let bucket = |name: &str| format!("{{Type: 'AWS::S3::Bucket', Properties: {{BucketName: {name}}}}}");
+    let open = "Parameters: {Open: {Type: String}}\nResources:\n";
+    let nested = format!("{open}  B: {}\n", bucket(&inline));
+    let (mut asked, mut imported) = (open.to_owned(), open.to_owned());
+    for n in 0..40 {
+        let before = if n == 0 { "Open".to_owned() } else { format!("R{}", n - 1) };
+        let name = format!("{{'Fn::GetStackOutput': {{StackName: !Ref {before}, OutputName: !Ref {before}}}}}");
+        asked.push_str(&format!("  R{n}: {}\n", bucket(&name)));
+        let name = format!("{{'Fn::ImportValue': !Sub '${{{before}}}${{{before}}}'}}");
+        imported.push_str(&format!("  R{n}: {}\n", bucket(&name)));
+    }
+    for text in [doubling, chain, conditions, circle.to_owned(), bomb, nested, asked, imported] {
         let template = template(&text, &[]);
         let _ = (template.choices(), template.notices());
-        let raws = template.declare(&Assignment::new(), &mut Holes::default());
+        let mut holes = Holes::default();
+        let raws = template.declare(&Assignment::new(), &mut holes);
         let size: usize = raws.iter().map(|raw| raw.properties.to_value().to_string().len()).sum();
         assert!(size < 64 << 20, "{size}");
+        assert!(holes.iter().all(|(_, hole)| hole.expression.chars().count() < 220));
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::function::{Call, Piece, pieces};
 use super::resolver::{Resolver, is_open};
+use super::wording::said;
 use crate::inventory::Span;
 use crate::template::hole::{self, has_holes, whole};
 use crate::template::node::{Node, Tree};
@@ -53,7 +54,7 @@ impl Resolver<'_> {
         if !matches!(list.tree, Tree::List(_)) {
             // A list that is one hole: nobody knows how many elements it has.
             return if is_open(&list) {
-                self.hole_over(&format!("Join '{delimiter}'"), &list, span)
+                self.hole_over("Join", &list, &delimiter, span)
             } else {
                 self.text(flat(&list), span)
             };
@@ -79,12 +80,9 @@ impl Resolver<'_> {
         let list = self.resolve(list)?;
         let number = index.scalar().and_then(|text| text.trim().parse::<usize>().ok());
         let (Some(number), Tree::List(elements)) = (number, &list.tree) else {
-            let (said, over) = if is_open(&index) {
-                (format!("Select from {}", self.said(&list)), &index)
-            } else {
-                (format!("Select {}", self.said(&index)), &list)
-            };
-            return Some(self.hole_over(&said, over, span));
+            let (over, from) = if is_open(&index) { (&index, &list) } else { (&list, &index) };
+            let function = number.map_or_else(|| "Select".to_owned(), |number| format!("Select {number}"));
+            return Some(self.hole_over(&function, over, &said(from), span));
         };
         match elements.get(number) {
             Some(element) => Some(Node { span, ..element.clone() }),
@@ -99,7 +97,7 @@ impl Resolver<'_> {
         let delimiter = self.resolve(delimiter).and_then(|node| node.scalar()).unwrap_or_default();
         let text = self.resolve(text).unwrap_or_else(|| Node::text("", span));
         let Some(source) = text.scalar().filter(|source| !delimiter.is_empty() && self.may_split(source)) else {
-            return self.hole_over(&format!("Split '{delimiter}'"), &text, span);
+            return self.hole_over("Split", &text, &delimiter, span);
         };
         if !self.spend(source.len()) {
             return self.hole("more text than is followed", span, "make the template smaller");
@@ -122,7 +120,10 @@ impl Resolver<'_> {
         let Some(value) = self.argument(call) else { return self.hole("Fn::Base64", span, "give Fn::Base64 a text") };
         match value.scalar() {
             Some(text) if !has_holes(&text) => self.text(encoded(text.as_bytes()), span),
-            _ => self.hole_over("Base64", &value, span),
+            _ => {
+                let hint = self.hint_over(&value);
+                self.hole_for("Fn::Base64", &said(&value), span, &hint)
+            }
         }
     }
 
@@ -131,7 +132,7 @@ impl Resolver<'_> {
             Some(Node { tree: Tree::List(elements), .. }) => {
                 Node::new(Tree::Number(serde_json::Number::from(elements.len())), span)
             }
-            Some(other) => self.hole_over("Length", &other, span),
+            Some(other) => self.hole_over("Length", &other, "", span),
             None => self.hole("Fn::Length", span, "give Fn::Length a list"),
         }
     }
@@ -140,7 +141,7 @@ impl Resolver<'_> {
         match self.argument(call) {
             // Which keys a mapping without a value has, nobody knows.
             Some(value) if value.as_str().is_some_and(|text| whole(text).is_some()) => {
-                self.hole_over("ToJsonString", &value, span)
+                self.hole_over("ToJsonString", &value, "", span)
             }
             Some(value) => self.text(value.to_value().to_string(), span),
             None => self.hole("Fn::ToJsonString", span, "give Fn::ToJsonString a value"),
