@@ -10,7 +10,19 @@ use super::wording::{said, written};
 use crate::inventory::{Arn, Span};
 use crate::template::node::{Node, Tree};
 
+/// What a value inside an imported one costs of the text that a template may produce: it is copied once more for every stack
+/// that may import it. The outputs of real stacks are texts.
+const IMPORTED: usize = 1 << 10;
+
 impl Resolver<'_> {
+    /// A value that came from another stack: lists of lists of them double with every stack.
+    pub(super) fn imported(&mut self, value: &Node, span: Span) -> Node {
+        if self.spend(cost(value)) {
+            return Node { span, ..value.clone() };
+        }
+        self.hole("more values than are followed", span, "make the values that stacks pass on smaller")
+    }
+
     pub(super) fn get_att(&mut self, call: &Call<'_>, span: Span) -> Node {
         let Some((resource, attribute)) = attribute(call.argument) else {
             return self.unanswered(call, span, "give Fn::GetAtt a resource and an attribute");
@@ -167,4 +179,14 @@ fn same_for_all<'m>(mapping: Option<&'m Node>, second: &str) -> Option<&'m Node>
     let first = values.next()??;
     let plain = first.to_value();
     values.all(|value| value.is_some_and(|value| value.to_value() == plain)).then_some(first)
+}
+
+/// What it costs to import a value.
+fn cost(value: &Node) -> usize {
+    match &value.tree {
+        Tree::String(text) => text.len(),
+        Tree::List(items) => items.iter().map(|item| IMPORTED + cost(item)).sum(),
+        Tree::Map(entries) => entries.iter().map(|entry| IMPORTED + entry.key.len() + cost(&entry.value)).sum(),
+        _ => 0,
+    }
 }

@@ -25,10 +25,6 @@ const DEEPEST: usize = 220;
 const MOST_TEXT: usize = 16 << 20;
 const LONGEST_TEXT: usize = 2 << 20;
 
-/// What a value inside an imported one costs of that: it is copied once more for every stack that may import it. The
-/// outputs of real stacks are texts.
-const IMPORTED: usize = 1 << 10;
-
 /// Different holes of one template.
 const MOST_HOLES: usize = 2_000;
 
@@ -270,14 +266,6 @@ impl<'r> Resolver<'r> {
         length <= LONGEST_TEXT && self.produced <= MOST_TEXT
     }
 
-    /// A value that came from another stack: lists of lists of them double with every stack.
-    pub(super) fn imported(&mut self, value: &Node, span: Span) -> Node {
-        if self.spend(cost(value)) {
-            return Node { span, ..value.clone() };
-        }
-        self.hole("more values than are followed", span, "make the values that stacks pass on smaller")
-    }
-
     /// Dynamic references to parameters of Systems Manager are holes. Those to secrets stay: it is what they are that is
     /// judged, never what they hold.
     fn dynamic(&mut self, text: &str, span: Span) -> String {
@@ -480,16 +468,6 @@ fn placed(place: &Place, assignment: &Assignment) -> Place {
         placed.account = account;
     }
     placed
-}
-
-/// What it costs to import a value.
-fn cost(value: &Node) -> usize {
-    match &value.tree {
-        Tree::String(text) => text.len(),
-        Tree::List(items) => items.iter().map(|item| IMPORTED + cost(item)).sum(),
-        Tree::Map(entries) => entries.iter().map(|entry| IMPORTED + entry.key.len() + cost(&entry.value)).sum(),
-        _ => 0,
-    }
 }
 
 /// Whether a value has a hole anywhere.
