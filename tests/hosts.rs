@@ -344,6 +344,22 @@ async fn a_host_that_fails_or_babbles_is_a_gap() {
     assert!(matches!(gap(&stranger[0]).cause, GapCause::Malformed { .. }));
 }
 
+/// The entry of a host that is asked as a GitHub App.
+fn as_app(entry: &mut HostEntry) {
+    entry.token_env = None;
+    (entry.app_id, entry.installation_id) = (Some(12), Some(34));
+    entry.private_key_file = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys/app.pem"));
+}
+
+fn github_without_token(host: &Host) -> HostAccess {
+    HostAccess {
+        host: "github.com".to_owned(),
+        provider: "GitHub".to_owned(),
+        api: host.api.clone(),
+        token: String::new(),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_app_exchanges_its_signature_for_one_token() {
     let (simulation, server) =
@@ -351,12 +367,6 @@ async fn an_app_exchanges_its_signature_for_one_token() {
     let branches: Vec<HostedBranch> =
         simulation.hosted_branches().into_iter().filter(|branch| branch.provider == "GitHub").collect();
     let github: Vec<HostAccess> = server.hosts().into_iter().filter(|host| host.provider == "GitHub").collect();
-    let as_app = |entry: &mut HostEntry| {
-        entry.token_env = None;
-        entry.app_id = Some(12);
-        entry.installation_id = Some(34);
-        entry.private_key_file = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys/app.pem"));
-    };
     let scope = scope(open(&github, as_app), "111122223333");
     for (branch, [of_branch, _]) in branches.iter().zip(read_all(&scope, &branches).await) {
         assert_eq!(text(&branch.of_branch), text(&shown(&of_branch)));
@@ -368,19 +378,8 @@ async fn an_app_exchanges_its_signature_for_one_token() {
 
 /// The calls in the ledgers of two accounts that ask the host of an App for a branch each, at once.
 async fn ledgers_of_two(host: &Host) -> [BTreeMap<String, u64>; 2] {
-    let access = HostAccess {
-        host: "github.com".to_owned(),
-        provider: "GitHub".to_owned(),
-        api: host.api.clone(),
-        token: String::new(),
-    };
-    let as_app = |entry: &mut HostEntry| {
-        entry.token_env = None;
-        (entry.app_id, entry.installation_id) = (Some(12), Some(34));
-        entry.private_key_file = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys/app.pem"));
-    };
     let sdk = loopback::config("http://127.0.0.1:9", loopback::credentials(), "eu-west-1", RetryConfig::disabled());
-    let gate = CallGate::new(Concurrency::default()).with_hosts(open(&[access], as_app));
+    let gate = CallGate::new(Concurrency::default()).with_hosts(open(&[github_without_token(host)], as_app));
     let scopes = ["111122223333", "444455556666"].map(|account| {
         Scope::new(account.parse().unwrap(), Partition::Aws, "eu-west-1".parse().unwrap(), &sdk, gate.clone())
     });
@@ -423,18 +422,7 @@ async fn the_token_of_an_app_stands_once_in_the_ledger_of_every_account_that_use
 #[tokio::test]
 async fn an_app_that_is_refused_is_a_gap_that_says_so() {
     let host = Host::start(|_, _| http("404 Not Found", &[], &json!({"message": "Integration not found"}))).await;
-    let access = HostAccess {
-        host: "github.com".to_owned(),
-        provider: "GitHub".to_owned(),
-        api: host.api.clone(),
-        token: String::new(),
-    };
-    let as_app = |entry: &mut HostEntry| {
-        entry.token_env = None;
-        (entry.app_id, entry.installation_id) = (Some(12), Some(34));
-        entry.private_key_file = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/keys/app.pem"));
-    };
-    let scope = scope(open(&[access], as_app), "111122223333");
+    let scope = scope(open(&[github_without_token(&host)], as_app), "111122223333");
     for repository in ["acme/web", "acme/api"] {
         let [branch, _] = read_branch(&scope, "GitHub", "github.com", repository, "main").await.unwrap();
         assert!(

@@ -83,7 +83,7 @@ pub fn deploy_commands(text: &str) -> BTreeSet<String> {
 }
 
 /// Parts of a build specification that name files and values, and no commands.
-pub(crate) const NO_COMMANDS: &[&str] = &["artifacts", "batch", "cache", "env", "proxy", "reports"];
+const NO_COMMANDS: &[&str] = &["artifacts", "batch", "cache", "env", "proxy", "reports"];
 
 /// A build specification without the parts that hold no commands; any other text as it is.
 fn without_other_parts(text: &str) -> Cow<'_, str> {
@@ -91,19 +91,25 @@ fn without_other_parts(text: &str) -> Cow<'_, str> {
         parts.retain(|name, _| !NO_COMMANDS.contains(&name.as_str()));
         return Cow::Owned(Value::Object(parts).to_string());
     }
-    let key = |line: &str| {
-        let begins_a_part = !line.starts_with([' ', '\t', '-', '#']);
-        line.split_once(':').filter(|_| begins_a_part).map(|(name, _)| name.trim_matches(['"', '\'']).to_owned())
-    };
-    if !text.lines().any(|line| key(line).as_deref() == Some("phases")) {
+    if !text.lines().any(|line| part_begun(line) == Some("phases")) {
         return Cow::Borrowed(text);
     }
+    Cow::Owned(command_lines(text).collect::<Vec<_>>().join("\n"))
+}
+
+/// The lines of a build specification but those of parts that hold no commands.
+pub(crate) fn command_lines(text: &str) -> impl Iterator<Item = &str> {
     let mut in_commands = true;
-    let lines = text.lines().filter(|line| {
-        in_commands = key(line).map_or(in_commands, |name| !NO_COMMANDS.contains(&name.as_str()));
+    text.lines().filter(move |line| {
+        in_commands = part_begun(line).map_or(in_commands, |part| !NO_COMMANDS.contains(&part));
         in_commands
-    });
-    Cow::Owned(lines.collect::<Vec<_>>().join("\n"))
+    })
+}
+
+/// The part of a build specification that begins with this line.
+fn part_begun(line: &str) -> Option<&str> {
+    let (name, _) = line.split_once(':').filter(|_| !line.starts_with([' ', '\t', '-', '#']))?;
+    Some(name.trim_matches(['"', '\'']))
 }
 
 fn recognise(command: &str) -> Option<String> {

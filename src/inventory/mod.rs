@@ -30,7 +30,7 @@ mod wildcard;
 pub use alarm_rule::{alarm_name, alarms_in_rule};
 pub use check_command::{CheckCommand, CheckKind, check_commands};
 pub use coverage::{CallCounts, Coverage, CoverageKey, Outcome, Skip};
-pub(crate) use deploy_command::NO_COMMANDS;
+pub(crate) use deploy_command::command_lines;
 pub use deploy_command::deploy_commands;
 pub use gap::{Affects, Gap, GapCause};
 pub use hexadecimal::hex;

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::super::hole::{has_holes, whole};
 use super::super::node::Node;
-use crate::inventory::{NO_COMMANDS, check_commands, deploy_commands};
+use crate::inventory::{check_commands, command_lines, deploy_commands};
 
 /// What a script does.
 #[derive(Debug)]
@@ -50,19 +50,9 @@ fn unknown_command(text: &str) -> Option<&str> {
     if !has_holes(text) {
         return None;
     }
-    let mut in_commands = true;
-    for line in text.lines() {
-        if !line.starts_with([' ', '\t', '-', '#'])
-            && let Some((key, _)) = line.split_once(':')
-        {
-            in_commands = !NO_COMMANDS.contains(&key.trim_matches(['"', '\'']));
-        }
-        let command = line.trim().trim_start_matches("- ").trim_end_matches(',').trim_matches(['"', '\'', ' ']);
-        if in_commands && whole(command).is_some() {
-            return Some(command);
-        }
-    }
-    None
+    let mut commands = command_lines(text)
+        .map(|line| line.trim().trim_start_matches("- ").trim_end_matches(',').trim_matches(['"', '\'', ' ']));
+    commands.find(|command| whole(command).is_some())
 }
 
 #[cfg(test)]
